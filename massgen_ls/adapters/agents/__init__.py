@@ -1,0 +1,1 @@
+"""Drivers: code that talks to one kind of agent."""

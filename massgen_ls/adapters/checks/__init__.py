@@ -1,0 +1,1 @@
+"""Running checks, reading what they print, and guessing a project's."""

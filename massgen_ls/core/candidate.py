@@ -1,0 +1,117 @@
+"""Snapshots, candidates and the evidence about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from massgen_ls.core.changes import ChangeSet
+from massgen_ls.core.task import CandidateId, SeatId
+
+TreeId = str
+"""The hex name of a git tree object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Immutable content of the user's workspace at one instant, as a commit of the shadow."""
+
+    root: str
+    """Top of the user's working tree, absolute."""
+    prefix: str
+    """The folder that the user opened, relative to ``root``; empty when it is the top."""
+    shadow: str
+    """Our bare repository, absolute."""
+    commit: str
+    tree: TreeId
+    head: str | None
+    """The user's HEAD commit; None in a repository without a commit."""
+    notes: tuple[str, ...] = ()
+    """What the snapshot does not hold and why, for people (an embedded repository, say)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What one attempt of a seat made of the base (MassGen's *answer*)."""
+
+    id: CandidateId
+    seat: SeatId
+    base: TreeId
+    tree: TreeId
+    commit: str
+    changes: ChangeSet
+    summary: str = ""
+
+
+CheckOutcome = Literal["passed", "failed", "timed_out", "broken"]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One run of one check on one tree."""
+
+    check: str
+    tree: TreeId
+    outcome: CheckOutcome
+    """``broken``: it could not be started at all."""
+    failures: tuple[str, ...] = ()
+    """Names of what failed, stable between trees (a test's id; path, code and text of a finding,
+    without line numbers), sorted. Empty with ``failed`` when the parser knows no parts; may hold
+    a name twice when a finding occurs twice."""
+    exit_code: int | None = None
+    seconds: float = 0.0
+    output: str = ""
+    """The end of what it printed, for people."""
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a check says about a candidate, held against the base. Made by `weigh`."""
+
+    check: str
+    outcome: CheckOutcome
+    new_failures: tuple[str, ...]
+    """Failures that the base does not have; these are held against the candidate."""
+    fixed: tuple[str, ...]
+    """Failures of the base that the candidate does not have; these speak for it."""
+    flaky: tuple[str, ...]
+    """Failures that came and went on the base; they count for nobody."""
+
+    @property
+    def clears(self) -> bool:
+        """Whether the candidate passes this gate."""
+        return not self.new_failures
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Candidates whose trees are equal. ``members`` in configuration order, never empty."""
+
+    tree: TreeId
+    members: tuple[CandidateId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scorecard:
+    """All the evidence about one cluster, in the order of the configured checks."""
+
+    cluster: Cluster
+    evidence: tuple[Evidence, ...]
+    size: int
+    """Changed lines of its change set."""
+
+    @property
+    def clears(self) -> bool:
+        """Whether it passes every gate."""
+        return all(e.clears for e in self.evidence)
+
+    @property
+    def fixed(self) -> int:
+        """How many failures of the base it mends."""
+        return sum(len(e.fixed) for e in self.evidence)
+
+    @property
+    def broke(self) -> int:
+        """How many failures it brings."""
+        return sum(len(e.new_failures) for e in self.evidence)

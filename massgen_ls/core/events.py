@@ -1,0 +1,238 @@
+"""The closed union of events: every fact about a run, in the past tense.
+
+An `Event` is kept for ever and replayed; a `Delta` is noise for live views and may be dropped.
+An `Envelope` carries one event with its place in the run's history.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot, TreeId
+from massgen_ls.core.changes import RelPath
+from massgen_ls.core.plan import Conflict
+from massgen_ls.core.task import CandidateId, RunId, RunSpec, SeatId
+from massgen_ls.core.voting import Ballot, Verdict
+
+AttemptOutcome = Literal[
+    "done",  # it ended by itself and said so with success
+    "failed",  # it ended by itself with an error, or crashed
+    "timed_out",
+    "cancelled",
+    "missing",  # the program is not there
+    "interrupted",  # our own process died in the middle
+]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run exists. ``folder`` is the folder that the user opened, absolute."""
+
+    kind: ClassVar[str] = "run_started"
+    spec: RunSpec
+    folder: str
+    owner: str
+    """Who drives it: ``<pid>:<start time of that process>``, to know later whether it lives."""
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotTaken:
+    """The base is recorded."""
+
+    kind: ClassVar[str] = "snapshot_taken"
+    snapshot: Snapshot
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """A seat's agent starts in its worktree."""
+
+    kind: ClassVar[str] = "attempt_started"
+    seat: SeatId
+    attempt: int
+    worktree: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentActed:
+    """An agent did something worth remembering: used a tool, changed a file."""
+
+    kind: ClassVar[str] = "agent_acted"
+    seat: SeatId
+    action: str
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """A seat's agent has ended; what it left in the worktree is captured afterwards."""
+
+    kind: ClassVar[str] = "attempt_ended"
+    seat: SeatId
+    attempt: int
+    outcome: AttemptOutcome
+    reason: str = ""
+    """For people: what happened and what to do next; empty for a plain success."""
+    exit_code: int | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateCaptured:
+    """A seat's worktree differs from the base, and the difference is safe in the shadow."""
+
+    kind: ClassVar[str] = "candidate_captured"
+    candidate: Candidate
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NothingCaptured:
+    """A seat's attempt left nothing that can be a candidate."""
+
+    kind: ClassVar[str] = "nothing_captured"
+    seat: SeatId
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFinished:
+    """A check has judged a tree (the base's or a candidate's)."""
+
+    kind: ClassVar[str] = "check_finished"
+    result: CheckResult
+    repeat: int = 0
+    """0 for the first run on that tree, 1 for the second look at a flaky one, …"""
+
+
+@dataclass(frozen=True, slots=True)
+class BallotCast:
+    """An agent has judged (MassGen's *vote*)."""
+
+    kind: ClassVar[str] = "ballot_cast"
+    ballot: Ballot
+
+
+@dataclass(frozen=True, slots=True)
+class CancelRequested:
+    """Someone wants the run to end."""
+
+    kind: ClassVar[str] = "cancel_requested"
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """The run's time is over."""
+
+    kind: ClassVar[str] = "deadline_passed"
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailed:
+    """The run cannot go on: no snapshot, no worktree. ``reason`` is for people."""
+
+    kind: ClassVar[str] = "run_failed"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunInterrupted:
+    """The process that drove the run is gone; found at a later start."""
+
+    kind: ClassVar[str] = "run_interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettled:
+    """The verdict. Exactly one for each run; only deliveries follow."""
+
+    kind: ClassVar[str] = "run_settled"
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A candidate landed in the user's files, whole or in part."""
+
+    kind: ClassVar[str] = "delivered"
+    candidate: CandidateId
+    paths: tuple[RelPath, ...]
+    conflicts: tuple[Conflict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRefused:
+    """The editor or the disk did not take the edit; nothing was written."""
+
+    kind: ClassVar[str] = "delivery_refused"
+    candidate: CandidateId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """The user does not want a candidate (or, with None, the whole run's)."""
+
+    kind: ClassVar[str] = "discarded"
+    candidate: CandidateId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a person should know and that changes nothing."""
+
+    kind: ClassVar[str] = "notice"
+    level: Literal["info", "warning", "error"]
+    text: str
+    seat: SeatId | None = None
+    tree: TreeId | None = None
+
+
+Event = (
+    RunStarted
+    | SnapshotTaken
+    | AttemptStarted
+    | AgentActed
+    | AttemptEnded
+    | CandidateCaptured
+    | NothingCaptured
+    | CheckFinished
+    | BallotCast
+    | CancelRequested
+    | DeadlinePassed
+    | RunFailed
+    | RunInterrupted
+    | RunSettled
+    | Delivered
+    | DeliveryRefused
+    | Discarded
+    | Notice
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """Live noise of a seat or a check: never stored, dropped when a reader is slow."""
+
+    run: RunId
+    source: str
+    """A seat's id, or ``check:<name>``."""
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An event in its place."""
+
+    run: RunId
+    seq: int
+    """From 1, without gaps within a run."""
+    time: float
+    """Seconds since the epoch, by the clock of whoever appended it."""
+    event: Event

@@ -1,0 +1,1 @@
+"""Rebasing a candidate's hunks onto the live text."""

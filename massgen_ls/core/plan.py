@@ -1,0 +1,122 @@
+"""What has to be done to the user's files so that a candidate lands: pure, before any protocol.
+
+An `EditPlan` is computed against one exact state of the live files (`LiveFile`). Whoever performs
+it must refuse the whole of it when that state has moved on; it is then computed anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from massgen_ls.core.changes import FileType, RelPath
+from massgen_ls.core.task import CandidateId
+from massgen_ls.core.text import Edit
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFile:
+    """A file as the user has it now: the open buffer, or else the disk."""
+
+    path: RelPath
+    content: bytes
+    """Exactly what a save would write; for a symlink its target."""
+    text: str | None
+    """The decoded text without a byte order mark, as the editor shows it; None when it is not
+    text in a known encoding (then only whole-file operations are possible)."""
+    type: FileType = "file"
+    version: int | None = None
+    """The document's version while it is open in the editor; None when only on the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class EditText:
+    """Text edits in a file that exists, in code-point offsets of ``before``."""
+
+    path: RelPath
+    version: int | None
+    before: str
+    edits: tuple[Edit, ...]
+    """Sorted, not overlapping."""
+
+
+@dataclass(frozen=True, slots=True)
+class CreateFile:
+    """A new file. Fails when something is at the path already."""
+
+    path: RelPath
+    content: bytes
+    text: str | None
+    type: FileType = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class RenameFile:
+    """Moves a file; an `EditText` under the new path may follow in the same plan."""
+
+    old_path: RelPath
+    path: RelPath
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteFile:
+    """Deletes a file whose live content is still that of the base."""
+
+    path: RelPath
+    content: bytes
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceFile:
+    """Replaces a file that is not text, or its type, as a whole: editors cannot, so we write."""
+
+    path: RelPath
+    before: bytes
+    content: bytes
+    type: FileType = "file"
+
+
+Operation = EditText | CreateFile | RenameFile | DeleteFile | ReplaceFile
+
+ConflictReason = Literal[
+    "overlap",  # both changed the same lines
+    "deleted_here",  # the user deleted or moved what the candidate changed
+    "changed_here",  # the user changed what the candidate deletes or replaces
+    "exists_here",  # the candidate adds a file where the user has another
+    "binary",  # both changed a file that cannot be merged by lines
+    "unsupported",  # e.g. a submodule pointer
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A change that cannot land by itself. Lines are 0-based and half-open, in each version."""
+
+    path: RelPath
+    reason: ConflictReason
+    base: tuple[int, int] = (0, 0)
+    live: tuple[int, int] = (0, 0)
+    candidate: tuple[int, int] = (0, 0)
+    live_text: str = ""
+    candidate_text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EditPlan:
+    """Operations in an order that every editor survives: renames, creations, edits, deletions.
+
+    With conflicts the operations are those of the changes that do land.
+    """
+
+    candidate: CandidateId
+    label: str
+    operations: tuple[Operation, ...]
+    conflicts: tuple[Conflict, ...] = ()
+
+    def paths(self) -> tuple[RelPath, ...]:
+        """Every path that is touched."""
+        found: set[RelPath] = {op.path for op in self.operations}
+        found |= {op.old_path for op in self.operations if isinstance(op, RenameFile)}
+        return tuple(sorted(found))

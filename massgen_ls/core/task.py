@@ -1,0 +1,125 @@
+"""What a user asks for: the task, its scope, the agents, the checks and the rules of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NewType, TypeAlias
+
+from massgen_ls.core.changes import RelPath
+
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+RunId = NewType("RunId", str)
+"""Sortable and speakable, e.g. ``20261121-065512-k3f9``; safe in refs and file names."""
+AgentId = NewType("AgentId", str)
+"""An agent's name in the configuration; unique there, ``[A-Za-z0-9._-]+``."""
+SeatId = NewType("SeatId", str)
+"""An agent in a run. Equal to the agent's id."""
+CandidateId = NewType("CandidateId", str)
+"""``<seat>.<n>``: the n-th candidate of a seat, from 1 (MassGen's ``agent1.2``)."""
+
+Mode = Literal["best_of_n", "consensus"]
+ApplyMode = Literal["auto", "ask", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class LineRange:
+    """Whole lines, 1-based and inclusive, as people and compilers count them."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """A diagnostic that the user asked to have solved; lines are 1-based."""
+
+    path: RelPath
+    line: int
+    message: str
+    source: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the task is about. Everything empty means the whole workspace folder."""
+
+    path: RelPath | None = None
+    lines: LineRange | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One wish of the user, in their words, with its scope."""
+
+    prompt: str
+    scope: Scope = field(default_factory=Scope)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSpec:
+    """A configured agent. ``type`` names the driver, ``settings`` is that driver's own.
+
+    ``settings`` holds the keys of the configuration's ``backend`` block without ``type``,
+    already validated; it never holds a secret, only names of environment variables.
+    """
+
+    id: AgentId
+    type: str
+    settings: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    system_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSpec:
+    """A command that judges a tree. It runs in a worktree, at the folder the user opened."""
+
+    name: str
+    argv: tuple[str, ...]
+    timeout: float = 300.0
+    """Seconds; past it the check counts as timed out and its processes are ended."""
+    parser: str = "auto"
+    """``auto``, ``exit``, ``junit`` or ``lines``: how failures are told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorktreeRules:
+    """What a worktree needs beyond the snapshot."""
+
+    include: tuple[str, ...] = ()
+    """Ignored paths to bring in (gitignore patterns), e.g. ``node_modules`` or ``.env``."""
+    include_mode: Literal["copy", "symlink"] = "copy"
+    """``copy`` makes a reflink where the file system has them. A symlink lets an agent write
+    through it into the user's files: only when asked for."""
+    setup: tuple[tuple[str, ...], ...] = ()
+    """Commands to run in each worktree before the agent starts."""
+    setup_key: tuple[str, ...] = ()
+    """Files whose content decides whether a reused worktree must be set up again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a run is decided and when it has to end. Times in seconds."""
+
+    mode: Mode = "best_of_n"
+    attempt_timeout: float = 1800.0
+    run_timeout: float = 3600.0
+    quorum: float = 1.0
+    """Share of the seats, 0 < quorum <= 1, whose first attempt must have ended before the
+    verdict; the others are cancelled. 1.0 waits for all, and a dead seat has ended."""
+    sandbox: Literal["auto", "off", "required"] = "auto"
+    worktree: WorktreeRules = field(default_factory=WorktreeRules)
+
+
+@dataclass(frozen=True, slots=True)
+class RunSpec:
+    """Everything that decides a run, before it starts. Stored with it."""
+
+    task: Task
+    agents: tuple[AgentSpec, ...]
+    checks: tuple[CheckSpec, ...] = ()
+    rules: Rules = field(default_factory=Rules)
+    apply: ApplyMode = "none"

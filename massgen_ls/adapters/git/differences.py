@@ -76,7 +76,7 @@ def parse(said: bytes) -> Differences:
     files: list[FileChange] = []
     objects: dict[str, None] = {}
     notes: list[str] = []
-    for (old_mode, new_mode, old_oid, new_oid, status), path, old_path in raw:
+    for (old_mode, new_mode, old_oid, new_oid, _), path, old_path in raw:
         for mode, oid in ((old_mode, old_oid), (new_mode, new_oid)):
             if mode not in {"000000", "160000"}:
                 objects[oid] = None

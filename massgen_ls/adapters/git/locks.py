@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 if sys.platform == "win32":  # pragma: no cover - no such machine in the test bed
@@ -54,7 +54,7 @@ def try_lock(path: str) -> HeldLock | None:
 
 
 @contextmanager
-def holding(path: str) -> Iterator[bool]:
+def holding(path: str) -> Generator[bool]:
     """Holds a lock for a moment; yields whether it was to be had."""
     lock = try_lock(path)
     try:

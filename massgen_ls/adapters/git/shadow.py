@@ -27,7 +27,7 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -115,7 +115,7 @@ class Shadow:
         os.replace(index, os.path.join(folder, "index"))
 
     @asynccontextmanager
-    async def desk(self, work_tree: str, settings: Mapping[str, str]) -> AsyncIterator[View]:
+    async def desk(self, work_tree: str, settings: Mapping[str, str]) -> AsyncGenerator[View]:
         """A private GIT_DIR (HEAD, index) on top of the shadow, for one operation."""
         name = fresh_name()
         path = self.folder("desks", name)
@@ -157,6 +157,7 @@ class Shadows:
         self._git = git
         self._cache = cache
         self._lfs = shutil.which("git-lfs", path=environ.get("PATH")) is not None
+        self._home = environ.get("HOME", "")
         self._opening = asyncio.Lock()
 
     def of(self, snapshot: Snapshot) -> Shadow:
@@ -186,6 +187,14 @@ class Shadows:
             return []
         tops = [os.path.join(base, name) for name in found if "." not in name]
         return [Shadow(top) for top in tops if os.path.isfile(os.path.join(top, "origin"))]
+
+    def drop_half_made(self, throw: Callable[[str], None]) -> None:
+        """Throws away shadows whose making was interrupted; their maker's id is in the name."""
+        base = os.path.join(self._cache, "shadows")
+        for name in os.listdir(base) if os.path.isdir(base) else []:
+            maker = name.partition(".")[2].partition("-")[0]
+            if maker.isdigit() and not _alive(int(maker)):
+                throw(os.path.join(base, name))
 
     async def open(self, repository: Repository) -> Shadow:
         """Makes the shadow of a repository, or brings it up to date.
@@ -246,9 +255,23 @@ class Shadows:
     def settings(self, shadow: Shadow, repository: Repository) -> dict[str, str]:
         """The settings that make our files equal the user's."""
         settings = dict(repository.settings)
+        for name in ("core.excludesfile", "core.attributesfile"):
+            # An agent has another HOME.
+            if settings.get(name, "").startswith("~/") and self._home:
+                settings[name] = self._home + settings[name][1:]
         if repository.lfs:
             settings.update(_lfs_settings(shadow, there=self._lfs))
         return settings
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _lfs_settings(shadow: Shadow, *, there: bool) -> dict[str, str]:

@@ -15,6 +15,7 @@ from massgen_ls.adapters.git.plumbing import Git, View, listing, storage_error
 from massgen_ls.adapters.git.repository import STAT_SETTINGS, Repository, discover
 from massgen_ls.adapters.git.shadow import Recipe, Shadow, Shadows
 from massgen_ls.adapters.git.staging import (
+    HUGE,
     Staged,
     StagingRules,
     stage,
@@ -53,6 +54,8 @@ class GitSnapshots:
     git: Git
     shadows: Shadows
     environ: Mapping[str, str]
+    huge: int = HUGE
+    """Bytes: larger untracked files are left out."""
 
     async def take(self, request: SnapshotRequest) -> Snapshot:
         """Takes a snapshot; see `massgen_ls.ports.Snapshots.take`."""
@@ -63,7 +66,7 @@ class GitSnapshots:
             sparse = _bring_index(repository, view)
             tracked = await tracked_files(self.git, view)
             await self._see_everything(repository, view, tracked, sparse=sparse is not None)
-            staged = await stage(self.git, view, StagingRules())
+            staged = await stage(self.git, view, StagingRules(huge=self.huge))
             for name in staged.off:
                 view = without_filter(view, name)
             laid = await lay(self.git, view, repository, request.buffers, tracked, staged)

@@ -71,6 +71,15 @@ async def stage(git: Git, view: View, rules: StagingRules) -> Staged:
     return staged
 
 
+async def take_files(
+    git: Git, view: View, paths: list[str], rules: StagingRules, staged: Staged
+) -> None:
+    """Updates the view's index with some files that it does not know yet."""
+    assert view.work_tree
+    wanted = await asyncio.to_thread(_choose, view.work_tree, [], paths, rules, staged)
+    await update(git, view, wanted, staged)
+
+
 def _sorted_out(asked: bytes) -> tuple[list[str], list[str]]:
     """Splits a tagged listing into (tracked and different, unknown to the index)."""
     tracked: dict[str, None] = {}

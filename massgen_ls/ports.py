@@ -6,7 +6,7 @@ what else an outside program can do wrong is a value.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -124,7 +124,7 @@ class Running(Protocol):
         """Its process id."""
         ...
 
-    def output(self) -> AsyncIterator[Output]:
+    def output(self) -> AsyncGenerator[Output]:
         """What it prints, live; ends when it has ended. Bounded: a slow reader holds it back."""
         ...
 

@@ -23,7 +23,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import FileIO
@@ -128,7 +128,7 @@ class HostProcess:
         """Its process id; that of the sandbox when there is one."""
         return self._child.pid
 
-    async def output(self) -> AsyncIterator[Output]:
+    async def output(self) -> AsyncGenerator[Output]:
         """What it prints, live. One reader; what came before it is there up to a bound."""
         self._mail.attach()
         try:

@@ -6,9 +6,9 @@ start time, or by the marker that we put into its environment and that its desce
 Why our own process is not made a subreaper: orphans would then become our children, and somebody
 has to reap them. Reaping all children would steal the exit codes of processes that libraries
 started (GitPython), reaping none would collect zombies for as long as an editor is open, and an
-adopted orphan cannot be told from a library's child. A PID namespace (`sandbox`) gives the same guarantee
-without that danger; without one, the marker, the session and the descent are looked for here. Only
-a daemon that leaves its session twice *and* clears its environment escapes that, and only there.
+adopted orphan cannot be told from a library's child. A PID namespace (`sandbox`) gives the same
+guarantee without that danger; without one, the marker, the session and the descent are looked for
+here. Only a daemon that leaves its session twice *and* clears its environment escapes that.
 """
 
 from __future__ import annotations

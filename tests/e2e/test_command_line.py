@@ -11,6 +11,7 @@ from tests.e2e.world import World, interrupt, until
 pytestmark = pytest.mark.e2e
 
 APPEND = "open('a.py', 'a').write('{0}\\n')"
+SLEEP = "import time; time.sleep(600)"
 GATE = {
     "name": "gate",
     "argv": ["{python}", "-c", "import sys; sys.exit('bad' in open('a.py').read())"],

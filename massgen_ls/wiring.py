@@ -35,7 +35,9 @@ JOURNAL = "processes"
 
 
 @asynccontextmanager
-async def open_processes(environ: Mapping[str, str], places: Places) -> AsyncGenerator[HostProcesses]:
+async def open_processes(
+    environ: Mapping[str, str], places: Places
+) -> AsyncGenerator[HostProcesses]:
     """Starts programs for as long as the context lasts; first ends what dead owners left."""
     journal = await asyncio.to_thread(Journal, places.state / JOURNAL)
     await asyncio.to_thread(journal.reap_dead_owners)

@@ -16,8 +16,6 @@ from massgen_ls.ports import Buffer
 from tests.fakes.processes import PlainProcesses
 from tests.fakes.repositories import PLAIN, RUN, Rooms, UserRepo, environ, untouched
 
-pytest_plugins = ["tests.fakes.repositories"]
-
 ROOT = os.geteuid() == 0
 
 
@@ -99,9 +97,7 @@ async def test_line_ends_are_normalised_as_the_user_has_it(
     repo.write("dos.txt", "one\r\ntwo\r\n")
     repo.write("open.txt", "one\r\n")
     with untouched(repo.top):
-        taken = await rooms.take(
-            repo.top, Buffer(str(repo.top / "open.txt"), "one\r\nunsaved\r\n")
-        )
+        taken = await rooms.take(repo.top, Buffer(str(repo.top / "open.txt"), "one\r\nunsaved\r\n"))
     files = rooms.files(taken)
     assert files["dos.txt"][1] == b"one\ntwo\n"
     assert files["open.txt"][1] == b"one\nunsaved\n"
@@ -338,9 +334,7 @@ async def test_detached_head(repo: UserRepo, rooms: Rooms):
 
 
 @pytest.mark.parametrize("how", ["merge", "rebase"])
-async def test_conflicts_are_recorded_with_their_markers(
-    repo: UserRepo, rooms: Rooms, how: str
-):
+async def test_conflicts_are_recorded_with_their_markers(repo: UserRepo, rooms: Rooms, how: str):
     repo.git("checkout", "-qb", "side")
     repo.commit("side", **{"a.py": "side\n"})
     repo.git("checkout", "-q", "main")

@@ -238,7 +238,9 @@ async def ignored(git: Git, view: View, paths: Sequence[str]) -> set[str]:
     """Those among the paths that ignore rules match."""
     if not paths:
         return set()
-    done = await git.attempt(view, "check-ignore", "-z", "--stdin", stdin=listing(paths))
+    # "./" keeps a name that starts with ":" from being read as pathspec magic.
+    asked = listing([f"./{path}" for path in paths])
+    done = await git.attempt(view, "check-ignore", "-z", "--stdin", stdin=asked)
     if done.exit_code > 1:
         raise git.failure(done, ("check-ignore",))
-    return set(names(done.stdout))
+    return {name.removeprefix("./") for name in names(done.stdout)}

@@ -125,7 +125,7 @@ class Place:
         os.makedirs(self.ours, mode=0o700)
         os.mkdir(self.tree)
         os.mkdir(self.home, mode=0o700)
-        write_private_head(self.ours)
+        write_private_head(self.ours, self.shadow.git_dir)
         return State(mode=stat.S_IMODE(os.lstat(self.tree).st_mode), checkout=word(recipe))
 
     def new_home(self) -> None:
@@ -147,6 +147,20 @@ async def check_out(git: Git, place: Place, recipe: Recipe, tree: str) -> None:
     if recipe.sparse is not None:
         put_sparse(view, recipe.sparse)
     await git.run(view, "read-tree", "--reset", "-u", tree)
+
+
+async def settle(place: Place) -> None:
+    """Waits until the file system's clock has moved past the checkout, which takes a few ms.
+
+    From then on every change gives a file a change time other than the one in the index.
+    """
+    written = os.stat(os.path.join(place.ours, "index")).st_mtime_ns
+    probe = os.path.join(place.ours, "probe")
+    for _ in range(20):
+        replace_file(probe, b"")
+        if os.stat(probe).st_ctime_ns > written:
+            return
+        await asyncio.sleep(0.001)
 
 
 async def sweep(git: Git, place: Place, recipe: Recipe, kept: Collection[str], mode: int) -> None:

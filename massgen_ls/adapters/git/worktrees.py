@@ -30,6 +30,7 @@ from massgen_ls.adapters.git.trees import (
     State,
     check_out,
     own_repository,
+    settle,
     sweep,
     word,
 )
@@ -224,6 +225,7 @@ class GitWorktrees:
                     await sweep(self.git, place, recipe, found.kept, found.mode)
             await check_out(self.git, place, recipe, tree)
             await self._lay_exact(place, snapshot, recipe, tree)
+            await settle(place)
         key = await asyncio.to_thread(self.setups.key, place, rules, wanted)
         kept, printed = found.kept, found.kept_print
         good = found.key == key and (

@@ -22,13 +22,12 @@ from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
 from massgen_ls.adapters.store.sqlite import SqliteStore
-from massgen_ls.config import load, team
-from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
+from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.engine.world import World
 
 if TYPE_CHECKING:
-    from massgen_ls.lsp.desk import Compose, Services
+    pass
 
 RECORD = "runs.sqlite3"
 JOURNAL = "processes"

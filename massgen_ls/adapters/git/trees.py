@@ -150,15 +150,18 @@ async def check_out(git: Git, place: Place, recipe: Recipe, tree: str) -> None:
 
 
 async def settle(place: Place) -> None:
-    """Waits until the file system's clock has moved past the checkout, which takes a few ms.
+    """Waits until the file system's clock has moved past the set-up, which takes a few ms.
 
-    From then on every change gives a file a change time other than the one in the index.
+    From then on every change gives a file a change time other than the one in the fingerprint.
+    (Git needs no such wait: what has the time stamp of its index it compares by content.)
     """
-    written = os.stat(os.path.join(place.ours, "index")).st_mtime_ns
     probe = os.path.join(place.ours, "probe")
+    written = 0
     for _ in range(20):
         replace_file(probe, b"")
-        if os.stat(probe).st_ctime_ns > written:
+        now = os.stat(probe).st_ctime_ns
+        written = written or now
+        if now > written:
             return
         await asyncio.sleep(0.001)
 
@@ -205,7 +208,8 @@ def _sweep(
                     stack.append(path)
                 else:
                     place.trash.throw(entry.path)
-            elif path not in files:
+            elif path not in files or entry.stat(follow_symlinks=False).st_nlink > 1:
+                # A second name of a file is a way into the worktree from outside of it.
                 os.unlink(entry.path)
 
 

@@ -225,7 +225,6 @@ class GitWorktrees:
                     await sweep(self.git, place, recipe, found.kept, found.mode)
             await check_out(self.git, place, recipe, tree)
             await self._lay_exact(place, snapshot, recipe, tree)
-            await settle(place)
         key = await asyncio.to_thread(self.setups.key, place, rules, wanted)
         kept, printed = found.kept, found.kept_print
         good = found.key == key and (
@@ -240,6 +239,7 @@ class GitWorktrees:
             if key:
                 kept, printed = await self.setups.make(place, snapshot, recipe, rules, wanted, tree)
                 place.new_home()
+                await settle(place)
         place.write(
             State(tree, word(recipe), True, key, kept, printed, found.mode)  # noqa: FBT003
         )

@@ -57,6 +57,10 @@ class GitSnapshots:
     huge: int = HUGE
     """Bytes: larger untracked files are left out."""
 
+    async def locate(self, folder: str) -> str:
+        """The top of the working tree; see `massgen_ls.ports.Snapshots.locate`."""
+        return (await discover(self.git, folder)).root
+
     async def take(self, request: SnapshotRequest) -> Snapshot:
         """Takes a snapshot; see `massgen_ls.ports.Snapshots.take`."""
         repository = await discover(self.git, request.folder)

@@ -151,6 +151,13 @@ class GitWorktrees:
             for _, lock in claimed:
                 lock.release()
 
+    async def fingerprint(self, snapshot: Snapshot, rules: WorktreeRules) -> str:
+        """What the included files are like; see `massgen_ls.ports.Worktrees.fingerprint`."""
+        shadow = self.shadows.of(snapshot)
+        place = Place(shadow, "0", self.trash)  # any will do: only the shadow is asked
+        wanted = await self.setups.wanted(place, snapshot, shadow.recipe(snapshot), rules)
+        return wanted.fingerprint
+
     def _claim(self, shadow: Shadow, tree: TreeId, checkout: str) -> tuple[Place, HeldLock]:
         """Takes the place that needs the least work among those that nobody has."""
         try:

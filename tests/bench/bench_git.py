@@ -69,7 +69,9 @@ async def median(act: Callable[[], Awaitable[object]], rounds: int = ROUNDS) -> 
 def say(what: str, took: float, limit: str, floor: float, goal: float | None = None) -> None:
     ratio = took / floor
     verdict = "" if goal is None else f"  goal ≤ {goal}  {'ok' if ratio <= goal else 'MISSED'}"
-    print(f"{what:<42}{took:9.1f} ms   {ratio:6.2f} × {limit} ({floor:.1f} ms){verdict}", flush=True)
+    print(
+        f"{what:<42}{took:9.1f} ms   {ratio:6.2f} × {limit} ({floor:.1f} ms){verdict}", flush=True
+    )
 
 
 async def main(count: int) -> None:
@@ -82,9 +84,7 @@ async def main(count: int) -> None:
         await asyncio.sleep(1.1)  # Past the second in which git compares contents.
         repo.git("status")
         processes = PlainProcesses()
-        async with GitRooms(
-            processes, base / "cache", environ(home), os.cpu_count() or 2
-        ) as rooms:
+        async with GitRooms(processes, base / "cache", environ(home), os.cpu_count() or 2) as rooms:
             await measure(base, repo, rooms)
 
 

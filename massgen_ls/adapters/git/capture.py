@@ -15,7 +15,7 @@ from dataclasses import replace
 from massgen_ls.adapters.git.differences import differences
 from massgen_ls.adapters.git.plumbing import Git, View, names, storage_error
 from massgen_ls.adapters.git.shadow import Recipe, fresh_name
-from massgen_ls.adapters.git.snapshots import run_ref
+from massgen_ls.adapters.git.snapshots import run_ref, write_ref
 from massgen_ls.adapters.git.staging import HUGE, Staged, StagingRules, shown, stage, take_files
 from massgen_ls.adapters.git.trees import Place
 from massgen_ls.core.candidate import Snapshot
@@ -123,7 +123,7 @@ async def _record(
         os.path.join(snapshot.shadow, "objects", "pack", "pack"),
         stdin="".join(f"{oid}\n" for oid in every).encode("ascii"),
     )
-    await git.run(view, "update-ref", run_ref(run, candidate), commit)
+    write_ref(snapshot.shadow, run_ref(run, candidate), commit)
     return Captured(tree, commit, found.changes, (*staged.notes, *found.notes))
 
 

@@ -58,15 +58,23 @@ def shown(path: str) -> str:
 
 async def stage(git: Git, view: View, rules: StagingRules) -> Staged:
     """Updates the view's index from its working tree."""
-    assert view.work_tree
+    return await stage_found(git, view, rules, await differing(git, view, rules))
+
+
+async def differing(git: Git, view: View, rules: StagingRules) -> bytes:
+    """Lists what differs between index and working tree: one walk of it."""
     extra = [f"--exclude-from={rules.exclude_file}"] if rules.exclude_file else []
-    asked = await git.run(
+    return await git.run(
         view, "ls-files", "-t", "-m", "-d", "-o", "-z", "--exclude-standard", *extra
     )
+
+
+async def stage_found(git: Git, view: View, rules: StagingRules, asked: bytes) -> Staged:
+    """Updates the view's index from a listing of what differs."""
+    assert view.work_tree
     staged = Staged()
     tracked, others = _sorted_out(asked)
-    work_tree = view.work_tree
-    wanted = await asyncio.to_thread(_choose, work_tree, tracked, others, rules, staged)
+    wanted = await asyncio.to_thread(_choose, view.work_tree, tracked, others, rules, staged)
     await update(git, view, wanted, staged)
     return staged
 
@@ -244,17 +252,6 @@ def _why(view: View, path: str, said: str) -> str:
             return said
     except OSError as error:
         return error.strerror or said
-
-
-async def tracked_files(git: Git, view: View) -> dict[str, tuple[str, str, str]]:
-    """Every path of an index → (tag, mode, object name). Unmerged paths: the first stage seen."""
-    found: dict[str, tuple[str, str, str]] = {}
-    for entry in (await git.run(view, "ls-files", "-v", "-s", "-z")).split(b"\0"):
-        if entry:
-            head, _, name = entry.partition(b"\t")
-            tag, mode, oid, _stage = head.decode("ascii").split(" ")
-            found.setdefault(os.fsdecode(name), (tag, mode, oid))
-    return found
 
 
 async def ignored(git: Git, view: View, paths: Sequence[str]) -> set[str]:

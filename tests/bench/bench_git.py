@@ -19,10 +19,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from massgen_ls.adapters.git.rooms import GitRooms
+from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.core.candidate import Snapshot
 from massgen_ls.core.task import RunId, WorktreeRules
 from massgen_ls.ports import Buffer, SnapshotRequest
-from tests.fakes.processes import PlainProcesses
 from tests.fakes.repositories import UserRepo, environ
 
 ROUNDS = 5
@@ -83,7 +83,7 @@ async def main(count: int) -> None:
         repo = build(base / "repo", home, count)
         await asyncio.sleep(1.1)  # Past the second in which git compares contents.
         repo.git("status")
-        processes = PlainProcesses()
+        processes = HostProcesses()
         async with GitRooms(processes, base / "cache", environ(home), os.cpu_count() or 2) as rooms:
             await measure(base, repo, rooms)
 

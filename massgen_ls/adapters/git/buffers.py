@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import os
 from dataclasses import dataclass
@@ -68,6 +69,15 @@ def _inside(repository: Repository, path: str) -> str | None:
     return real.removeprefix(root) if real.startswith(root) else None
 
 
+def _on_disk(root: str, path: str) -> tuple[bytes | None, bool]:
+    """A file's bytes and executable bit; None when there is no such file. Blocking."""
+    try:
+        with open(os.path.join(root, path), "rb") as file:
+            return file.read(), bool(os.fstat(file.fileno()).st_mode & 0o100)
+    except OSError:
+        return None, False
+
+
 async def lay(
     git: Git,
     view: View,
@@ -104,13 +114,7 @@ async def lay(
         if path in passed_by:
             staged.notes.append(f"{shown(path)}: unsaved, but ignored by git")
             continue
-        full = os.path.join(repository.real_root, path)
-        try:
-            with open(full, "rb") as file:
-                on_disk = file.read()
-                bit = bool(os.fstat(file.fileno()).st_mode & 0o100)
-        except OSError:
-            on_disk, bit = None, False
+        on_disk, bit = await asyncio.to_thread(_on_disk, repository.real_root, path)
         mode = tracked.mode(path)
         if repository.settings.get("core.filemode", "true") == "false" or on_disk is None:
             bit = mode == "100755"

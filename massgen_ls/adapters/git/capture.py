@@ -7,6 +7,7 @@ worktree, so a capture costs one walk.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import shutil
@@ -74,7 +75,7 @@ async def capture(
             huge=huge,
             huge_tracked=False,
             links=stays_inside,
-            exclude_file=place.exclude_file if os.path.exists(place.exclude_file) else None,
+            exclude_file=place.exclude_rules(),
             keep=frozenset(recipe.gitlinks),
         )
         staged = await stage(git, view, rules)
@@ -86,7 +87,7 @@ async def capture(
     except OSError as error:
         raise storage_error(error, place.top) from error
     finally:
-        if os.path.exists(index):
+        with contextlib.suppress(OSError):
             os.unlink(index)
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from massgen_ls.adapters.git.plumbing import Git, View
 
-_LOOKED_AWAY = re.compile(rb"(?<=\0)[a-z] [^\t]*\t([^\0]*)\0")
-_SKIPPED = re.compile(rb"(?<=\0)[Ss] [^\t]*\t([^\0]*)\0")
-_GITLINK = re.compile(rb"(?<=\0). 160000 [^\t]*\t([^\0]*)\0")
+# A literal first byte lets the regular expressions jump from record to record.
+_LOOKED_AWAY = re.compile(rb"\0[a-z] [^\t]*\t([^\0]*)(?=\0)")
+_SKIPPED = re.compile(rb"\0[Ss] [^\t]*\t([^\0]*)(?=\0)")
+_GITLINK = re.compile(rb"\0. 160000 [^\t]*\t([^\0]*)(?=\0)")
 _ATTRIBUTES = re.compile(rb"\t((?:[^\0]*/)?\.gitattributes)\0")
 
 
@@ -47,7 +48,7 @@ class Listing:
 
     def attributes(self) -> list[str]:
         """Files that are named ``.gitattributes``."""
-        return self._all(_ATTRIBUTES)
+        return self._all(_ATTRIBUTES) if b".gitattributes\0" in self.raw else []
 
     def _all(self, kind: re.Pattern[bytes]) -> list[str]:
         found: Iterator[re.Match[bytes]] = kind.finditer(self.raw)

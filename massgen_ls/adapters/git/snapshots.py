@@ -113,11 +113,7 @@ class GitSnapshots:
         if not sparse:
             # Without sparse patterns the flag means "do not show my edits"; they are on the
             # screen all the same. An absent file stays as it was committed.
-            skipped = [
-                path
-                for path in tracked.skipped()
-                if os.path.lexists(os.path.join(repository.real_root, path))
-            ]
+            skipped = _present(repository.real_root, tracked.skipped())
         for flag, paths in (
             ("--no-assume-unchanged", looked_away),
             ("--no-skip-worktree", skipped),
@@ -167,7 +163,7 @@ class GitSnapshots:
         write_ref(shadow.git_dir, run_ref(run, "base"), commit)
         try:
             index = os.path.join(view.git_dir, "index")
-            if not os.path.exists(index):
+            if not _present(view.git_dir, ["index"]):
                 await self.git.run(view, "read-tree", "--empty")
             shadow.keep_recipe(commit, recipe, index)
         except OSError as error:
@@ -227,6 +223,10 @@ class GitSnapshots:
 
     async def _empty_tree(self, view: View) -> str:
         return (await self.git.run(view, "mktree", stdin=b"")).decode().strip()
+
+
+def _present(folder: str, paths: list[str]) -> list[str]:
+    return [path for path in paths if os.path.lexists(os.path.join(folder, path))]
 
 
 def _file(path: str, limit: int) -> bytes | None:

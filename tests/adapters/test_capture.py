@@ -15,9 +15,7 @@ from massgen_ls.adapters.git.capture import stays_inside
 from massgen_ls.core.candidate import Snapshot
 from massgen_ls.core.changes import FileChange
 from massgen_ls.ports import Captured
-from tests.fakes.repositories import PLAIN, RUN, Rooms, UserRepo
-
-ROOT = os.geteuid() == 0
+from tests.fakes.repositories import PLAIN, READS_EVERYTHING, RUN, Rooms, UserRepo
 
 
 def by_path(captured: Captured) -> dict[str, FileChange]:
@@ -241,7 +239,7 @@ async def test_huge_and_special_files_are_kept_out(rooms: Rooms, taken: Snapshot
     assert {note.partition(":")[0] for note in made.notes} == {"a.py", "core.dump", "gone.py"}
 
 
-@pytest.mark.skipif(ROOT, reason="root reads everything")
+@pytest.mark.skipif(READS_EVERYTHING, reason="root reads everything")
 async def test_unreadable_files_and_folders_are_kept_out(rooms: Rooms, taken: Snapshot):
     async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
         top = Path(lease.path)

@@ -14,7 +14,15 @@ from massgen_ls.core.errors import StorageError, WorkspaceError
 from massgen_ls.core.task import RunId
 from massgen_ls.ports import Buffer
 from tests.fakes.processes import PlainProcesses
-from tests.fakes.repositories import PLAIN, RUN, Rooms, UserRepo, environ, untouched
+from tests.fakes.repositories import (
+    PLAIN,
+    READS_EVERYTHING,
+    RUN,
+    Rooms,
+    UserRepo,
+    environ,
+    untouched,
+)
 
 ROOT = os.geteuid() == 0
 
@@ -528,7 +536,7 @@ async def test_huge_untracked_files_and_special_files_are_left_out(repo: UserRep
     assert any("a.py" in note for note in taken.notes)
 
 
-@pytest.mark.skipif(ROOT, reason="root reads everything")
+@pytest.mark.skipif(READS_EVERYTHING, reason="root reads everything")
 async def test_unreadable_files_and_folders_are_left_out(repo: UserRepo, rooms: Rooms):
     repo.write("secret", "s").chmod(0)
     repo.write("closed/x", "x")

@@ -20,8 +20,6 @@ from massgen_ls.core.task import RunId, WorktreeRules
 from tests.fakes.processes import PlainProcesses
 from tests.fakes.repositories import PLAIN, RUN, Rooms, UserRepo, environ, state_of, untouched
 
-ROOT = os.geteuid() == 0
-
 
 def content_of(folder: str) -> dict[str, tuple[int, str]]:
     return {p: s for p, s in state_of(Path(folder)).items() if not p.startswith(".git")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,18 @@ from tests.fakes.processes import PlainProcesses
 
 RUN = RunId("20261121-000000-aaaa")
 PLAIN = WorktreeRules()
+
+
+def _reads_everything() -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        closed = Path(folder, "closed")
+        closed.write_text("x")
+        closed.chmod(0)
+        return os.access(closed, os.R_OK)
+
+
+READS_EVERYTHING = _reads_everything()
+"""Whether permissions do not hold us back (root): then there is nothing to test about them."""
 
 
 def environ(home: Path) -> dict[str, str]:

@@ -91,7 +91,9 @@ class GitSnapshots:
                 request.run, repository, shadow, view, staged, tracked, laid, sparse
             )
 
-    async def _look(self, view: View, rules: StagingRules) -> tuple[Listing, bytes]:
+    async def _look(
+        self, view: View, rules: StagingRules
+    ) -> tuple[Listing, tuple[list[str], list[str]]]:
         """Lists the index, and what differs from it, side by side."""
         try:
             async with asyncio.TaskGroup() as group:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -323,14 +323,14 @@ async def test_files_hidden_by_the_agents_own_ignore_rules_stay_out(rooms: Rooms
 
 async def test_processes_of_the_agent_do_not_hold_the_lease(rooms: Rooms, taken: Snapshot):
     async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
-        child = subprocess.Popen(["sleep", "60"], cwd=lease.home, close_fds=False)
+        child = await asyncio.create_subprocess_exec("sleep", "60", cwd=lease.home, close_fds=False)
         first = lease.path
     try:
         async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
             assert lease.path == first
     finally:
         child.kill()
-        child.wait()
+        await child.wait()
 
 
 NAMES = st.lists(st.sampled_from(["..", ".", "a", "b", ".git", ""]), min_size=1, max_size=6)

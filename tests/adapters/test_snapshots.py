@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -347,9 +346,7 @@ async def test_conflicts_are_recorded_with_their_markers(repo: UserRepo, rooms: 
     repo.commit("side", **{"a.py": "side\n"})
     repo.git("checkout", "-q", "main")
     repo.commit("ours", **{"a.py": "ours\n"})
-    done = subprocess.run(
-        ["git", how, "side"], cwd=repo.top, env=repo.environ, capture_output=True, check=False
-    )
+    done = repo.attempt(how, "side")
     assert done.returncode != 0
     with untouched(repo.top):
         taken = await rooms.take(repo.top)

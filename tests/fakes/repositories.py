@@ -59,7 +59,15 @@ class UserRepo:
 
     def git(self, *args: str, cwd: Path | str | None = None, stdin: bytes | None = None) -> str:
         """Runs git as the user would; fails the test when git fails."""
-        done = subprocess.run(
+        done = self.attempt(*args, cwd=cwd, stdin=stdin)
+        assert done.returncode == 0, (args, done.stderr)
+        return os.fsdecode(done.stdout)
+
+    def attempt(
+        self, *args: str, cwd: Path | str | None = None, stdin: bytes | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Runs git as the user would; it may fail."""
+        return subprocess.run(
             ["git", *args],
             cwd=cwd or self.top,
             env=self.environ,
@@ -67,8 +75,6 @@ class UserRepo:
             capture_output=True,
             check=False,
         )
-        assert done.returncode == 0, (args, done.stderr)
-        return os.fsdecode(done.stdout)
 
     def write(self, path: str, content: str | bytes) -> Path:
         """Writes a file below the top."""

@@ -20,8 +20,6 @@ from massgen_ls.core.task import RunId, WorktreeRules
 from tests.fakes.processes import PlainProcesses
 from tests.fakes.repositories import PLAIN, RUN, Rooms, UserRepo, environ, state_of, untouched
 
-ROOT = os.geteuid() == 0
-
 
 def content_of(folder: str) -> dict[str, tuple[int, str]]:
     return {p: s for p, s in state_of(Path(folder)).items() if not p.startswith(".git")}
@@ -490,7 +488,7 @@ async def test_the_trash_is_emptied_in_the_background(repo: UserRepo, tmp_path: 
         async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
             assert not os.path.exists(os.path.join(lease.path, "d" * 8))
         async with asyncio.timeout(20):
-            while os.listdir(tmp_path / "cache/trash"):
+            while os.listdir(tmp_path / "cache/trash"):  # noqa: ASYNC110 - a folder has no event
                 await asyncio.sleep(0.01)
 
 

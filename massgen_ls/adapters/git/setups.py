@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from massgen_ls.adapters.git.includes import bring, find, fingerprint
 from massgen_ls.adapters.git.plumbing import Git, View
 from massgen_ls.adapters.git.shadow import Recipe
-from massgen_ls.adapters.git.trees import Place, State, check_out, exclude_lines, unknown
+from massgen_ls.adapters.git.trees import Place, State, check_out, unknown, write_exclude
 from massgen_ls.core.candidate import Snapshot
 from massgen_ls.core.errors import WorkspaceError
 from massgen_ls.core.task import WorktreeRules
@@ -112,8 +112,7 @@ class Setups:
             await check_out(self.git, place, recipe, tree)
         kept = tuple(await unknown(self.git, place, recipe))
         printed = await asyncio.to_thread(fingerprint, place.tree, kept, strict=True)
-        with open(place.exclude_file, "wb") as file:
-            file.write(exclude_lines(kept))
+        write_exclude(place, kept)
         return kept, printed
 
     async def _run(self, place: Place, snapshot: Snapshot, argv: tuple[str, ...]) -> None:

@@ -33,6 +33,7 @@ from massgen_ls.adapters.git.trees import (
     settle,
     sweep,
     word,
+    write_exclude,
 )
 from massgen_ls.core.candidate import Snapshot, TreeId
 from massgen_ls.core.errors import GitError, MassgenError, StorageError
@@ -124,10 +125,9 @@ class GitWorktrees:
         finally:
             try:
                 # What a run left in its HOME is not kept around: it may hold what it should not.
-                if os.path.isdir(place.top):
-                    place.new_home()
+                place.new_home()
             except OSError:
-                pass  # The next lease of this place deals with it.
+                pass  # The place was never made, or is broken: its next lease deals with that.
             finally:
                 lock.release()
 
@@ -137,8 +137,8 @@ class GitWorktrees:
         recipe = shadow.recipe(snapshot)
         claimed: list[tuple[Place, HeldLock]] = []
         try:
-            for _ in range(count):
-                claimed.append(self._claim(shadow, snapshot.tree, word(recipe)))
+            wanted = word(recipe)
+            claimed.extend(self._claim(shadow, snapshot.tree, wanted) for _ in range(count))
             try:
                 async with asyncio.TaskGroup() as group:
                     for place, _ in claimed:
@@ -241,8 +241,7 @@ class GitWorktrees:
             if kept:
                 await sweep(self.git, place, recipe, (), found.mode)
             kept, printed = (), ""
-            if os.path.lexists(place.exclude_file):
-                os.unlink(place.exclude_file)
+            write_exclude(place, ())
             if key:
                 kept, printed = await self.setups.make(place, snapshot, recipe, rules, wanted, tree)
                 place.new_home()
@@ -266,11 +265,7 @@ class GitWorktrees:
         view = place.view(recipe)
         contents = await read_blobs(self.git, view, list(exact.items()), filtered=False)
         for path, content in zip(exact, contents, strict=True):
-            full = os.path.join(place.tree, path)
-            # The file is there and regular: the checkout just wrote it.
-            with open(full, "r+b", opener=_no_link) as file:
-                file.truncate()
-                file.write(content)
+            _overwrite(os.path.join(place.tree, path), content)
 
     async def reap(self) -> None:
         """Clears away what dead processes left. Live leases, of any process, are not touched.
@@ -319,6 +314,13 @@ def _listed(folder: str) -> list[str]:
         return os.listdir(folder)
     except FileNotFoundError:
         return []
+
+
+def _overwrite(path: str, content: bytes) -> None:
+    # The file is there and regular: the checkout just wrote it.
+    with open(path, "r+b", opener=_no_link) as file:
+        file.truncate()
+        file.write(content)
 
 
 def _no_link(path: str, flags: int) -> int:

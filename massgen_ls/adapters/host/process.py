@@ -36,6 +36,7 @@ from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import (
     MARKER,
     Pedigree,
+    Row,
     end_survivors,
     offspring,
     row_of,
@@ -99,6 +100,7 @@ class HostProcess:
         self._rung = 0
         self._timed_out = False
         self._survivors = 0
+        self._known: set[Row] = set()
         self._settled = False
         self._timer: asyncio.TimerHandle | None = None
         self._limit: asyncio.TimerHandle | None = None
@@ -189,6 +191,8 @@ class HostProcess:
         self._cancel(self._timer)
         self._timer = None
         self._rung += 1
+        if self._pedigree is not None:
+            self._known.update(offspring(self._child.pid))
         if self._rung == 1:
             asked = self._inlet is not None and self._inlet.open
             if self._inlet is not None:
@@ -309,9 +313,11 @@ class HostProcess:
             return
         self._signal_group("KILL")
         try:
-            hunt = self._loop.run_in_executor(self._hunter, end_survivors, self._pedigree)
+            hunt = self._loop.run_in_executor(
+                self._hunter, end_survivors, self._pedigree, self._known
+            )
         except RuntimeError:  # the interpreter goes down and starts no more threads
-            self._survivors = end_survivors(self._pedigree)
+            self._survivors = end_survivors(self._pedigree, self._known)
             self._settle()
             return
         hunt.add_done_callback(self._hunted)

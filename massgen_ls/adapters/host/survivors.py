@@ -8,7 +8,8 @@ has to reap them. Reaping all children would steal the exit codes of processes t
 started (GitPython), reaping none would collect zombies for as long as an editor is open, and an
 adopted orphan cannot be told from a library's child. A PID namespace (`sandbox`) gives the same
 guarantee without that danger; without one, the marker, the session and the descent are looked for
-here. Only a daemon that leaves its session twice *and* clears its environment escapes that.
+here. A daemon that leaves its session *and* clears its environment escapes that when its parents
+have exited before we look.
 """
 
 from __future__ import annotations
@@ -221,12 +222,12 @@ def hunt(members: Callable[[], tuple[list[Row], bool]], deadline: float = DEADLI
     return len(ended)
 
 
-def _ours(pedigree: Pedigree) -> tuple[list[Row], bool]:
+def _ours(pedigree: Pedigree, known: Collection[Row]) -> tuple[list[Row], bool]:
     rows = table()
     me = os.getpid()
     leader = rows.get(pedigree.leader)
     trusted = leader is not None and leader.start == pedigree.start
-    found: set[int] = set()
+    found = {row.pid for row in known if (now := rows.get(row.pid)) and now.start == row.start}
     unsure = False
     for row in rows.values():
         # Nothing that descends from the leader started before it.
@@ -241,17 +242,22 @@ def _ours(pedigree: Pedigree) -> tuple[list[Row], bool]:
         elif pedigree.lease in leases:
             found.add(row.pid)
     roots = {*found, pedigree.leader} if trusted else found
-    found |= {pid for pid in descendants(rows, roots) if not rows[pid].zombie}
-    return [rows[pid] for pid in found if pid != me], unsure
+    found |= descendants(rows, roots)
+    return [rows[pid] for pid in found if pid != me and not rows[pid].zombie], unsure
 
 
-def end_survivors(pedigree: Pedigree) -> int:
+def end_survivors(pedigree: Pedigree, known: Collection[Row]) -> int:
     """Ends every descendant of a command whose leader has exited. Blocks: for a thread.
+
+    Args:
+        pedigree: What they are known by.
+        known: Descendants that were seen before the leader exited. Its children change their
+            parent at that moment, so descent proves nothing afterwards.
 
     Returns:
         How many there were.
     """
-    return hunt(lambda: _ours(pedigree))
+    return hunt(lambda: _ours(pedigree, known))
 
 
 def offspring(pid: int) -> Iterator[Row]:

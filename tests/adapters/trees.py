@@ -11,8 +11,9 @@ from massgen_ls.adapters.host.survivors import row_of
 
 ENV = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
-# A leader, its child, a child with its own session, a daemon (double fork, own session) that ignores
-# SIGTERM, and one more in its own group: all of them sleep. The word "ready" comes when all exist.
+# A leader, its child, a child with its own session, a daemon (double fork, own session) that
+# ignores SIGTERM, and one more in its own group: all of them sleep. The word "ready" comes when all
+# of them exist.
 FIVE = r"""
 import os, signal, sys, time
 
@@ -94,6 +95,6 @@ async def gone(pid: int, deadline: float = 5.0) -> bool:
 async def somebody(word: str, count: int, deadline: float = 20.0) -> list[int]:
     """Waits until there are as many of them."""
     async with asyncio.timeout(deadline):
-        while len(found := tagged(word)) < count:
+        while len(found := tagged(word)) < count:  # noqa: ASYNC110 - other programs set no events
             await asyncio.sleep(0.005)
     return found

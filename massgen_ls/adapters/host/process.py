@@ -403,6 +403,11 @@ class HostProcesses:
         self._leash = leash()
         self._hunter = ThreadPoolExecutor(1, thread_name_prefix="massgen-hunt")
 
+    @property
+    def leashed(self) -> bool:
+        """Whether a program dies at once when we are killed, even without a sandbox."""
+        return bool(self._leash)
+
     @contextlib.asynccontextmanager
     async def start(self, command: Command) -> AsyncGenerator[HostProcess]:
         """Starts one program for as long as the context lasts.

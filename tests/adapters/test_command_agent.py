@@ -8,7 +8,7 @@ import stat
 import sys
 from collections.abc import Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -33,7 +33,7 @@ class Stage:
 
     place: Place
     environ: dict[str, str]
-    scope: Scope = Scope()
+    scope: Scope = field(default_factory=Scope)
     prompt: str = "do it"
 
     def driver(self) -> CommandDriver:
@@ -141,7 +141,7 @@ async def test_files_are_the_sources_of_the_folder_each_a_word(stage: Stage) -> 
 async def test_more_files_than_an_argv_can_hold_come_in_rounds(stage: Stage) -> None:
     top = Path(stage.place.path) / ("d" * 200)
     top.mkdir()
-    names = [f"{n:06}{'x' * 200}.py" for n in range(6_000)]
+    names = [f"{n:06}{'x' * 200}.py" for n in range(4_000)]
     for name in names:
         (top / name).touch()
     ended, _ = await stage.play("sh", "-c", 'echo $# >>"$HOME/counts"', "sh", "{files}")
@@ -163,7 +163,7 @@ async def test_the_environment_is_allow_listed_and_private(stage: Stage) -> None
     assert env["PATH"].split(os.pathsep)[0] == str(Path(sys.executable).parent)
     for name in ("TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME"):
         assert env[name].startswith(f"{home}/")
-    assert Path(env["TMPDIR"]).is_dir()
+    assert os.path.basename(env["TMPDIR"]) in os.listdir(home)
 
 
 async def test_an_agent_can_commit_without_any_git_configuration(stage: Stage) -> None:

@@ -26,7 +26,7 @@ from io import FileIO
 from typing import Literal, cast
 
 from massgen_ls.adapters.host.pipes import Inlet, Mailbox, Outlet
-from massgen_ls.adapters.host.survivors import Pedigree, Row, end_survivors, offspring
+from massgen_ls.adapters.host.survivors import Pedigree, Row, end_survivors, handle_of, offspring
 from massgen_ls.ports import Command, Finished, Output
 
 
@@ -222,20 +222,16 @@ class HostProcess:
     # ── the end ─────────────────────────────────────────────────────────────────────────────────
 
     def _watch(self) -> None:
-        if sys.platform == "linux":
-            try:
-                handle = os.pidfd_open(self._child.pid)
-            except OSError:  # a kernel before 5.3, or a filter that forbids it
-                pass
-            else:
+        handle = handle_of(self._child.pid)
+        if handle is not None:
 
-                def exited() -> None:
-                    self._loop.remove_reader(handle)
-                    os.close(handle)
-                    self._exited()
+            def exited() -> None:
+                self._loop.remove_reader(handle)
+                os.close(handle)
+                self._exited()
 
-                self._loop.add_reader(handle, exited)
-                return
+            self._loop.add_reader(handle, exited)
+            return
         threading.Thread(target=self._watch_from_thread, name="massgen-wait", daemon=True).start()
 
     def _watch_from_thread(self) -> None:

@@ -166,32 +166,43 @@ def lineage(rows: dict[int, Row], pid: int) -> set[int]:
     return line
 
 
+def handle_of(pid: int) -> int | None:
+    """A descriptor that stands for a process and is readable once that has ended.
+
+    None: it is gone, or the kernel is before 5.3, or a filter forbids it, or this Python was built
+    without it.
+    """
+    if sys.platform == "linux" and hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(pid)
+    return None
+
+
 def end(row: Row) -> bool:
-    """Kills exactly this process, never another one that was given its id. False: it was gone."""
-    if sys.platform == "linux":
+    """Kills exactly this process, not another one that was given its id. False: it was gone."""
+    if sys.platform == "linux" and (handle := handle_of(row.pid)) is not None:
+        # The handle pins the process: with the right start time no signal goes astray. Where there
+        # are no handles, the look just before has to do.
         try:
-            handle = os.pidfd_open(row.pid)
-        except OSError:
-            return False
-        try:
-            # The handle pins the process: with the right start time no signal goes astray.
-            now = row_of(row.pid)
-            if now is None or now.start != row.start or now.zombie:
-                return False
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-        except OSError:
-            return False
+            if _still(row):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                return True
+        except OSError:  # it has ended, or a filter forbids this call
+            pass
         finally:
             os.close(handle)
-        return True
-    now = row_of(row.pid)
-    if now is None or now.start != row.start or now.zombie:
+    if not _still(row):
         return False
     try:
         psutil.Process(row.pid).kill()
     except psutil.Error:
         return False
     return True
+
+
+def _still(row: Row) -> bool:
+    now = row_of(row.pid)
+    return now is not None and now.start == row.start and not now.zombie
 
 
 def hunt(members: Callable[[], tuple[list[Row], bool]], deadline: float = DEADLINE) -> int:

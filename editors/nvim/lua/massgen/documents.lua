@@ -60,7 +60,7 @@ local function add_candidate(out, candidate, verdict)
     )
   end
   for _, check in ipairs(candidate.checks or {}) do
-    local words = { check.outcome:gsub('_', ' ') }
+    local words = { (check.outcome:gsub('_', ' ')) }
     if #(check.new_failures or {}) > 0 then
       table.insert(words, 'breaks ' .. table.concat(check.new_failures, ', '))
     end

@@ -160,17 +160,51 @@ local function break_undo(bufnrs)
   end
 end
 
+---Text added behind the last line of a buffer, or into a new file, as Neovim takes it: a buffer
+---ends its last line by itself, and `vim.lsp.util` would add an empty line for the newline in the
+---text.
+---@param edit lsp.WorkspaceEdit
+---@return lsp.WorkspaceEdit
+local function fitted(edit)
+  edit = vim.deepcopy(edit)
+  local created = {} ---@type table<string, true>
+  ---@param uri string
+  ---@param edits lsp.TextEdit[]
+  local function fit(uri, edits)
+    local _, bufnr = place(uri)
+    local ends_itself = bufnr == 0 or vim.bo[bufnr].eol
+    local count = bufnr ~= 0 and vim.api.nvim_buf_line_count(bufnr) or math.huge
+    for _, each in ipairs(edits) do
+      local behind = created[uri] or each.range.start.line >= count
+      if behind and ends_itself and vim.endswith(each.newText, '\n') then
+        each.newText = each.newText:sub(1, -2)
+      end
+    end
+  end
+  for _, change in ipairs(edit.documentChanges or {}) do
+    if change.kind == 'create' then
+      created[change.uri] = true
+    elseif change.textDocument then
+      fit(change.textDocument.uri, change.edits)
+    end
+  end
+  for uri, edits in pairs(edit.changes or {}) do
+    fit(uri, edits)
+  end
+  return edit
+end
+
 ---Handles workspace/applyEdit.
 ---@param params lsp.ApplyWorkspaceEditParams
 ---@param ctx lsp.HandlerContext
 ---@return lsp.ApplyWorkspaceEditResult
 function M.apply(params, ctx)
   local client = assert(vim.lsp.get_client_by_id(ctx.client_id))
-  local edit = params.edit
-  local why = refuse(edit)
+  local why = refuse(params.edit)
   if why then
     return { applied = false, failureReason = why }
   end
+  local edit = fitted(params.edit)
   break_undo(buffers_of(edit))
   -- Renaming writes the buffer under its new name. A formatter that runs before writing would
   -- change the text under the edit that follows.

@@ -183,6 +183,14 @@ class SnapshotRequest:
 class Snapshots(Protocol):
     """Turns the user's workspace into a commit of the shadow, touching nothing of theirs."""
 
+    async def locate(self, folder: str) -> str:
+        """The top of the working tree that a folder lies in, absolute; cheap.
+
+        Raises:
+            WorkspaceError: Not in a git repository; git missing or too old; a bare repository.
+        """
+        ...
+
     async def take(self, request: SnapshotRequest) -> Snapshot:
         """Takes one; recorded as ``refs/runs/<run>/base``.
 
@@ -220,11 +228,6 @@ class Lease(Protocol):
     @property
     def home(self) -> str:
         """A private, writable folder beside it: HOME and TMPDIR of what runs there."""
-        ...
-
-    @property
-    def git_folders(self) -> tuple[str, ...]:
-        """What git has to write when the agent commits in it, absolute."""
         ...
 
     async def capture(self, candidate: CandidateId, message: str) -> Captured:

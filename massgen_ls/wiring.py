@@ -7,35 +7,39 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from massgen_ls.adapters.agents.command import CommandDriver
 from massgen_ls.adapters.checks.command import CommandChecker
+from massgen_ls.adapters.checks.detect import detect
 from massgen_ls.adapters.git.linediff import differ, refiner
 from massgen_ls.adapters.git.rooms import GitRooms
 from massgen_ls.adapters.host.clock import SystemClock, TimeIds
 from massgen_ls.adapters.host.files import DiskFiles
-from massgen_ls.adapters.host.journal import Journal, alive
+from massgen_ls.adapters.host.journal import Journal, alive, owner_of
 from massgen_ls.adapters.host.places import Places
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
 from massgen_ls.adapters.store.sqlite import SqliteStore
-from massgen_ls.config import load, team
+from massgen_ls.config import load, pick_checks, team
 from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.engine.world import World
 
 if TYPE_CHECKING:
-    from massgen_ls.lsp.desk import Compose, Services
+    from massgen_ls.lsp.desk import Compose
 
 RECORD = "runs.sqlite3"
 JOURNAL = "processes"
 
 
 @asynccontextmanager
-async def open_processes(environ: Mapping[str, str], places: Places) -> AsyncGenerator[HostProcesses]:
+async def open_processes(
+    environ: Mapping[str, str], places: Places
+) -> AsyncGenerator[HostProcesses]:
     """Starts programs for as long as the context lasts; first ends what dead owners left."""
     journal = await asyncio.to_thread(Journal, places.state / JOURNAL)
     await asyncio.to_thread(journal.reap_dead_owners)
@@ -75,7 +79,7 @@ async def open_supervisor(
             checker=CommandChecker(processes, env, sys.executable),
             differ=differ,
             refiner=refiner,
-            owner=Journal.owner_here(),
+            owner=owner_of(os.getpid()),
             alive=alive,
             cores=cores,
         )
@@ -115,4 +119,56 @@ def make_spec(
     Raises:
         ConfigError: The configuration cannot be used, or names no such agent or check.
     """
-    raise NotImplementedError
+    loaded = load(folder, config)
+    chosen = pick_checks(loaded, checks)
+    if detected_checks:
+        known = {check.argv for check in chosen} | {check.name for check in chosen}
+        proposed = (proposal.check for proposal in detect(folder))
+        chosen += tuple(c for c in proposed if c.argv not in known and c.name not in known)
+    rules = replace(loaded.rules, mode=mode) if mode else loaded.rules
+    return RunSpec(Task(prompt, scope), team(folder, loaded, agents), chosen, rules, apply)
+
+
+class ConfiguredDesk:
+    """Orders of an editor, with the configuration of the folder. Implements `lsp.desk.Desk`."""
+
+    def __init__(self, config: str | None) -> None:
+        self._config = config
+
+    def make_spec(
+        self,
+        folder: str,
+        prompt: str,
+        scope: Scope,
+        agents: Sequence[str] | None,
+        checks: Sequence[str] | None,
+        mode: Mode | None,
+        apply: ApplyMode,
+    ) -> RunSpec:
+        """Chooses agents, checks and rules; blocking. See `lsp.desk.Desk.make_spec`."""
+        return make_spec(
+            Path(folder),
+            prompt=prompt,
+            scope=scope,
+            agents=agents,
+            checks=checks,
+            config=self._config,
+            mode=mode,
+            apply=apply,
+        )
+
+
+def compose(config: str | None) -> Compose:
+    """How the language server gets at everything else.
+
+    Args:
+        config: A configuration file for every folder, instead of their own.
+    """
+    from massgen_ls.lsp.desk import Services
+
+    @asynccontextmanager
+    async def services() -> AsyncGenerator[Services]:
+        async with open_supervisor() as supervisor:
+            yield Services(supervisor, ConfiguredDesk(config), disk_files())
+
+    return services

@@ -63,7 +63,9 @@ async def _demo(console: Console, top: Path) -> int:
         ):
             spent = time.monotonic() - started
             _title(console, "2", "an editor starts the language server over stdio")
-            console.print(f"massgen-ls serve --stdio answered `initialize` in {spent * 1000:.0f} ms")
+            console.print(
+                f"massgen-ls serve --stdio answered `initialize` in {spent * 1000:.0f} ms"
+            )
             ok = await _run(console, editor, sample)
     console.print()
     console.print("[dim]Everything above happened in a temporary folder, which is gone now.[/]")
@@ -161,7 +163,9 @@ def _line(event: Mapping[str, Any]) -> str:
             )
         case "candidate_captured":
             candidate = event["candidate"]
-            return f"[cyan]captured[/]   {candidate['id']}: {len(candidate['changes']['files'])} files"
+            return (
+                f"[cyan]captured[/]   {candidate['id']}: {len(candidate['changes']['files'])} files"
+            )
         case "check_finished":
             result = event["result"]
             failures = len(result["failures"])

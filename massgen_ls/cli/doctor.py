@@ -76,9 +76,7 @@ async def _examine(folder: Path, config: str | None, env: Mapping[str, str]) -> 
     return [*findings, *_programs(env), *_keys(env), *_editors(env)]
 
 
-async def _git(
-    processes: HostProcesses, folder: Path, env: Mapping[str, str]
-) -> list[Finding]:
+async def _git(processes: HostProcesses, folder: Path, env: Mapping[str, str]) -> list[Finding]:
     install = f"Install git {GIT_NEEDED[0]}.{GIT_NEEDED[1]} or newer"
     try:
         ended = await processes.run(Command(("git", "--version"), "/", env, tree=False))
@@ -153,7 +151,9 @@ def _programs(env: Mapping[str, str]) -> Iterator[Finding]:
 def _keys(env: Mapping[str, str]) -> Iterator[Finding]:
     names = [name for name in _KEYS if env.get(name)]
     # Names only: a value is never read further than to see that it is there.
-    yield Finding("keys", "note", f"set: {', '.join(names)}" if names else "none are set, none needed")
+    yield Finding(
+        "keys", "note", f"set: {', '.join(names)}" if names else "none are set, none needed"
+    )
 
 
 def _editors(env: Mapping[str, str]) -> Iterator[Finding]:
@@ -172,7 +172,7 @@ _GUIDES = {
     "nvim": "editors/nvim/README.md",
     "code": "any LSP client extension with the command `massgen-ls serve --stdio`",
     "hx": "a language server entry with the command `massgen-ls` and the argument `serve`",
-    "emacs": "eglot with the command (\"massgen-ls\" \"serve\" \"--stdio\")",
+    "emacs": 'eglot with the command ("massgen-ls" "serve" "--stdio")',
 }
 
 

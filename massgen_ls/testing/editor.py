@@ -167,6 +167,10 @@ class StandInEditor:
         text = json.dumps({"jsonrpc": "2.0", **body}).encode()
         await self._running.write(b"Content-Length: %d\r\n\r\n%s" % (len(text), text))
 
+    async def close_input(self) -> None:
+        """Goes away without a word."""
+        await self._running.close_stdin()
+
     async def command(self, name: str, *arguments: object) -> Any:
         """``workspace/executeCommand``."""
         return await self.request(

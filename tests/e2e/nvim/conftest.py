@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import shutil
@@ -11,7 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from nvim_embed import Neovim
+
+from tests.e2e.nvim.nvim_embed import Neovim
+from tests.e2e.world import World
 
 CHECKOUT = Path(__file__).parents[3]
 PLUGIN = CHECKOUT / "editors" / "nvim"
@@ -49,49 +52,30 @@ def nvim_binary() -> Path:
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
-    """All that Neovim, the server and git may know of this machine."""
-    home = tmp_path / "home"
-    home.mkdir()
-    return {
-        "HOME": str(home),
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(CHECKOUT),
-        "LANG": "C.UTF-8",
-        "TMPDIR": str(tmp_path),
-        "XDG_CONFIG_HOME": str(home / ".config"),
-        "XDG_CACHE_HOME": str(home / ".cache"),
-        "XDG_STATE_HOME": str(home / ".local/state"),
-        "XDG_DATA_HOME": str(home / ".local/share"),
-        "XDG_RUNTIME_DIR": str(tmp_path),
-        "GIT_CONFIG_GLOBAL": "/dev/null",
-        "GIT_CONFIG_SYSTEM": "/dev/null",
-    }
-
-
-@pytest.fixture
-def project(tmp_path: Path, environment: dict[str, str]) -> Path:
+def project(world: World) -> Path:
     """A small repository with one commit."""
-    folder = tmp_path / "project"
-    folder.mkdir()
-    for name, lines in {
-        "one.py": [f"one_{i} = {i}" for i in range(1, 21)],
-        "two.py": [f"two_{i} = {i}" for i in range(1, 21)],
-        "old_name.py": ["moved = 1", "stays = 2", "also = 3", "stays_too = 4"],
-        "gone.py": ["nobody = 'needs this'"],
-    }.items():
-        (folder / name).write_text("".join(line + "\n" for line in lines))
-    author = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]
-    for command in (["init", "-q"], ["add", "-A"], [*author, "commit", "-q", "-m", "start"]):
-        subprocess.run(["git", *command], cwd=folder, env=environment, check=True)
-    return folder
+
+    def lines(name: str) -> str:
+        return "".join(f"{name}_{i} = {i}\n" for i in range(1, 21))
+
+    world.init(
+        **{
+            "one.py": lines("one"),
+            "two.py": lines("two"),
+            "old_name.py": lines("old"),
+            "gone.py": "nobody = 'needs this'\n",
+        }
+    )
+    return world.repo
 
 
 @pytest.fixture
-def neovim(
-    nvim_binary: Path, tmp_path: Path, project: Path, environment: dict[str, str]
-) -> Iterator[Open]:
-    """Starts Neovim in the project; it is gone when the test ends."""
+def neovim(nvim_binary: Path, world: World, project: Path) -> Iterator[Open]:
+    """Starts Neovim in the project; it is gone when the test ends, and so is its server."""
+    environment = {**world.env, "GIT_CONFIG_GLOBAL": "/dev/null", "TMPDIR": str(world.top)}
+    for name in ("CONFIG", "CACHE", "STATE", "DATA"):
+        environment[f"XDG_{name}_HOME"] = str(world.home / name.lower())
+    environment["XDG_RUNTIME_DIR"] = str(world.top)
     with ExitStack() as stack:
         count = 0
 
@@ -101,7 +85,8 @@ def neovim(
             args = ["-u", "NORC", "--cmd", f"luafile {HERE / 'report.lua'}"]
             if plugin:
                 args += ["--cmd", f"set runtimepath^={PLUGIN}"]
-            log = tmp_path / f"nvim-{count}.log"
+            log = world.top / f"nvim-{count}.log"
             return stack.enter_context(Neovim(nvim_binary, args, environment, cwd, log))
 
         yield start
+    asyncio.run(world.gone())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import HERE, Open
-from nvim_embed import Neovim
+
+from tests.e2e.nvim.conftest import HERE, PLUGIN, Open
+from tests.e2e.nvim.nvim_embed import Neovim
 
 pytestmark = pytest.mark.e2e
 
@@ -41,11 +43,8 @@ def _sent(nvim: Neovim, method: str, count: int = 1) -> list[Any]:
 
 
 def _lines(nvim: Neovim, file: Path | None = None) -> list[str]:
-    buffer = str(file) if file else ""
-    return nvim.lua(
-        "local b = ... ; return vim.api.nvim_buf_get_lines(b == '' and 0 or vim.fn.bufnr(b), 0, -1, true)",
-        buffer,
-    )
+    buffer = nvim.lua("return vim.fn.bufnr(...)", str(file)) if file else 0
+    return nvim.call("nvim_buf_get_lines", buffer, 0, -1, True)
 
 
 def _version(nvim: Neovim, file: Path) -> int:
@@ -86,16 +85,18 @@ def test_start_up_defines_commands_and_loads_nothing(neovim: Open) -> None:
     nvim = neovim()
     names = {"Massgen", "MassgenApply", "MassgenCancel", "MassgenDiscard", "MassgenRuns"}
     assert names | {"MassgenShow"} <= set(nvim.lua("return vim.api.nvim_get_commands({})"))
-    loaded = nvim.lua(
-        "return vim.tbl_filter(function(m) return m:match('^massgen') end, vim.tbl_keys(package.loaded))"
-    )
-    assert not loaded
+    loaded = nvim.lua("return vim.tbl_keys(package.loaded)")
+    assert not [module for module in loaded if module.startswith("massgen")]
     assert nvim.lua("return #vim.lsp.get_clients()") == 0
 
 
-def test_the_help_has_every_command_and_its_tags_are_whole(neovim: Open) -> None:
-    nvim = neovim()
-    nvim.lua("vim.cmd.helptags(vim.fn.fnamemodify(vim.api.nvim_get_runtime_file('doc/massgen.txt', false)[1], ':h'))")
+def test_the_help_has_every_command_and_its_tags_are_whole(neovim: Open, tmp_path: Path) -> None:
+    nvim = neovim(plugin=False)
+    # A copy: tags are written beside the help file.
+    copy = shutil.copytree(PLUGIN, tmp_path / "plug-in")
+    nvim.command(f"set runtimepath^={copy}")
+    nvim.command("runtime plugin/massgen.lua")
+    nvim.command(f"helptags {copy / 'doc'}")
     for name in nvim.lua("return vim.tbl_keys(vim.api.nvim_get_commands({}))"):
         if name.startswith("Massgen"):
             nvim.command(f"help :{name}")
@@ -297,7 +298,9 @@ def test_file_operations_that_would_lose_something_are_refused_before_anything_i
         match node:
             case dict():
                 return {
-                    key: (project / each).as_uri() if key.lower().endswith("uri") else absolute(each)
+                    key: (project / each).as_uri()
+                    if key.lower().endswith("uri")
+                    else absolute(each)
                     for key, each in node.items()
                 }
             case _:

@@ -379,6 +379,7 @@ def _selection(
 
 
 def _first_line(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    if isinstance(error, BaseExceptionGroup):
+        inner: BaseException = error.exceptions[0]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] # isinstance cannot know the parameter
+        return _first_line(inner)
     return f"{type(error).__name__}: {error}".split("\n")[0]

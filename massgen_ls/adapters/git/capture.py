@@ -109,7 +109,7 @@ async def _record(
         snapshot.commit,
         "-F",
         "-",
-        stdin=(message or candidate).encode("utf-8", "replace"),
+        stdin=(message or candidate).encode("utf-8", "replace") + b"\n",
     )
     commit = made.decode().strip()
     # Both sides of every change go into the shadow itself: they must outlive a gc of the

@@ -103,7 +103,9 @@ class GitObjects:
     ) -> tuple[str, FileType] | None:
         """What is at a path of a tree; see `massgen_ls.ports.Objects.entry`."""
         shadow = self.shadows.of(snapshot)
-        done = await self.git.attempt(shadow.view, "ls-tree", "-z", "--full-tree", tree, "--", path)
+        done = await self.git.attempt(
+            shadow.view, "ls-tree", "-z", "--full-tree", tree, "--", f":(literal){path}"
+        )
         if done.exit_code:
             raise NotFoundError(
                 "Files of this run are not stored any more", "Start a new run instead."

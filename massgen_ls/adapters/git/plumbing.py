@@ -122,7 +122,6 @@ class Git:
             "GIT_LFS_SKIP_SMUDGE": "1",
             "GIT_ALLOW_PROTOCOL": "none",
             "GIT_DEFAULT_REF_FORMAT": "files",
-            "GIT_LITERAL_PATHSPECS": "1",
         }
         self._fixed = {
             "core.hooksPath": empty,

@@ -7,10 +7,10 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from massgen_ls.adapters.git.includes import bring, find, fingerprint
-from massgen_ls.adapters.git.plumbing import Git
+from massgen_ls.adapters.git.plumbing import Git, View
 from massgen_ls.adapters.git.shadow import Recipe
 from massgen_ls.adapters.git.trees import Place, State, check_out, exclude_lines, unknown
 from massgen_ls.core.candidate import Snapshot
@@ -54,7 +54,9 @@ class Setups:
         async with self._finding:
             if key not in self._found:
                 index = os.path.join(place.shadow.snapshot_folder(snapshot.commit), "index")
-                view = replace(place.view(recipe, index), work_tree=recipe.root)
+                view = View(
+                    place.shadow.git_dir, None, recipe.root, index, settings=recipe.settings
+                )
                 roots = await find(self.git, view, rules.include)
                 # Not `strict`: equal files that were written again need no new set-up.
                 printed = await asyncio.to_thread(fingerprint, recipe.root, roots, strict=False)

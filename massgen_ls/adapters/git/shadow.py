@@ -123,7 +123,7 @@ class Shadow:
         try:
             lock = try_lock(lock_path)
             os.mkdir(path)
-            write_private_head(path)
+            write_private_head(path, self.git_dir)
         except OSError as error:
             raise storage_error(error, path) from error
         try:
@@ -136,8 +136,11 @@ class Shadow:
                 lock.release()
 
 
-def write_private_head(path: str) -> None:
-    """Makes a folder a GIT_DIR for use with GIT_COMMON_DIR."""
+def write_private_head(path: str, common: str) -> None:
+    """Makes a folder a GIT_DIR on top of another, as a linked worktree's is."""
+    # GIT_COMMON_DIR alone is not enough: the store of refs looks for this file only.
+    with open(os.path.join(path, "commondir"), "wb") as file:
+        file.write(os.fsencode(common) + b"\n")
     with open(os.path.join(path, "HEAD"), "wb") as file:
         file.write(b"ref: refs/heads/none\n")
 

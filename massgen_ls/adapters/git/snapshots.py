@@ -121,9 +121,8 @@ class GitSnapshots:
             sorted({p for p in every if p == ".gitattributes" or p.endswith("/.gitattributes")})
         )
         exact: dict[str, str] = {}
-        if staged.changed or laid:
-            if attributes or self._may_convert(repository):
-                exact = await self._exact(repository, view, tree, laid)
+        if (staged.changed or laid) and (attributes or self._may_convert(repository)):
+            exact = await self._exact(repository, view, tree, laid)
         recipe = Recipe(
             root=repository.real_root,
             settings={k: v for k, v in view.settings.items() if k not in STAT_SETTINGS},

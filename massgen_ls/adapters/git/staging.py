@@ -162,7 +162,7 @@ def _may_enter(
     return True
 
 
-_FILTER = re.compile(rb"(?:clean|external) filter '(.+?)'")
+_FILTER = re.compile(rb"clean filter '(.+?)'")
 
 
 async def update(git: Git, view: View, paths: Sequence[str], staged: Staged) -> View:
@@ -195,12 +195,35 @@ async def update(git: Git, view: View, paths: Sequence[str], staged: Staged) -> 
             staged.off.append(name)
             return await update(git, without_filter(view, name), paths, staged)
     if len(paths) == 1:
-        staged.notes.append(f"{shown(paths[0])}: left out, {_why(view, paths[0], failure.what)}")
+        why = _why(view, paths[0], failure.what)
+        taken = await _take_raw(git, view, paths[0])
+        staged.notes.append(
+            f"{shown(paths[0])}: {'taken as it is' if taken else 'left out'}, {why}"
+        )
+        if taken:
+            staged.changed.append(paths[0])
         return view
     # One bad path fails all of them: halve until it is alone.
     middle = len(paths) // 2
     view = await update(git, view, paths[:middle], staged)
     return await update(git, view, paths[middle:], staged)
+
+
+async def _take_raw(git: Git, view: View, path: str) -> bool:
+    """Puts a regular file into the index without any conversion."""
+    try:
+        found = os.lstat(os.path.join(view.work_tree or "", path))
+    except OSError:
+        return False
+    if not stat.S_ISREG(found.st_mode):
+        return False
+    done = await git.attempt(view, "hash-object", "-w", "--no-filters", "--", f"./{path}")
+    if done.exit_code:
+        return False
+    mode = b"100755" if found.st_mode & 0o100 else b"100644"
+    entry = mode + b" " + done.stdout.strip() + b"\t" + os.fsencode(path) + b"\0"
+    done = await git.attempt(view, "update-index", "--replace", "-z", "--index-info", stdin=entry)
+    return not done.exit_code
 
 
 def without_filter(view: View, name: str) -> View:
@@ -238,7 +261,9 @@ async def ignored(git: Git, view: View, paths: Sequence[str]) -> set[str]:
     """Those among the paths that ignore rules match."""
     if not paths:
         return set()
-    done = await git.attempt(view, "check-ignore", "-z", "--stdin", stdin=listing(paths))
+    # "./" keeps a name that starts with ":" from being read as pathspec magic.
+    asked = listing([f"./{path}" for path in paths])
+    done = await git.attempt(view, "check-ignore", "-z", "--stdin", stdin=asked)
     if done.exit_code > 1:
         raise git.failure(done, ("check-ignore",))
-    return set(names(done.stdout))
+    return {name.removeprefix("./") for name in names(done.stdout)}

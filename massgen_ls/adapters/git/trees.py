@@ -125,7 +125,7 @@ class Place:
         os.makedirs(self.ours, mode=0o700)
         os.mkdir(self.tree)
         os.mkdir(self.home, mode=0o700)
-        write_private_head(self.ours)
+        write_private_head(self.ours, self.shadow.git_dir)
         return State(mode=stat.S_IMODE(os.lstat(self.tree).st_mode), checkout=word(recipe))
 
     def new_home(self) -> None:
@@ -147,6 +147,23 @@ async def check_out(git: Git, place: Place, recipe: Recipe, tree: str) -> None:
     if recipe.sparse is not None:
         put_sparse(view, recipe.sparse)
     await git.run(view, "read-tree", "--reset", "-u", tree)
+
+
+async def settle(place: Place) -> None:
+    """Waits until the file system's clock has moved past the set-up, which takes a few ms.
+
+    From then on every change gives a file a change time other than the one in the fingerprint.
+    (Git needs no such wait: what has the time stamp of its index it compares by content.)
+    """
+    probe = os.path.join(place.ours, "probe")
+    written = 0
+    for _ in range(20):
+        replace_file(probe, b"")
+        now = os.stat(probe).st_ctime_ns
+        written = written or now
+        if now > written:
+            return
+        await asyncio.sleep(0.001)
 
 
 async def sweep(git: Git, place: Place, recipe: Recipe, kept: Collection[str], mode: int) -> None:
@@ -191,7 +208,8 @@ def _sweep(
                     stack.append(path)
                 else:
                     place.trash.throw(entry.path)
-            elif path not in files:
+            elif path not in files or entry.stat(follow_symlinks=False).st_nlink > 1:
+                # A second name of a file is a way into the worktree from outside of it.
                 os.unlink(entry.path)
 
 

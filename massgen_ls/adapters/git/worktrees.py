@@ -30,6 +30,7 @@ from massgen_ls.adapters.git.trees import (
     State,
     check_out,
     own_repository,
+    settle,
     sweep,
     word,
 )
@@ -238,6 +239,7 @@ class GitWorktrees:
             if key:
                 kept, printed = await self.setups.make(place, snapshot, recipe, rules, wanted, tree)
                 place.new_home()
+                await settle(place)
         place.write(
             State(tree, word(recipe), True, key, kept, printed, found.mode)  # noqa: FBT003
         )

@@ -40,6 +40,9 @@ os.remove('gone.py')
 """
 
 
+LAST = "last = 1"
+
+
 class Gate:
     """A named pipe at which an agent waits until the test opens it."""
 
@@ -429,7 +432,7 @@ def test_a_plain_client_runs_a_task_by_a_command_and_the_winner_lands(
     nvim.until("the winner", "vim.fn.bufloaded(...) == 1", str(made))
     nvim.until("deleted", "vim.uv.fs_stat(...) == nil", str(project / "gone.py"))
     landed = _replaced(before[one], unsaved_one="unsaved_one = 2", one_10="TEN = 10")
-    assert _lines(nvim, one) == [*landed, "last = 1"]
+    assert _lines(nvim, one) == [*landed, LAST]
     assert _lines(nvim, made) == ["made = 1", 'by = "agents"']
     assert _lines(nvim, new)[1] == "OLD_2 = 2"
     assert not (project / "old_name.py").exists()

@@ -8,7 +8,8 @@ local M = {}
 ---@param client vim.lsp.Client
 ---@return boolean
 function M.is_ours(client)
-  local offered = vim.tbl_get(client.server_capabilities or {}, 'executeCommandProvider', 'commands')
+  local offered =
+    vim.tbl_get(client.server_capabilities or {}, 'executeCommandProvider', 'commands')
   return type(offered) == 'table' and vim.list_contains(offered, 'massgen.run')
 end
 

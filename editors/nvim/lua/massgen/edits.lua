@@ -63,7 +63,9 @@ end
 local function refuse_create(change, check)
   local path, bufnr = place(change.uri)
   local options = change.options or {}
-  if (vim.uv.fs_lstat(path) or bufnr ~= 0) and not (options.overwrite or options.ignoreIfExists) then
+  if
+    (vim.uv.fs_lstat(path) or bufnr ~= 0) and not (options.overwrite or options.ignoreIfExists)
+  then
     return shorten(path) .. ' exists already'
   end
   check.made[change.uri] = true

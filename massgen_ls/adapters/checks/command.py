@@ -6,12 +6,12 @@ import asyncio
 import codecs
 import os
 import re
-import stat
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from massgen_ls.adapters.checks import parsers
+from massgen_ls.adapters.checks.reading import read_bounded
 from massgen_ls.core.candidate import CheckOutcome, CheckResult, TreeId
 from massgen_ls.core.task import CheckSpec
 from massgen_ls.ports import Command, Finished, Place, Processes, Said
@@ -223,7 +223,8 @@ def _failures(
     if check.parser == "exit":
         return (), ""
     if plan.report is not None:
-        report = _read_report(plan.report)
+        # The check's own code chose what lies there: no link is followed, no pipe is waited for.
+        report = read_bounded(plan.report, LARGEST_REPORT)
         named = parsers.junit(report) if report is not None else None
         if named:
             return named, ""
@@ -298,19 +299,3 @@ def _remove(path: str) -> None:
         os.unlink(path)
     except OSError:
         return
-
-
-def _read_report(path: str) -> bytes | None:
-    """A report's bytes; None when it is no regular file of sane size.
-
-    The check's code chose what lies there: a link must not be followed, a pipe must not hang us.
-    """
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(handle)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_REPORT:
-            return None
-        return file.read(LARGEST_REPORT)

@@ -76,6 +76,7 @@ def junit(report: bytes) -> tuple[str, ...] | None:
     failed: list[str] = []
     case = ""
     is_report = False
+    whole = True
 
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal case, is_report
@@ -99,8 +100,7 @@ def junit(report: bytes) -> tuple[str, ...] | None:
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     try:
-        parser.Parse(report)
-        parser.Parse(b"", 1)
+        parser.Parse(report, whole)
     except (expat.ExpatError, _Forbidden, ValueError, LookupError):
         return None
     return settled(failed) if is_report else None

@@ -13,7 +13,8 @@ from typing import Literal, Protocol
 
 from massgen_ls.core.candidate import CheckResult, Snapshot, TreeId
 from massgen_ls.core.changes import ChangeSet, FileType, RelPath
-from massgen_ls.core.diff import Hunk
+from massgen_ls.core.diff import Differ as Differ
+from massgen_ls.core.diff import Refiner as Refiner
 from massgen_ls.core.events import AttemptOutcome, Delta, Envelope, Event
 from massgen_ls.core.plan import EditPlan, LiveFile
 from massgen_ls.core.task import (
@@ -26,7 +27,6 @@ from massgen_ls.core.task import (
     Task,
     WorktreeRules,
 )
-from massgen_ls.core.text import Edit
 
 # ── the world's small inputs ────────────────────────────────────────────────────────────────────
 
@@ -50,12 +50,6 @@ class Ids(Protocol):
         """A name that no run has had."""
         ...
 
-
-Differ = Callable[[Sequence[str], Sequence[str]], Sequence[Hunk]]
-"""Old lines, new lines (line ends kept) → hunks, sorted, apart by at least one equal line."""
-
-Refiner = Callable[[str, str], Sequence[Edit]]
-"""Old text, new text (a changed hunk's, bounded in size) → edits that turn one into the other."""
 
 # ── processes ───────────────────────────────────────────────────────────────────────────────────
 

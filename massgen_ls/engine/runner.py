@@ -117,7 +117,9 @@ class Runner:
                     if not isinstance(step, Settle):
                         in_flight[step] = group.create_task(self._perform(step), name=str(step))
                 await self._changed.wait()
-            deadline.cancel()
+            # Settled by somebody else, who took us for dead: whatever still runs is not wanted.
+            for task in (deadline, *in_flight.values()):
+                task.cancel()
 
     def _left_open(self, step: Step) -> bool:
         """Whether a step that is over has left a seat that everybody would wait for."""

@@ -114,7 +114,8 @@ class GitWorktrees:
         recipe = shadow.recipe(snapshot)
         place, lock = self._claim(shadow, tree or snapshot.tree, word(recipe))
         try:
-            await self._get_ready(place, snapshot, recipe, rules, tree or snapshot.tree)
+            wanted = await self.setups.wanted(place, snapshot, recipe, run, rules)
+            await self._get_ready(place, snapshot, recipe, rules, tree or snapshot.tree, wanted)
             try:
                 # From here on somebody else may write there, whatever happens to us.
                 place.write(replace(place.state(), clean=False))
@@ -143,7 +144,9 @@ class GitWorktrees:
                 async with asyncio.TaskGroup() as group:
                     for place, _ in claimed:
                         group.create_task(
-                            self._get_ready(place, snapshot, recipe, _NO_RULES, snapshot.tree)
+                            self._get_ready(
+                                place, snapshot, recipe, _NO_RULES, snapshot.tree, Wanted()
+                            )
                         )
             except* MassgenError as errors:
                 raise errors.exceptions[0] from None
@@ -183,9 +186,14 @@ class GitWorktrees:
         raise AssertionError("there is always another number")
 
     async def _get_ready(
-        self, place: Place, snapshot: Snapshot, recipe: Recipe, rules: WorktreeRules, tree: TreeId
+        self,
+        place: Place,
+        snapshot: Snapshot,
+        recipe: Recipe,
+        rules: WorktreeRules,
+        tree: TreeId,
+        wanted: Wanted,
     ) -> None:
-        wanted = await self.setups.wanted(place, snapshot, recipe, rules)
         async with self.git.crowd:
             try:
                 if place.usable():
@@ -238,6 +246,8 @@ class GitWorktrees:
             not kept or await asyncio.to_thread(self.setups.still_good, place, found, key)
         )
         if not good:
+            # If this is interrupted, nobody may take the place for ready.
+            place.write(replace(found, clean=False))
             if kept:
                 await sweep(self.git, place, recipe, (), found.mode)
             kept, printed = (), ""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope
-from massgen_ls.engine.supervisor import Supervisor
-from massgen_ls.ports import LiveFiles
+from massgen_ls.core.changes import RelPath
+from massgen_ls.core.coordination import RunState
+from massgen_ls.core.events import Delta, Envelope
+from massgen_ls.core.plan import Conflict
+from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
+from massgen_ls.engine.bus import Gap
+from massgen_ls.ports import Buffer, LiveFiles, RunRecord
+
+News = Envelope | Delta | Gap
 
 
 class Desk(Protocol):
@@ -35,11 +41,52 @@ class Desk(Protocol):
         ...
 
 
+class Delivered(Protocol):
+    """What became of a candidate that should land (`engine.delivery.Delivery`)."""
+
+    @property
+    def candidate(self) -> CandidateId: ...
+    @property
+    def applied(self) -> bool: ...
+    @property
+    def paths(self) -> tuple[RelPath, ...]: ...
+    @property
+    def conflicts(self) -> tuple[Conflict, ...]: ...
+    @property
+    def reason(self) -> str: ...
+
+
+class Engine(Protocol):
+    """The part of `engine.supervisor.Supervisor` that editors reach; its docstrings hold."""
+
+    async def start(self, spec: RunSpec, folder: str, buffers: Sequence[Buffer] = ()) -> RunId: ...
+    async def resolve(self, run: str) -> RunId: ...
+    async def wait(self, run: RunId) -> RunState: ...
+    async def cancel(self, run: RunId, by: str) -> bool: ...
+    async def state(self, run: RunId) -> RunState: ...
+    async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]: ...
+    async def apply(
+        self,
+        run: RunId,
+        candidate: CandidateId | None,
+        live: LiveFiles,
+        *,
+        paths: Sequence[str] | None = None,
+        hunks: Mapping[str, Sequence[int]] | None = None,
+    ) -> Delivered: ...
+    async def discard(self, run: RunId, candidate: CandidateId | None) -> None: ...
+    async def file(self, run: RunId, candidate: CandidateId | None, path: str) -> bytes: ...
+    async def patch(self, run: RunId, candidate: CandidateId | None) -> str: ...
+    def subscribe(
+        self, run: RunId | None = None
+    ) -> AbstractContextManager[AsyncIterator[News]]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The floors below, put together."""
 
-    supervisor: Supervisor
+    engine: Engine
     desk: Desk
     disk: LiveFiles
     """The user's files on the disk, without regard to open buffers."""

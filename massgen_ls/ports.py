@@ -6,7 +6,7 @@ what else an outside program can do wrong is a value.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -222,6 +222,11 @@ class Lease(Protocol):
         """A private, writable folder beside it: HOME and TMPDIR of what runs there."""
         ...
 
+    @property
+    def git_folders(self) -> tuple[str, ...]:
+        """What git has to write when the agent commits in it, absolute."""
+        ...
+
     async def capture(self, candidate: CandidateId, message: str) -> Captured:
         """Records what differs from the base as ``refs/runs/<run>/<candidate>``.
 
@@ -245,6 +250,10 @@ class Worktrees(Protocol):
 
     async def warm(self, snapshot: Snapshot, count: int) -> None:
         """Makes worktrees ahead, so that the next ``count`` leases are quick."""
+        ...
+
+    async def fingerprint(self, snapshot: Snapshot, rules: WorktreeRules) -> str:
+        """Changes whenever the ignored files that ``rules.include`` brings in do; cheap."""
         ...
 
 
@@ -347,7 +356,9 @@ class Health:
 class Driver(Protocol):
     """Code that talks to one kind of agent."""
 
-    def attempt(self, spec: AgentSpec, brief: Brief, place: Place) -> AsyncIterator[AgentNews]:
+    def attempt(
+        self, spec: AgentSpec, brief: Brief, place: Place
+    ) -> AsyncGenerator[AgentNews, None]:
         """Runs the agent once. Closing the iterator ends it and all its processes.
 
         Never raises for what the agent does wrong: that is `Ended`.
@@ -433,6 +444,14 @@ class Store(Protocol):
 
     async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]:
         """The newest runs first; ``folder`` keeps those of that folder or below."""
+        ...
+
+    async def find(self, prefix: str) -> Sequence[RunId]:
+        """Every run whose id starts so; just the one when the id is whole."""
+        ...
+
+    async def unsettled(self) -> Sequence[RunRecord]:
+        """Runs without a verdict, whoever drives them."""
         ...
 
     async def cached_check(self, key: str) -> CheckResult | None:

@@ -6,14 +6,15 @@ what else an outside program can do wrong is a value.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from massgen_ls.core.candidate import CheckResult, Snapshot, TreeId
 from massgen_ls.core.changes import ChangeSet, FileType, RelPath
-from massgen_ls.core.diff import Hunk
+from massgen_ls.core.diff import Differ as Differ
+from massgen_ls.core.diff import Refiner as Refiner
 from massgen_ls.core.events import AttemptOutcome, Delta, Envelope, Event
 from massgen_ls.core.plan import EditPlan, LiveFile
 from massgen_ls.core.task import (
@@ -26,7 +27,6 @@ from massgen_ls.core.task import (
     Task,
     WorktreeRules,
 )
-from massgen_ls.core.text import Edit
 
 # ── the world's small inputs ────────────────────────────────────────────────────────────────────
 
@@ -50,12 +50,6 @@ class Ids(Protocol):
         """A name that no run has had."""
         ...
 
-
-Differ = Callable[[Sequence[str], Sequence[str]], Sequence[Hunk]]
-"""Old lines, new lines (line ends kept) → hunks, sorted, apart by at least one equal line."""
-
-Refiner = Callable[[str, str], Sequence[Edit]]
-"""Old text, new text (a changed hunk's, bounded in size) → edits that turn one into the other."""
 
 # ── processes ───────────────────────────────────────────────────────────────────────────────────
 
@@ -124,7 +118,7 @@ class Running(Protocol):
         """Its process id."""
         ...
 
-    def output(self) -> AsyncIterator[Output]:
+    def output(self) -> AsyncGenerator[Output]:
         """What it prints, live; ends when it has ended. Bounded: a slow reader holds it back."""
         ...
 
@@ -183,6 +177,14 @@ class SnapshotRequest:
 class Snapshots(Protocol):
     """Turns the user's workspace into a commit of the shadow, touching nothing of theirs."""
 
+    async def locate(self, folder: str) -> str:
+        """The top of the working tree that a folder lies in, absolute; cheap.
+
+        Raises:
+            WorkspaceError: Not in a git repository; git missing or too old; a bare repository.
+        """
+        ...
+
     async def take(self, request: SnapshotRequest) -> Snapshot:
         """Takes one; recorded as ``refs/runs/<run>/base``.
 
@@ -220,11 +222,6 @@ class Lease(Protocol):
     @property
     def home(self) -> str:
         """A private, writable folder beside it: HOME and TMPDIR of what runs there."""
-        ...
-
-    @property
-    def git_folders(self) -> tuple[str, ...]:
-        """What git has to write when the agent commits in it, absolute."""
         ...
 
     async def capture(self, candidate: CandidateId, message: str) -> Captured:

@@ -111,6 +111,13 @@ def parser() -> argparse.ArgumentParser:
     _config_and_repo(doctor)
     doctor.add_argument("--json", action="store_true", help="for programs")
 
+    commands.add_parser(
+        "demo",
+        help="show the main job on a sample repository",
+        description="Makes a small repository in a temporary folder and runs the offline team on it"
+        " through the language server. Needs no key and no network.",
+    )
+
     serve = commands.add_parser("serve", help="the language server, on standard input and output")
     serve.add_argument("--stdio", action="store_true", help="the default; editors send it")
     serve.add_argument("--clientProcessId", metavar="PID", help=argparse.SUPPRESS)
@@ -150,6 +157,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.serve import serve
 
             return serve(options)
+        case "demo":
+            from massgen_ls.cli.demo import demo
+
+            return demo(options)
         case "doctor":
             from massgen_ls.cli.doctor import doctor
 

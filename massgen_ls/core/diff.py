@@ -1,8 +1,32 @@
-"""Hunks of lines → minimal edits, and unified text for people."""
+"""Hunks of lines → minimal edits, and unified text for people.
+
+The line differ and the refiner are given as functions: the good ones are C libraries, which the
+core must not know.
+"""
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, compress, count
+from operator import ne
+
+from massgen_ls.core.text import Edit, split_lines
+
+REFINED_CHARACTERS = 2_000
+"""A piece of changed text longer than this, old or new, is not looked into."""
+
+# A file in which nearly every line changed is not read word by word by anybody, and thousands of
+# edits are slow to apply: past these totals pieces are only trimmed at their ends.
+_REFINED_PIECES = 256
+_REFINED_TOTAL = 65_536
+
+Differ = Callable[[Sequence[str], Sequence[str]], "Sequence[Hunk]"]
+"""Old lines, new lines (line ends kept) → hunks, sorted, apart by at least one equal line."""
+
+Refiner = Callable[[str, str], Sequence[Edit]]
+"""Old text, new text (a changed hunk's, bounded in size) → edits that turn one into the other."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -13,3 +37,251 @@ class Hunk:
     old_end: int
     new_start: int
     new_end: int
+
+
+# ── lines ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def line_hunks(old: Sequence[str], new: Sequence[str], differ: Differ) -> tuple[Hunk, ...]:
+    """The hunks between two lists of lines; the differ sees only what lies between equal ends."""
+    shorter = min(len(old), len(new))
+    head = next(compress(count(), map(ne, old, new)), shorter)
+    tail = next(compress(count(), map(ne, reversed(old), reversed(new))), shorter)
+    tail = min(tail, shorter - head)
+    old_end, new_end = len(old) - tail, len(new) - tail
+    if head == old_end and head == new_end:
+        return ()
+    if head in (old_end, new_end):
+        return (Hunk(head, old_end, head, new_end),)
+    return tuple(
+        Hunk(h.old_start + head, h.old_end + head, h.new_start + head, h.new_end + head)
+        for h in differ(old[head:old_end], new[head:new_end])
+    )
+
+
+# ── edits ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def edits_between(old: str, new: str, differ: Differ, refiner: Refiner) -> tuple[Edit, ...]:
+    r"""Minimal edits, in code points of ``old``, that make it ``new``.
+
+    A one-character change is a one-character edit. No edit begins or ends between ``\r`` and
+    ``\n``, or between a character and what combines with it.
+    """
+    if old == new:
+        return ()
+    # Comparing characters is a hundred times cheaper than splitting lines that did not change.
+    head = _line_start(old, _common_prefix(old, new))
+    tail = _common_suffix(old, new, min(len(old), len(new)) - head)
+    tail = len(old) - _line_after(old, len(old) - tail)
+    old_lines = split_lines(old[head : len(old) - tail])
+    new_lines = split_lines(new[head : len(new) - tail])
+    old_at = list(accumulate(map(len, old_lines), initial=head))
+    whole = [
+        Edit(old_at[h.old_start], old_at[h.old_end], "".join(new_lines[h.new_start : h.new_end]))
+        for h in line_hunks(old_lines, new_lines, differ)
+    ]
+    return refine(old, whole, refiner)
+
+
+def refine(old: str, edits: Iterable[Edit], refiner: Refiner) -> tuple[Edit, ...]:
+    """Cuts edits of whole lines down to the characters that really change."""
+    return _settle(old, _fine(old, edits, refiner))
+
+
+def _fine(old: str, edits: Iterable[Edit], refiner: Refiner) -> Iterator[Edit]:
+    pieces, total = _REFINED_PIECES, _REFINED_TOTAL
+    for edit in edits:
+        for piece in _pieces(old, edit):
+            before = old[piece.start : piece.end]
+            if before == piece.new:
+                continue
+            size = max(len(before), len(piece.new))
+            if before and piece.new and size <= REFINED_CHARACTERS and pieces and size <= total:
+                pieces, total = pieces - 1, total - size
+                for fine in refiner(before, piece.new):
+                    yield Edit(piece.start + fine.start, piece.start + fine.end, fine.new)
+            else:
+                yield _trimmed(piece, before)
+
+
+def _pieces(old: str, edit: Edit) -> Iterator[Edit]:
+    """A hunk too long to be looked into, but with as many lines as before, goes line by line."""
+    before = old[edit.start : edit.end]
+    if max(len(before), len(edit.new)) <= REFINED_CHARACTERS:
+        yield edit
+        return
+    if max(len(before), len(edit.new)) > _REFINED_TOTAL:
+        yield edit
+        return
+    old_lines, new_lines = split_lines(before), split_lines(edit.new)
+    if len(old_lines) != len(new_lines):
+        yield edit
+        return
+    start = edit.start
+    for line, new_line in zip(old_lines, new_lines, strict=True):
+        yield Edit(start, start + len(line), new_line)
+        start += len(line)
+
+
+def _trimmed(edit: Edit, before: str) -> Edit:
+    head = _common_prefix(before, edit.new)
+    tail = _common_suffix(before, edit.new, min(len(before), len(edit.new)) - head)
+    return Edit(edit.start + head, edit.end - tail, edit.new[head : len(edit.new) - tail])
+
+
+def _settle(old: str, edits: Iterable[Edit]) -> tuple[Edit, ...]:
+    """Moves edges off the inside of line ends and characters; joins what then touches."""
+    settled: list[Edit] = []
+    for edit in edits:
+        if not settled:
+            start = _back(old, edit.start, 0, edit.new)
+            settled.append(Edit(start, edit.end, old[start : edit.start] + edit.new))
+            continue
+        last = settled[-1]
+        # The gap between two edits stays text of both sides: its edges may only move inwards.
+        left = _on(old, last.end, edit.start, last.new)
+        right = _back(old, edit.start, left, edit.new)
+        if left >= right:
+            gap = old[last.end : edit.start]
+            settled[-1] = Edit(last.start, edit.end, last.new + gap + edit.new)
+        else:
+            settled[-1] = Edit(last.start, left, last.new + old[last.end : left])
+            settled.append(Edit(right, edit.end, old[right : edit.start] + edit.new))
+    if settled:
+        last = settled[-1]
+        end = _on(old, last.end, len(old), last.new)
+        settled[-1] = Edit(last.start, end, last.new + old[last.end : end])
+    return tuple(settled)
+
+
+def _back(old: str, at: int, floor: int, new: str) -> int:
+    """Moves an edit's start back while it is inside a line end or a character."""
+    while at > floor and (_joined(old[at - 1], old[at : at + 1]) or _joined(old[at - 1], new[:1])):
+        new = old[at - 1]
+        at -= 1
+    return at
+
+
+def _on(old: str, at: int, ceiling: int, new: str) -> int:
+    """Moves an edit's end on while it is inside a line end or a character."""
+    before = new[-1:]
+    while at < ceiling and ((at > 0 and _joined(old[at - 1], old[at])) or _joined(before, old[at])):
+        before = old[at]
+        at += 1
+    return at
+
+
+def _joined(left: str, right: str) -> bool:
+    """Whether two characters in a row are one thing to an editor."""
+    if right == "\n":
+        return left == "\r"
+    if right.isascii() or not left:
+        return False
+    return (
+        unicodedata.combining(right) != 0
+        or right == "\u200d"
+        or left == "\u200d"
+        or "\ufe00" <= right <= "\ufe0f"
+        or "\U0001f3fb" <= right <= "\U0001f3ff"
+        or ("\udc00" <= right <= "\udfff" and "\ud800" <= left <= "\udbff")
+    )
+
+
+def _common_prefix(a: str, b: str) -> int:
+    low, high = 0, min(len(a), len(b))
+    if a[:high] == b[:high]:
+        return high
+    while low < high:  # a[:low] == b[:low]; the first difference is at or before high
+        middle = (low + high + 1) // 2
+        if a[low:middle] == b[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _common_suffix(a: str, b: str, limit: int) -> int:
+    low, high = 0, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        if a[len(a) - middle : len(a) - low] == b[len(b) - middle : len(b) - low]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _line_start(text: str, at: int) -> int:
+    """The last place at or before ``at`` that follows a newline: a line's start in both texts."""
+    return text.rfind("\n", 0, at) + 1
+
+
+def _line_after(text: str, at: int) -> int:
+    """The first place behind ``at`` that follows a newline, or the end."""
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end + 1
+
+
+# ── text for people ─────────────────────────────────────────────────────────────────────────────
+
+
+def unified(path: str, old: str, new: str, differ: Differ, context: int = 3) -> str:
+    """A unified diff for people; empty when the texts are equal.
+
+    It is for reading: a path with line ends in it, say, is written as it is.
+    """
+    old_lines, new_lines = split_lines(old), split_lines(new)
+    hunks = line_hunks(old_lines, new_lines, differ)
+    if not hunks:
+        return ""
+    out = [f"--- a/{path}\n", f"+++ b/{path}\n"]
+    for group in _grouped(hunks, context):
+        out += _rendered(group, old_lines, new_lines, context)
+    return "".join(out)
+
+
+def _grouped(hunks: Sequence[Hunk], context: int) -> Iterator[Sequence[Hunk]]:
+    group = [hunks[0]]
+    for hunk in hunks[1:]:
+        if hunk.old_start - group[-1].old_end > 2 * context:
+            yield group
+            group = []
+        group.append(hunk)
+    yield group
+
+
+def _rendered(
+    group: Sequence[Hunk], old: Sequence[str], new: Sequence[str], context: int
+) -> Iterator[str]:
+    first, last = group[0], group[-1]
+    before = min(context, first.old_start)
+    after = min(context, len(old) - last.old_end)
+    spans = (
+        _span(first.old_start - before, last.old_end + after),
+        _span(first.new_start - before, last.new_end + after),
+    )
+    yield f"@@ -{spans[0]} +{spans[1]} @@\n"
+    at = first.old_start - before
+    for hunk in group:
+        yield from _marked(" ", old[at : hunk.old_start])
+        yield from _marked("-", old[hunk.old_start : hunk.old_end])
+        yield from _marked("+", new[hunk.new_start : hunk.new_end])
+        at = hunk.old_end
+    yield from _marked(" ", old[at : at + after])
+
+
+def _span(start: int, end: int) -> str:
+    length = end - start
+    first = start + 1 if length else start
+    return f"{first}" if length == 1 else f"{first},{length}"
+
+
+def _marked(mark: str, lines: Sequence[str]) -> Iterator[str]:
+    for line in lines:
+        if line.endswith("\n"):
+            yield mark + line
+        elif line.endswith("\r"):
+            yield f"{mark}{line}\n"
+        else:
+            yield f"{mark}{line}\n\\ No newline at end of file\n"

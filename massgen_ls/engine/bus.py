@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -82,7 +82,7 @@ class Bus:
             subscription.put(news)
 
     @contextmanager
-    def subscribe(self, run: RunId | None = None) -> Iterator[Subscription]:
+    def subscribe(self, run: RunId | None = None) -> Generator[Subscription]:
         """News of one run, or of all, from now on."""
         subscription = Subscription(run, self._capacity)
         self._subscriptions.append(subscription)

@@ -49,7 +49,7 @@ async def judge(
                 lease.home,
                 run,
                 check.timeout,
-                fence(spec, lease, git=False),
+                fence(spec, lease),
             )
 
             def hear(said: Said) -> None:

@@ -102,7 +102,7 @@ class Seat:
         if isinstance(wanted, int | float):
             limit = min(limit, float(wanted))
         place = Place(
-            lease.path, lease.folder, lease.home, self.run, limit, fence(self.spec, lease, git=True)
+            lease.path, lease.folder, lease.home, self.run, limit, fence(self.spec, lease)
         )
         news = driver.attempt(self.agent, brief(self.agent, self.spec.task, self.attempt), place)
         try:
@@ -153,9 +153,8 @@ class Seat:
         await self.emit(*found)
 
 
-def fence(spec: RunSpec, lease: Lease, *, git: bool) -> Fence | None:
-    """What may be written from a worktree: itself, its home and, for agents, its repository."""
+def fence(spec: RunSpec, lease: Lease) -> Fence | None:
+    """What may be written from a worktree: itself, with a git repository of its own, and a home."""
     if spec.rules.sandbox == "off":
         return None
-    writable = (lease.path, lease.home, *(lease.git_folders if git else ()))
-    return Fence(writable, required=spec.rules.sandbox == "required")
+    return Fence((lease.path, lease.home), required=spec.rules.sandbox == "required")

@@ -92,7 +92,12 @@ class Supervisor:
     # ── runs ────────────────────────────────────────────────────────────────────────────────
 
     async def start(self, spec: RunSpec, folder: str, buffers: Sequence[Buffer] = ()) -> RunId:
-        """Starts a run and returns at once; what goes wrong later is in the run's events."""
+        """Starts a run and returns at once; what goes wrong later is in the run's events.
+
+        Raises:
+            WorkspaceError: The folder cannot be worked on: nothing was started.
+        """
+        await self._world.snapshots.locate(folder)
         run = self._world.ids.run_id()
         request = SnapshotRequest(folder, run, tuple(buffers))
         runner = Runner(self._world, run, request, self._bus.hear)
@@ -374,6 +379,7 @@ def _selection(
 
 
 def _first_line(error: BaseException) -> str:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    if isinstance(error, BaseExceptionGroup):
+        inner: BaseException = error.exceptions[0]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] # isinstance cannot know the parameter
+        return _first_line(inner)
     return f"{type(error).__name__}: {error}".split("\n")[0]

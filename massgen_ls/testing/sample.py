@@ -84,22 +84,16 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
         path.write_bytes(text.encode())
 
 
-async def _commit(
-    processes: Processes, env: Mapping[str, str], folder: Path, message: str
-) -> None:
+async def _commit(processes: Processes, env: Mapping[str, str], folder: Path, message: str) -> None:
     await _git(processes, env, folder, "add", "--all")
     identity = ("-c", "user.name=Sample", "-c", "user.email=sample@example.invalid")
     plain = ("-c", "commit.gpgsign=false", "-c", "core.hooksPath=/dev/null")
     await _git(processes, env, folder, *identity, *plain, "commit", "--quiet", "-m", message)
 
 
-async def _git(
-    processes: Processes, env: Mapping[str, str], folder: Path, *arguments: str
-) -> None:
+async def _git(processes: Processes, env: Mapping[str, str], folder: Path, *arguments: str) -> None:
     argv = ("git", *arguments)
-    ended = await processes.run(
-        Command(argv, cwd=str(folder), env=env, timeout=60.0, tree=False)
-    )
+    ended = await processes.run(Command(argv, cwd=str(folder), env=env, timeout=60.0, tree=False))
     if ended.exit_code != 0:
         said = ended.stderr.decode(errors="replace").strip()
         raise GitError(f"git {arguments[0]} failed in {folder}: {said}")

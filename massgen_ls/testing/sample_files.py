@@ -224,7 +224,7 @@ class InvoiceStore:
         return sorted(late, key=lambda invoice: invoice.due_on)
 '''
 
-_TEST_MONEY = '''\
+_TEST_MONEY = """\
 import unittest
 
 from billing.money import Money
@@ -244,9 +244,9 @@ class MoneyTest(unittest.TestCase):
 
 if __name__ == "__main__":
     unittest.main()
-'''
+"""
 
-_TEST_INVOICE = '''\
+_TEST_INVOICE = """\
 import unittest
 from datetime import date
 
@@ -271,9 +271,9 @@ class InvoiceTest(unittest.TestCase):
 
     def test_counts_each_product(self):
         self.assertEqual(invoice().by_product(), {"tea": 3, "cup": 1})
-'''
+"""
 
-_TEST_STORE = '''\
+_TEST_STORE = """\
 import unittest
 from datetime import date
 
@@ -300,7 +300,7 @@ class StoreTest(unittest.TestCase):
     def test_a_number_is_given_once(self):
         with self.assertRaises(ValueError):
             self.store.add(Invoice("1", "Eve", date(2026, 3, 3)))
-'''
+"""
 
 _DISCOUNTS = '''\
 """Discounts by quantity and for loyal customers."""
@@ -358,7 +358,7 @@ def statement(customer: str, invoices: List[Invoice]) -> str:
     return "\\n".join([line.rstrip() for line in lines])
 '''
 
-_TEST_REPORT = '''\
+_TEST_REPORT = """\
 import unittest
 from datetime import date
 
@@ -381,7 +381,7 @@ class ReportTest(unittest.TestCase):
 
     def test_nothing_to_pay_is_said(self):
         self.assertIn("Nothing to pay", statement("Bob", []))
-'''
+"""
 
 _REMINDERS = '''\
 """Reminders for late invoices. Not finished yet."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from collections.abc import Mapping
+from typing import Any, get_args, get_origin
 
 import cattrs
 
 from massgen_ls.core.candidate import CheckResult
 from massgen_ls.core.events import Event
-from massgen_ls.core.task import Json
 
 # cattrs and not pydantic: pydantic refuses strings with lone surrogates, and file names have them.
 _CONVERTER = cattrs.Converter(forbid_extra_keys=False)
@@ -18,7 +18,8 @@ def _as_is(value: Any, _: Any) -> Any:
     return value
 
 
-_CONVERTER.register_structure_hook_func(lambda t: t is Json, _as_is)
+# The one mapping among the events is an agent's settings: JSON already.
+_CONVERTER.register_structure_hook_func(lambda t: get_origin(t) is Mapping, _as_is)
 _KINDS: dict[str, type[Any]] = {kind.kind: kind for kind in get_args(Event)}
 
 

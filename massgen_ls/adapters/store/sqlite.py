@@ -68,7 +68,11 @@ class SqliteStore:
 
     async def __aenter__(self) -> SqliteStore:
         """Opens the file, makes it when it is not there, and brings it up to date."""
-        await self._do(self._open)
+        try:
+            await self._do(self._open)
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(

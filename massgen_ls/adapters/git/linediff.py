@@ -1,0 +1,130 @@
+"""The line differ (xdiff, through pygit2) and the refiner (rapidfuzz)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from pygit2 import Patch
+from pygit2.enums import DiffOption
+from rapidfuzz.distance import Indel
+
+from massgen_ls.core.diff import Hunk
+from massgen_ls.core.text import Edit
+
+# PATIENCE keeps unrelated texts and shuffled lines quick and readable. FORCE_TEXT, because a NUL
+# would make libgit2 take the text for binary and say nothing about its lines.
+_FLAGS = DiffOption.PATIENCE | DiffOption.FORCE_TEXT | DiffOption.SKIP_BINARY_CHECK
+
+# Above this many lines (equal ends are trimmed before) one change is reported: nobody reviews it
+# by hunks, and the C code holds the interpreter's lock all the while.
+_MOST_LINES = 400_000
+# Above this size lines go in as numbers: libgit2 refuses a gigabyte.
+_MOST_BYTES = 64 * 1024 * 1024
+
+_SHORT_EQUAL = 3
+_TOKEN = re.compile(r"\w+|[^\S\r\n]+|\r\n|.", re.DOTALL)
+
+
+def differ(old: Sequence[str], new: Sequence[str]) -> Sequence[Hunk]:
+    """The hunks between two lists of lines (see `massgen_ls.core.diff.Differ`).
+
+    Lines may hold anything, also NULs, lone surrogates and lone carriage returns: they are compared
+    as strings.
+    """
+    if len(old) + len(new) > _MOST_LINES:
+        return _one_hunk(old, new)
+    before, after = _packed(old), _packed(new)
+    if before is None or after is None or len(before) + len(after) > _MOST_BYTES:
+        before, after = _numbered(old, new)
+    patch = Patch.create_from(before, after, flag=_FLAGS, context_lines=0, interhunk_lines=0)
+    return [_hunk(h.old_start, h.old_lines, h.new_start, h.new_lines) for h in patch.hunks]
+
+
+def _one_hunk(old: Sequence[str], new: Sequence[str]) -> Sequence[Hunk]:
+    return [] if list(old) == list(new) else [Hunk(0, len(old), 0, len(new))]
+
+
+def _hunk(old_start: int, old_lines: int, new_start: int, new_lines: int) -> Hunk:
+    """Counts from 0; git names the line before where a side has none."""
+    old_start -= old_lines > 0
+    new_start -= new_lines > 0
+    return Hunk(old_start, old_start + old_lines, new_start, new_start + new_lines)
+
+
+def _packed(lines: Sequence[str]) -> bytes | None:
+    """The lines as one text, or None when git would see other lines in it."""
+    text = "".join(lines)
+    ends = text.count("\n")
+    if ends != len(lines) and (ends != len(lines) - 1 or not lines or lines[-1].endswith("\n")):
+        return None
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _numbered(old: Sequence[str], new: Sequence[str]) -> tuple[bytes, bytes]:
+    """Each distinct line as a number, so that any content is safe; twice as slow to prepare."""
+    numbers: dict[str, int] = {}
+    texts = [
+        "".join(f"{numbers.setdefault(line, len(numbers))}\n" for line in lines)
+        for lines in (old, new)
+    ]
+    return texts[0].encode(), texts[1].encode()
+
+
+def refiner(old: str, new: str) -> Sequence[Edit]:
+    """Edits between two short texts, by words (see `massgen_ls.core.diff.Refiner`).
+
+    Words are compared first, so that edits end where words end; a changed word is then trimmed to
+    the characters that differ. Fewer than three equal characters between two edits join them,
+    unless a line ends there.
+    """
+    old_words, new_words = _TOKEN.findall(old), _TOKEN.findall(new)
+    # Each distinct word as one character: rapidfuzz compares strings by value and in C.
+    letters: dict[str, str] = {}
+    packed = [
+        "".join(letters.setdefault(word, chr(len(letters))) for word in words)
+        for words in (old_words, new_words)
+    ]
+    edits: list[Edit] = []
+    for edit in _word_edits(old, old_words, new_words, packed[0], packed[1]):
+        if edits and _too_near(old[edits[-1].end : edit.start]):
+            last = edits[-1]
+            gap = old[last.end : edit.start]
+            edits[-1] = Edit(last.start, edit.end, last.new + gap + edit.new)
+        else:
+            edits.append(edit)
+    return [_trimmed(old, edit) for edit in edits]
+
+
+def _too_near(gap: str) -> bool:
+    return len(gap) < _SHORT_EQUAL and "\n" not in gap and "\r" not in gap
+
+
+def _word_edits(
+    old: str, old_words: list[str], new_words: list[str], old_packed: str, new_packed: str
+) -> Iterator[Edit]:
+    at = word = 0
+    start, pieces = -1, list[str]()
+    for op in Indel.opcodes(old_packed, new_packed):
+        length = sum(map(len, old_words[word : op.src_end]))
+        word = op.src_end
+        if op.tag == "equal":
+            if start >= 0:
+                yield Edit(start, at, "".join(pieces))
+                start, pieces = -1, []
+        else:
+            start = at if start < 0 else start
+            pieces += new_words[op.dest_start : op.dest_end]
+        at += length
+    if start >= 0:
+        yield Edit(start, at, "".join(pieces))
+
+
+def _trimmed(old: str, edit: Edit) -> Edit:
+    """Drops what is equal at the ends of an edit."""
+    start, end, new = edit.start, edit.end, edit.new
+    while start < end and new and old[start] == new[0]:
+        start, new = start + 1, new[1:]
+    while start < end and new and old[end - 1] == new[-1]:
+        end, new = end - 1, new[:-1]
+    return Edit(start, end, new)

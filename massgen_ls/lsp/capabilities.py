@@ -6,7 +6,6 @@ what was observed of them where that differs:
 
 - Neovim advertises ``resourceOperations`` and never ``documentChanges``, yet applies both.
 - Eglot and ALE know text edits alone; ALE answers `workspace/applyEdit` never.
-- Eglot prints a warning for every notification that it does not know.
 """
 
 from __future__ import annotations
@@ -52,6 +51,8 @@ class Client(NamedTuple):
     action_disabled: bool = False
     virtual_documents: bool = False
     workspace_folders: bool = False
+    asks_prompts: bool = False
+    """A plug-in asks the user for the prompt of a ``massgen.run`` command that has none."""
     events: str = "facts"
     """How much of `massgen/event` it wants: ``none``, ``facts`` or ``all`` (with live output)."""
     process: int | None = None
@@ -87,10 +88,7 @@ def resolve(params: object) -> Client:
     process = _at(params, "processId")
     wanted = _at(params, "initializationOptions.events")
     if wanted not in ("none", "facts", "all"):
-        # A client with neither progress nor file operations is one without a plug-in for us, and
-        # the likes of Eglot print a warning for each notification that they do not know.
-        quiet = name.lower() in {"emacs", "eglot", "ale"} or not (progress or resources)
-        wanted = "none" if quiet else "facts"
+        wanted = "facts"
     return Client(
         name=name,
         encoding=_encoding(_at(caps, "general.positionEncodings")),
@@ -109,6 +107,7 @@ def resolve(params: object) -> Client:
         action_disabled=_at(caps, "textDocument.codeAction.disabledSupport") is True,
         virtual_documents=isinstance(_at(caps, "workspace.textDocumentContent"), dict),
         workspace_folders=_at(caps, "workspace.workspaceFolders") is True,
+        asks_prompts=_at(params, "initializationOptions.prompts") is True,
         events=str(wanted),
         process=process if isinstance(process, int) and process > 0 else None,
     )

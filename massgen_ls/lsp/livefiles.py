@@ -175,10 +175,10 @@ class LspLiveFiles:
         question = f"massgen: {label}. Shall I {describe(operations)} on the disk?"
         try:
             async with asyncio.timeout(self._deadlines.question):
-                answer = await self._editor.choose(question, ("Yes", "No"))
+                answer = await self._editor.choose(question, ("Apply", "Cancel"))
         except TimeoutError:
             return Refused(f"nobody agreed to {describe(operations)}")
-        if answer == "Yes":
+        if answer == "Apply":
             return None
         return Refused(f"the user did not agree to {describe(operations)}")
 
@@ -205,7 +205,11 @@ class LspLiveFiles:
             return Landed()
         shown = self._shown(expected)
         if answer is None:
-            if expected and all(shown.values()) and all(isinstance(o, EditText) for o in operations):
+            if (
+                expected
+                and all(shown.values())
+                and all(isinstance(o, EditText) for o in operations)
+            ):
                 return Landed()
             return Refused(
                 f"the editor did not say within {self._deadlines.answer:g} s whether it applied "
@@ -264,11 +268,9 @@ class LspLiveFiles:
         document = self._documents.at(absolute)
         if document is not None:
             return document.uri
-        real = uris.key(absolute)
         for folder in sorted(self._roots(), key=len, reverse=True):
-            top = uris.folder_key(folder)
-            if real.startswith(top.rstrip(os.sep) + os.sep):
-                rest = real[len(top.rstrip(os.sep)) + 1 :]
+            rest = uris.below(folder, absolute)
+            if rest is not None:
                 return uris.from_path(os.path.join(folder, rest))
         return uris.from_path(absolute)
 

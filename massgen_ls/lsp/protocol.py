@@ -19,7 +19,7 @@ name for a misspelt one.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -136,7 +136,9 @@ class _Fields:
     def required(self, name: str) -> str:
         found = self.text(name)
         if found is None or not found.strip():
-            raise ParamsError(f"{self._where}: `{name}` is missing", f"Give it as `{name}`.")
+            near = difflib.get_close_matches(name, list(self._left), 1)
+            hint = f"Is `{near[0]}` meant to be `{name}`?" if near else f"Give it as `{name}`."
+            raise ParamsError(f"{self._where}: `{name}` is missing", hint)
         return found
 
     def choice(self, name: str, choices: tuple[T, ...]) -> T | None:
@@ -146,9 +148,7 @@ class _Fields:
         for each in choices:
             if node == each:
                 return each
-        allowed = ", ".join(str(c) for c in choices)
-        near = difflib.get_close_matches(str(node), [str(c) for c in choices], 1)
-        hint = f"Did you mean `{near[0]}`?" if near else f"It takes one of: {allowed}."
+        hint = nearest(str(node)[:60], [str(c) for c in choices])
         raise ParamsError(f"{self._where}: `{name}` cannot be {str(node)[:60]!r}", hint)
 
     def texts(self, name: str) -> tuple[str, ...] | None:
@@ -206,9 +206,16 @@ class _Fields:
     def end(self) -> None:
         self._left.pop("partialResultToken", None)
         for name in self._left:
-            near = difflib.get_close_matches(name, self._known, 1)
-            hint = f"Did you mean `{near[0]}`?" if near else f"It knows: {', '.join(self._known)}."
-            raise ParamsError(f"{self._where} does not know `{name[:60]}`", hint)
+            raise ParamsError(
+                f"{self._where} does not know `{name[:60]}`", nearest(name, self._known)
+            )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not known."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, 1)
+    return f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(names)}."
 
 
 def _kind(node: object) -> str:
@@ -300,7 +307,7 @@ def read_run(node: object, where: str = "massgen/run") -> RunParams:
         agents=fields.texts("agents"),
         checks=fields.texts("checks"),
         mode=fields.choice("mode", MODES),
-        apply=fields.choice("apply", APPLY_MODES) or "ask",
+        apply=fields.choice("apply", APPLY_MODES) or "none",
         folder=fields.text("folder"),
         token=fields.token(),
     )

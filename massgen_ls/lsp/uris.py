@@ -38,7 +38,7 @@ def to_path(uri: str, *, windows: bool = os.name == "nt") -> str | None:
     drive = _DRIVE.match(path)
     if windows:
         if drive:
-            path = drive[1].upper() + path[drive.end() - 1 :] if drive else path
+            path = drive[1].upper() + path[drive.end() - 1 :]
         elif host and host.lower() != "localhost":
             path = f"//{host}{path}"
         return path.replace("/", "\\")
@@ -68,14 +68,21 @@ def _quoted(path: str) -> str:
 
 def key(path: str) -> str:
     """What is equal for two spellings of one place: links in the folder followed, case folded
-    where the system does. The last component is kept: a link is a file of its own to git."""
+    where the system does. The last component is kept: a link is a file of its own to git.
+    """
     folder, name = os.path.split(path)
     return os.path.normcase(os.path.join(os.path.realpath(folder), name))
 
 
-def folder_key(path: str) -> str:
-    """The same for a folder, which is followed itself."""
-    return os.path.normcase(os.path.realpath(path))
+def below(folder: str, path: str) -> str | None:
+    """A path relative to the folder that holds it, links in folders followed; None outside."""
+    top = os.path.realpath(folder)
+    parent, name = os.path.split(path)
+    real = os.path.join(os.path.realpath(parent), name)
+    prefix = top.rstrip(os.sep) + os.sep
+    if os.path.normcase(real).startswith(os.path.normcase(prefix)):
+        return real[len(prefix) :]
+    return None
 
 
 def virtual(run: str, candidate: str, path: str) -> str:

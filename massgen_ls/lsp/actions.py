@@ -121,9 +121,9 @@ def resolve_action(
     action: types.CodeAction, settled: Iterable[RunId], client: Client
 ) -> types.CodeAction:
     """Says so when an action about a run has lost its run since it was offered."""
-    data = cast("dict[str, object]", action.data) if isinstance(action.data, dict) else {}
-    run = data.get("runId")
-    if client.action_disabled and run is not None and run not in settled:
+    data = cast("object", action.data)
+    run = cast("dict[str, object]", data).get("runId") if isinstance(data, dict) else None
+    if client.action_disabled and isinstance(run, str) and run not in list(settled):
         action.disabled = types.CodeActionDisabled(reason="the run was discarded")
     return action
 

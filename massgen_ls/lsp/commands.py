@@ -270,8 +270,9 @@ def _folder(name: str) -> str:
 
 
 def _lines(where: Range, last: int | None) -> LineRange:
-    """Whole lines as people count them; a range that ends before a line's first character does
-    not reach into it, and one past the end of the document ends with it.
+    """Whole lines as people count them, cut to the document's ``last`` line.
+
+    A range that ends before a line's first character does not reach into that line.
     """
     end = where.end.line
     if where.end.character == 0 and end > where.start.line:

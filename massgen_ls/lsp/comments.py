@@ -28,81 +28,33 @@ _MARKUP = Syntax((), (("<!--", "-->"),))
 _LISP = Syntax((";",))
 _DASH = Syntax(("--",))
 
-_LANGUAGES: dict[str, Syntax] = {
-    **dict.fromkeys(
-        [
-            "python",
-            "shellscript",
-            "sh",
-            "bash",
-            "zsh",
-            "fish",
-            "ruby",
-            "perl",
-            "r",
-            "elixir",
-            "yaml",
-            "toml",
-            "makefile",
-            "dockerfile",
-            "cmake",
-            "nim",
-            "crystal",
-            "tcl",
-            "awk",
-            "gdscript",
-            "ignore",
-            "properties",
-            "gitconfig",
-            "starlark",
-            "bazel",
-            "just",
-        ],
+_FAMILIES: tuple[tuple[Syntax, str], ...] = (
+    (
         _HASH,
+        "python shellscript sh bash zsh fish ruby perl r elixir yaml toml makefile dockerfile "
+        "cmake nim crystal tcl awk gdscript ignore properties gitconfig starlark bazel just",
     ),
-    **dict.fromkeys(
-        [
-            "javascript",
-            "javascriptreact",
-            "typescript",
-            "typescriptreact",
-            "c",
-            "cpp",
-            "objective-c",
-            "objective-cpp",
-            "csharp",
-            "java",
-            "kotlin",
-            "scala",
-            "go",
-            "rust",
-            "swift",
-            "dart",
-            "groovy",
-            "solidity",
-            "zig",
-            "json5",
-            "jsonc",
-            "proto",
-            "proto3",
-            "scss",
-            "less",
-            "cuda-cpp",
-            "glsl",
-            "hlsl",
-            "verilog",
-            "systemverilog",
-            "vala",
-            "d",
-        ],
+    (
         _C,
+        "javascript javascriptreact typescript typescriptreact c cpp objective-c objective- "
+        "cpp csharp java kotlin scala go rust swift dart groovy solidity zig json5 jsonc "
+        "proto proto3 scss less cuda-cpp glsl hlsl verilog systemverilog vala d",
     ),
-    **dict.fromkeys(["html", "xml", "markdown", "vue", "svelte", "xsl", "svg"], _MARKUP),
-    **dict.fromkeys(
-        ["lisp", "commonlisp", "clojure", "scheme", "racket", "elisp", "emacs-lisp", "ini", "asm"],
+    (
+        _MARKUP,
+        "html xml markdown vue svelte xsl svg",
+    ),
+    (
         _LISP,
+        "lisp commonlisp clojure scheme racket elisp emacs-lisp ini asm",
     ),
-    **dict.fromkeys(["ada", "vhdl", "elm"], _DASH),
+    (
+        _DASH,
+        "ada vhdl elm",
+    ),
+)
+_LANGUAGES: dict[str, Syntax] = {
+    **{name: syntax for syntax, names in _FAMILIES for name in names.split()},
     "css": Syntax((), (("/*", "*/"),)),
     "php": Syntax(("//", "#"), (("/*", "*/"),)),
     "terraform": Syntax(("#", "//"), (("/*", "*/"),)),
@@ -233,14 +185,14 @@ def _block_task(lines: Sequence[str], first: int, syntax: Syntax) -> TaskComment
             continue
         words: list[str] = []
         last = first
-        piece = found["wish"]
+        piece = str(found["wish"])
         while True:
             body, closed, _ = piece.partition(end)
             words.append(body.strip().lstrip("*").strip() if last > first else body.strip())
             if closed or last + 1 >= len(lines) or last - first >= _LONGEST:
                 break
             last += 1
-            piece = lines[last].rstrip("\r\n")
+            piece = str(lines[last]).rstrip("\r\n")
         wish = " ".join(word for word in words if word)
         return TaskComment(first, last, wish) if wish else None
     return None

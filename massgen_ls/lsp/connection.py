@@ -138,7 +138,7 @@ async def _keep(server: MassgenServer, stream: Stream, compose: Compose) -> None
             server.say(str(error))
             await server.leaving.wait()
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - the server stays up to say what is wrong
             _log.exception("the engine did not start")
             words = f"massgen-ls could not start its engine ({type(error).__name__}: {error})"
             server.provide(MassgenError(words, "Its log has the details."))
@@ -160,7 +160,7 @@ async def _watch_parent(server: MassgenServer) -> None:
             await _end_of(pid)
             server.stopping.set()
             return
-    while _lives(pid):
+    while _lives(pid):  # noqa: ASYNC110 - only the system knows, and it does not tell
         await asyncio.sleep(_LOOK)
     server.stopping.set()
 

@@ -1,7 +1,7 @@
 """The mirror of what the editor shows: our own, since pygls' splits lines where LSP does not.
 
 A document's text is what the editor sent. What a save would write may differ: some editors (Emacs)
-show ``\\n`` for a file that has ``\\r\\n``, and all of them hide a byte order mark and the encoding.
+show LF for a file that has CRLF, and all of them hide a byte order mark and the encoding.
 `Form` holds that difference, read off the file on the disk.
 """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import cast
+from typing import Any, cast
 
 from lsprotocol import types
 
@@ -58,9 +58,8 @@ def register(server: MassgenServer, stream: Stream) -> None:
     _feature(server, types.WINDOW_WORK_DONE_PROGRESS_CANCEL, cancel_progress)
 
 
-def _feature(server: MassgenServer, name: str, handler: object) -> None:
-    # pygls looks at a handler's signature to guess whether it wants the server; ours never do.
-    cast("dict[str, object]", server.protocol.fm.features)[name] = handler
+def _feature(server: MassgenServer, name: str, handler: Callable[[Any], Any]) -> None:
+    server.protocol.handlers[name] = handler
 
 
 def _command(params: object) -> tuple[str, object]:

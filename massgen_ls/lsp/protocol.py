@@ -199,7 +199,9 @@ class _Fields:
         for path, numbers in cast("dict[str, object]", node).items():
             items = cast("list[object]", numbers) if isinstance(numbers, list) else [None]
             if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in items):
-                raise self._wrong(f"{name}.{path}", "a list of hunk numbers from 0", numbers)
+                raise ParamsError(
+                    f"{self._where}: `{name}.{path}` must be a list of numbers from 0"
+                )
             found[path] = tuple(cast("list[int]", items))
         return found
 
@@ -307,7 +309,7 @@ def read_run(node: object, where: str = "massgen/run") -> RunParams:
         agents=fields.texts("agents"),
         checks=fields.texts("checks"),
         mode=fields.choice("mode", MODES),
-        apply=fields.choice("apply", APPLY_MODES) or "none",
+        apply=cast("ApplyMode", fields.choice("apply", APPLY_MODES) or "none"),
         folder=fields.text("folder"),
         token=fields.token(),
     )

@@ -56,6 +56,9 @@ class MassgenProtocol(LanguageServerProtocol):
         """`shutdown` was answered: nothing but `exit` is taken any more."""
         self.outbox: Outbox | None = None
         self.spawn: Callable[[Coroutine[Any, Any, None]], asyncio.Task[None]] | None = None
+        self.handlers: dict[str, Callable[[Any], Any]] = {}
+        """By method. Not pygls' own table, which guesses from a handler's signature how to call
+        it and has handlers of its own that would keep a second mirror of every document."""
         self._tasks: dict[MessageId, asyncio.Task[None]] = {}
 
     # ── in ──────────────────────────────────────────────────────────────────────────────────
@@ -151,14 +154,14 @@ class MassgenProtocol(LanguageServerProtocol):
             self._result_types.pop(msg_id, None)
             return  # nobody waits for it any more
         try:
-            self.handle_message(self.structure_message(dict(message)))
+            self.handle_message(cast("Any", self.structure_message(dict(message))))
         except Exception as error:  # noqa: BLE001 - the LSP dispatch
             self._request_futures.pop(msg_id, None)
             if not future.done():
                 future.set_exception(ParamsError(f"the editor's answer: {_complaint(error)}"))
 
     def _handler(self, method: str) -> Callable[[object], Any] | None:
-        return cast("Callable[[object], Any] | None", self.fm.features.get(method))
+        return self.handlers.get(method)
 
     def _structured(self, method: str, params: object) -> object:
         """Parameters as lsprotocol's types; those of our own methods stay as they are."""
@@ -234,12 +237,16 @@ class MassgenServer(LanguageServer):
         deadlines: How long the editor and its user may take.
     """
 
-    protocol: MassgenProtocol
+    # pygls makes it of the class that it is given.
+    protocol: MassgenProtocol  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self, greeting: object, outbox: Outbox, deadlines: Deadlines | None = None
     ) -> None:
-        super().__init__("massgen-ls", __version__, protocol_cls=MassgenProtocol)
+        # pygls' signature ends in untyped *args and **kwargs.
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
+            "massgen-ls", __version__, protocol_cls=MassgenProtocol
+        )
         self.client: Client = resolve(greeting)
         self.documents = Documents(Encoding(self.client.encoding))
         self.folders: list[str] = []
@@ -360,5 +367,5 @@ async def _guarded(work: Coroutine[Any, Any, None]) -> None:
         await work
     except MassgenError as error:
         _log.warning("%s", error)
-    except Exception:
+    except Exception:  # noqa: BLE001 - the LSP dispatch: one bug may not end the conversation
         _log.exception("a bug in the background")

@@ -67,8 +67,10 @@ def _quoted(path: str) -> str:
 
 
 def key(path: str) -> str:
-    """What is equal for two spellings of one place: links in the folder followed, case folded
-    where the system does. The last component is kept: a link is a file of its own to git.
+    """What is equal for two spellings of one place.
+
+    Links in the folder are followed and case is folded where the system does. The last component
+    is kept: a link is a file of its own to git.
     """
     folder, name = os.path.split(path)
     return os.path.normcase(os.path.join(os.path.realpath(folder), name))

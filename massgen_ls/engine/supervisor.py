@@ -7,11 +7,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import TracebackType
 
-from massgen_ls.core.changes import RelPath
 from massgen_ls.core.coordination import RunState
 from massgen_ls.core.events import Delta, Envelope
-from massgen_ls.core.plan import Conflict, EditPlan
+from massgen_ls.core.plan import EditPlan
 from massgen_ls.core.task import CandidateId, RunId, RunSpec
+from massgen_ls.engine.delivery import Delivery
 from massgen_ls.ports import Buffer, LiveFiles, RunRecord
 
 
@@ -20,18 +20,6 @@ class Gap:
     """A slow reader has lost news: it re-reads `Supervisor.state` and goes on."""
 
     lost: int
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """What became of a candidate that should land."""
-
-    candidate: CandidateId
-    applied: bool
-    paths: tuple[RelPath, ...] = ()
-    conflicts: tuple[Conflict, ...] = ()
-    reason: str = ""
-    """Why nothing was applied, for people."""
 
 
 class Supervisor:

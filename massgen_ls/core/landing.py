@@ -1,0 +1,408 @@
+"""From a candidate's change set and the live files to an `EditPlan`.
+
+Every file is decided by itself: it lands as a whole or is a conflict as a whole, so that nothing
+half-merged is ever written. What the user's files have already is left out.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Literal, NoReturn
+
+from massgen_ls.core.changes import ChangeSet, FileChange, FileType, RelPath, rel_path
+from massgen_ls.core.diff import Differ, Refiner, line_hunks, refine
+from massgen_ls.core.errors import NotFoundError, UnsafePathError
+from massgen_ls.core.merge import rebase, with_ends_of
+from massgen_ls.core.plan import (
+    Conflict,
+    ConflictReason,
+    CreateFile,
+    DeleteFile,
+    EditPlan,
+    EditText,
+    LiveFile,
+    Operation,
+    RenameFile,
+    ReplaceFile,
+)
+from massgen_ls.core.task import CandidateId
+from massgen_ls.core.text import split_lines
+
+BOM = b"\xef\xbb\xbf"
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The part of a candidate that should land."""
+
+    paths: frozenset[RelPath] | None = None
+    """Files that land; of a rename either name. None: all, or those of ``hunks`` if it has any."""
+    hunks: Mapping[RelPath, frozenset[int]] = field(default_factory=dict[RelPath, frozenset[int]])
+    """Of these files only some hunks, as indices into `line_hunks` of base and candidate. A file
+    that has no hunks (added, deleted, binary) lands when any index is given."""
+
+    def includes(self, change: FileChange) -> bool:
+        """Whether anything of a file's change should land."""
+        named = {change.path, change.old_path or change.path}
+        chosen = self.hunks_of(change)
+        if chosen is not None:
+            return bool(chosen)
+        if self.paths is None:
+            return not self.hunks
+        return bool(named & self.paths)
+
+    def hunks_of(self, change: FileChange) -> frozenset[int] | None:
+        """The chosen hunks of a file; None for all of them."""
+        for path in (change.path, change.old_path):
+            if path is not None and path in self.hunks:
+                return self.hunks[path]
+        return None
+
+
+EVERYTHING = Selection()
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the plan is computed from, by path."""
+
+    base: Mapping[RelPath, bytes]
+    """As a checkout would write it; of a rename under the old path."""
+    candidate: Mapping[RelPath, bytes]
+    live: Mapping[RelPath, LiveFile]
+    """The user's files at all paths of the change set and, where there are any, at the folders
+    above them (a link or a file in place of a folder is in the way)."""
+
+
+def decode(content: bytes) -> str | None:
+    """The text of a file without its byte order mark; None when it is not UTF-8 text."""
+    if b"\0" in content:
+        return None
+    try:
+        return content.removeprefix(BOM).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def chosen_changes(changes: ChangeSet, selection: Selection) -> tuple[FileChange, ...]:
+    """The changes that a selection takes.
+
+    Raises:
+        NotFoundError: It names a file that the candidate does not change.
+    """
+    known = set(changes.paths())
+    for path in sorted((selection.paths or frozenset[RelPath]()) | selection.hunks.keys()):
+        if path not in known:
+            raise NotFoundError(
+                f"the candidate does not change {path}", "Choose among the files that it lists."
+            )
+    return tuple(change for change in changes.files if selection.includes(change))
+
+
+def plan_landing(
+    candidate: CandidateId,
+    label: str,
+    changes: ChangeSet,
+    contents: Contents,
+    differ: Differ,
+    refiner: Refiner,
+    selection: Selection = EVERYTHING,
+) -> EditPlan:
+    """Computes what has to be done to the live files.
+
+    Raises:
+        NotFoundError: The selection names a file or a hunk that the candidate does not have.
+    """
+    operations: list[Operation] = []
+    conflicts: list[Conflict] = []
+    for change in chosen_changes(changes, selection):
+        landing = _Landing(change, contents, differ, refiner, selection.hunks_of(change))
+        try:
+            operations += landing.operations()
+        except _Clashes as clashes:
+            conflicts += clashes.conflicts
+    return EditPlan(candidate, label, tuple(_ordered(operations)), tuple(conflicts))
+
+
+def folders_above(path: RelPath) -> Iterator[RelPath]:
+    """The folders that a path is in, outermost first."""
+    for number, char in enumerate(path):
+        if char == "/":
+            yield RelPath(path[:number])
+
+
+# ── one file ────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Clashes(Exception):
+    """A file cannot land; caught above, where the file is left out of the plan."""
+
+    def __init__(self, *conflicts: Conflict) -> None:
+        super().__init__(conflicts)
+        self.conflicts = conflicts
+
+
+@dataclass(frozen=True, slots=True)
+class _Landing:
+    """The decision about one changed file."""
+
+    change: FileChange
+    contents: Contents
+    differ: Differ
+    refiner: Refiner
+    hunks: frozenset[int] | None
+
+    def operations(self) -> list[Operation]:
+        """What lands.
+
+        Raises:
+            _Clashes: Nothing of this file may land.
+        """
+        change = self.change
+        if "submodule" in (change.old_type, change.new_type):
+            self._clash("unsupported")
+        try:
+            rel_path(change.path)
+            if change.new_type == "symlink":
+                _stays_inside(change.path, self._theirs)
+        except UnsafePathError:
+            self._clash("unsupported")
+        match change.kind:
+            case "add":
+                return self._add()
+            case "delete":
+                return self._delete()
+            case "rename":
+                return self._rename()
+            case "modify":
+                live = self.contents.live.get(change.path)
+                if live is None:
+                    self._clash("deleted_here")
+                return self._modify(live)
+
+    @property
+    def _base(self) -> bytes:
+        return self.contents.base[self.change.old_path or self.change.path]
+
+    @property
+    def _theirs(self) -> bytes:
+        return self.contents.candidate[self.change.path]
+
+    @property
+    def _type(self) -> FileType:
+        return self.change.new_type or "file"
+
+    def _clash(self, reason: ConflictReason) -> NoReturn:
+        raise _Clashes(Conflict(self.change.path, reason))
+
+    def _add(self) -> list[Operation]:
+        live = self.contents.live.get(self.change.path)
+        if live is None:
+            self._room_for()
+            return [CreateFile(self.change.path, self._theirs, decode(self._theirs), self._type)]
+        if _kind(live.type) != _kind(self._type) or not _same(live, self._theirs):
+            self._clash("exists_here")
+        return self._mode(live, "file" if self._type == "executable" else self._type)
+
+    def _room_for(self) -> None:
+        """A new file needs its folders: none of them may be a file or a link of the user's."""
+        gone = self.contents.live
+        for folder in folders_above(self.change.path):
+            if folder in gone and folder != self.change.old_path and not self._leaves(folder):
+                self._clash("exists_here")
+
+    def _leaves(self, folder: RelPath) -> bool:
+        """Whether the candidate takes away the file in place of a folder (and it may go)."""
+        live, base = self.contents.live[folder], self.contents.base.get(folder)
+        return folder not in self.contents.candidate and base == live.content
+
+    def _delete(self) -> list[Operation]:
+        live = self.contents.live.get(self.change.path)
+        if live is None:
+            return []
+        if live.content != self._base or _kind(live.type) != _kind(self.change.old_type):
+            self._clash("changed_here")
+        return [DeleteFile(live.path, live.content, live.version)]
+
+    def _rename(self) -> list[Operation]:
+        change = self.change
+        old_path = change.old_path
+        assert old_path is not None, "a rename has an old path"
+        live = self.contents.live.get(old_path)
+        there = self.contents.live.get(change.path)
+        if live is not None and there is not None and _one_file(live, there):
+            there = None
+        if live is None:
+            if there is None:
+                self._clash("deleted_here")
+            return self._modify(there)  # the user gave it the same new name
+        if there is not None:
+            if _same(there, self._theirs) and live.content == self._base:
+                return [
+                    *self._mode(there, change.old_type),
+                    DeleteFile(old_path, live.content, live.version),
+                ]
+            self._clash("exists_here")
+        self._room_for()
+        moved = LiveFile(change.path, live.content, live.text, live.type, live.version)
+        rest = self._modify(moved)
+        if old_path in folders_above(change.path):
+            # A file cannot move below itself; both ends of the way are whole-file operations.
+            if live.content != self._base or self.hunks is not None:
+                self._clash("changed_here")
+            return [
+                DeleteFile(old_path, live.content, live.version),
+                CreateFile(change.path, self._theirs, decode(self._theirs), self._type),
+            ]
+        return [RenameFile(old_path, change.path, live.version), *rest]
+
+    def _modify(self, live: LiveFile) -> list[Operation]:
+        change, base, theirs = self.change, self._base, self._theirs
+        old_kind, new_kind = _kind(change.old_type), _kind(change.new_type)
+        if live.content == theirs and _kind(live.type) == new_kind:
+            return self._mode(live, change.old_type)
+        if _kind(live.type) != old_kind or old_kind != new_kind or old_kind == "symlink":
+            if _kind(live.type) != old_kind or live.content != base:
+                self._clash("changed_here")
+            return [ReplaceFile(live.path, live.content, theirs, self._type)]
+        if base == theirs:
+            return self._mode(live, change.old_type)
+        old, new = decode(base), decode(theirs)
+        if old is None or new is None or live.text is None:
+            if live.content != base:
+                self._clash("binary")
+            return [ReplaceFile(live.path, live.content, theirs, self._type)]
+        marked = base.startswith(BOM) != theirs.startswith(BOM)
+        if marked and live.content == base and self.hunks is None:
+            # Text edits cannot bring or take a byte order mark.
+            return [ReplaceFile(live.path, live.content, theirs, self._type)]
+        return [*self._merge(live, old, live.text, new), *self._mode(live, change.old_type)]
+
+    def _merge(self, live: LiveFile, base: str, text: str, theirs: str) -> list[Operation]:
+        self._check_hunks(base, theirs)
+        base, theirs = with_ends_of(text, base, theirs)
+        merge = rebase(base, text, theirs, self.differ, self.hunks)
+        if merge.conflicts:
+            raise _Clashes(
+                *(
+                    Conflict(
+                        self.change.path,
+                        "overlap",
+                        clash.base,
+                        clash.live,
+                        clash.candidate,
+                        clash.live_text,
+                        clash.candidate_text,
+                    )
+                    for clash in merge.conflicts
+                )
+            )
+        edits = refine(text, merge.edits, self.refiner)
+        return [EditText(live.path, live.version, text, edits)] if edits else []
+
+    def _check_hunks(self, base: str, theirs: str) -> None:
+        if self.hunks is None:
+            return
+        there = len(line_hunks(split_lines(base), split_lines(theirs), self.differ))
+        wrong = [number for number in sorted(self.hunks) if not 0 <= number < there]
+        if wrong:
+            raise NotFoundError(
+                f"{self.change.path} has no hunk {wrong[0]}",
+                f"Its hunks are counted from 0 and there are {there}.",
+            )
+
+    def _mode(self, live: LiveFile, old_type: FileType | None) -> list[Operation]:
+        """The exec bit alone; content and bit are two operations, as no editor knows the bit."""
+        wanted = self._type
+        part = self.hunks is not None and self._base_text_changes()
+        if part or wanted in (old_type, live.type) or _kind(live.type) != _kind(wanted):
+            return []
+        return [ReplaceFile(live.path, live.content, live.content, wanted)]
+
+    def _base_text_changes(self) -> bool:
+        return self.change.kind != "add" and self._base != self._theirs
+
+
+def _kind(type_: FileType | None) -> Literal["file", "symlink", "submodule"]:
+    """The type without the exec bit, which many file systems and settings do not keep."""
+    return "file" if type_ is None or type_ == "executable" else type_
+
+
+def _same(live: LiveFile, content: bytes) -> bool:
+    """Whether a live file says the same, whatever its line ends."""
+    if live.content == content:
+        return True
+    text = decode(content)
+    if text is None or live.text is None or live.type == "symlink":
+        return False
+    return _LINE_END.sub("\n", text) == _LINE_END.sub("\n", live.text)
+
+
+def _one_file(one: LiveFile, other: LiveFile) -> bool:
+    """Whether two names are one file on a disk that folds case or unicode forms."""
+    names = [unicodedata.normalize("NFC", file.path).casefold() for file in (one, other)]
+    return names[0] == names[1] and one.content == other.content
+
+
+def _stays_inside(path: RelPath, target: bytes) -> None:
+    """Checks where a link of the candidate's leads.
+
+    Raises:
+        UnsafePathError: Out of the repository or into its ``.git``.
+    """
+    text = target.decode("utf-8", "surrogateescape")
+    if not text or text.startswith("/") or "\0" in text or "\\" in text or text[1:2] == ":":
+        raise UnsafePathError(f"{path} is a link that leads to {text!r}")
+    parts = path.split("/")[:-1]
+    for part in text.split("/"):
+        if part == "..":
+            if not parts:
+                raise UnsafePathError(f"{path} is a link that leads outside")
+            parts.pop()
+        elif part not in {"", "."}:
+            parts.append(part)
+            rel_path("/".join(parts))
+
+
+# ── order ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _ordered(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """Renames, creations, edits, whole-file replacements, deletions.
+
+    A deletion that makes room (a file where a folder has to be, or the other way) comes first.
+    """
+    every = list(operations)
+    arrivals = {op.path for op in every if isinstance(op, CreateFile | RenameFile)}
+    makes_room = {op.path for op in every if isinstance(op, DeleteFile)} & _blocking(
+        every, arrivals
+    )
+
+    def rank(op: Operation) -> int:
+        match op:
+            case RenameFile():
+                return 1
+            case CreateFile():
+                return 2
+            case EditText():
+                return 3
+            case ReplaceFile():
+                return 4
+            case DeleteFile():
+                return 0 if op.path in blocking else 5
+
+    yield from sorted(every, key=rank)
+
+
+def _blocking(every: Iterable[Operation], arrivals: AbstractSet[RelPath]) -> set[RelPath]:
+    above = {folder for path in arrivals for folder in folders_above(path)}
+    return {
+        op.path
+        for op in every
+        if op.path in above or any(folder in arrivals for folder in folders_above(op.path))
+    }

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
-from massgen_ls.core.changes import ChangeSet, FileChange, FileType, RelPath, rel_path
+from massgen_ls.core.changes import (
+    ChangeSet,
+    FileChange,
+    FileType,
+    RelPath,
+    folders_above,
+    rel_path,
+)
 from massgen_ls.core.diff import Differ, Refiner, line_hunks, refine
 from massgen_ls.core.errors import NotFoundError, UnsafePathError
 from massgen_ls.core.merge import rebase, with_ends_of
@@ -28,6 +34,7 @@ from massgen_ls.core.plan import (
     Operation,
     RenameFile,
     ReplaceFile,
+    in_order,
 )
 from massgen_ls.core.task import CandidateId
 from massgen_ls.core.text import split_lines
@@ -126,14 +133,7 @@ def plan_landing(
             operations += landing.operations()
         except _Clashes as clashes:
             conflicts += clashes.conflicts
-    return EditPlan(candidate, label, tuple(_ordered(operations)), tuple(conflicts))
-
-
-def folders_above(path: RelPath) -> Iterator[RelPath]:
-    """The folders that a path is in, outermost first."""
-    for number, char in enumerate(path):
-        if char == "/":
-            yield RelPath(path[:number])
+    return EditPlan(candidate, label, in_order(operations), tuple(conflicts))
 
 
 # ── one file ────────────────────────────────────────────────────────────────────────────────────
@@ -367,42 +367,3 @@ def _stays_inside(path: RelPath, target: bytes) -> None:
         elif part not in {"", "."}:
             parts.append(part)
             rel_path("/".join(parts))
-
-
-# ── order ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def _ordered(operations: Iterable[Operation]) -> Iterator[Operation]:
-    """Renames, creations, edits, whole-file replacements, deletions.
-
-    A deletion that makes room (a file where a folder has to be, or the other way) comes first.
-    """
-    every = list(operations)
-    arrivals = {op.path for op in every if isinstance(op, CreateFile | RenameFile)}
-    makes_room = {op.path for op in every if isinstance(op, DeleteFile)} & _blocking(
-        every, arrivals
-    )
-
-    def rank(op: Operation) -> int:
-        match op:
-            case RenameFile():
-                return 1
-            case CreateFile():
-                return 2
-            case EditText():
-                return 3
-            case ReplaceFile():
-                return 4
-            case DeleteFile():
-                return 0 if op.path in blocking else 5
-
-    yield from sorted(every, key=rank)
-
-
-def _blocking(every: Iterable[Operation], arrivals: AbstractSet[RelPath]) -> set[RelPath]:
-    above = {folder for path in arrivals for folder in folders_above(path)}
-    return {
-        op.path
-        for op in every
-        if op.path in above or any(folder in arrivals for folder in folders_above(op.path))
-    }

@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from massgen_ls.core.candidate import Candidate, Snapshot
-from massgen_ls.core.changes import FileChange, RelPath, rel_path
+from massgen_ls.core.changes import FileChange, RelPath, folders_above, rel_path
 from massgen_ls.core.landing import (
     EVERYTHING,
     Contents,
     Selection,
     chosen_changes,
-    folders_above,
     plan_landing,
 )
 from massgen_ls.core.plan import Conflict, EditPlan
@@ -97,21 +96,23 @@ async def deliver(
             return _nothing_written(plan)
         answer = await live.apply(snapshot.root, plan)
         if isinstance(answer, Landed):
-            return Delivery(candidate.id, True, plan.paths(), plan.conflicts)
+            return Delivery(
+                candidate.id, applied=True, paths=plan.paths(), conflicts=plan.conflicts
+            )
         reason = answer.reason
         if not answer.stale:
             break
     else:
         reason = f"the files kept changing while the edit was made ({reason})"
-    return Delivery(candidate.id, False, (), plan.conflicts, reason)
+    return Delivery(candidate.id, applied=False, conflicts=plan.conflicts, reason=reason)
 
 
 def _nothing_written(plan: EditPlan) -> Delivery:
     if not plan.conflicts:
-        return Delivery(plan.candidate, True)
+        return Delivery(plan.candidate, applied=True)
     files = len({conflict.path for conflict in plan.conflicts})
     reason = f"{files} file{'s' if files > 1 else ''} conflict with your own changes"
-    return Delivery(plan.candidate, False, (), plan.conflicts, reason)
+    return Delivery(plan.candidate, applied=False, conflicts=plan.conflicts, reason=reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from massgen_ls.adapters.host.atomic import Batch, MovedOnError, UndoError
@@ -29,6 +30,7 @@ from massgen_ls.ports import Landed, Refused
 _REASONS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "it is larger than a file may be",
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "there is no permission to write there",
     errno.EPERM: "there is no permission to write there",
@@ -58,9 +60,14 @@ class DiskFiles:
         Every file must still be what the plan was computed from. Once it has begun it runs to its
         end: cancelling the caller waits for that, so that no half of a plan is left.
         """
-        async with asyncio.TaskGroup() as group:
-            work = group.create_task(asyncio.to_thread(_apply, root, plan))
+        work = asyncio.get_running_loop().run_in_executor(None, _apply, root, plan)
+        try:
             return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            while not work.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([work])
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +135,11 @@ def _apply(root: str, plan: EditPlan) -> Landed | Refused:
         with Batch(root) as batch:
             performance = _Performance(root, batch)
             for operation in plan.operations:
-                performance.prepare(operation)
+                try:
+                    performance.prepare(operation)
+                except OSError as error:
+                    reason = f"{operation.path} could not be written: {_reason(error)}"
+                    raise _RefusedError(reason) from error
             batch.commit()
     except _RefusedError as error:
         return error.refused

@@ -6,7 +6,7 @@ what else an outside program can do wrong is a value.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -118,7 +118,7 @@ class Running(Protocol):
         """Its process id."""
         ...
 
-    def output(self) -> AsyncIterator[Output]:
+    def output(self) -> AsyncGenerator[Output]:
         """What it prints, live; ends when it has ended. Bounded: a slow reader holds it back."""
         ...
 
@@ -176,6 +176,14 @@ class SnapshotRequest:
 
 class Snapshots(Protocol):
     """Turns the user's workspace into a commit of the shadow, touching nothing of theirs."""
+
+    async def locate(self, folder: str) -> str:
+        """The top of the working tree that a folder lies in, absolute; cheap.
+
+        Raises:
+            WorkspaceError: Not in a git repository; git missing or too old; a bare repository.
+        """
+        ...
 
     async def take(self, request: SnapshotRequest) -> Snapshot:
         """Takes one; recorded as ``refs/runs/<run>/base``.
@@ -239,6 +247,10 @@ class Worktrees(Protocol):
 
     async def warm(self, snapshot: Snapshot, count: int) -> None:
         """Makes worktrees ahead, so that the next ``count`` leases are quick."""
+        ...
+
+    async def fingerprint(self, snapshot: Snapshot, rules: WorktreeRules) -> str:
+        """Changes whenever the ignored files that ``rules.include`` brings in do; cheap."""
         ...
 
 
@@ -341,7 +353,9 @@ class Health:
 class Driver(Protocol):
     """Code that talks to one kind of agent."""
 
-    def attempt(self, spec: AgentSpec, brief: Brief, place: Place) -> AsyncIterator[AgentNews]:
+    def attempt(
+        self, spec: AgentSpec, brief: Brief, place: Place
+    ) -> AsyncGenerator[AgentNews, None]:
         """Runs the agent once. Closing the iterator ends it and all its processes.
 
         Never raises for what the agent does wrong: that is `Ended`.
@@ -427,6 +441,14 @@ class Store(Protocol):
 
     async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]:
         """The newest runs first; ``folder`` keeps those of that folder or below."""
+        ...
+
+    async def find(self, prefix: str) -> Sequence[RunId]:
+        """Every run whose id starts so; just the one when the id is whole."""
+        ...
+
+    async def unsettled(self) -> Sequence[RunRecord]:
+        """Runs without a verdict, whoever drives them."""
         ...
 
     async def cached_check(self, key: str) -> CheckResult | None:

@@ -76,7 +76,9 @@ class Evidence:
     fixed: tuple[str, ...]
     """Failures of the base that the candidate does not have; these speak for it."""
     flaky: tuple[str, ...]
-    """Failures that came and went on the base; they count for nobody."""
+    """Failures that came and went between runs on the same tree; they count for nobody."""
+    note: str = ""
+    """Why the check says nothing or less than it could, for people; mostly empty."""
 
     @property
     def clears(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Literal, NoReturn
 
@@ -47,9 +48,11 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 class Selection:
     """The part of a candidate that should land."""
 
-    paths: frozenset[RelPath] | None = None
+    paths: AbstractSet[RelPath] | None = None
     """Files that land; of a rename either name. None: all, or those of ``hunks`` if it has any."""
-    hunks: Mapping[RelPath, frozenset[int]] = field(default_factory=dict[RelPath, frozenset[int]])
+    hunks: Mapping[RelPath, AbstractSet[int]] = field(
+        default_factory=dict[RelPath, AbstractSet[int]]
+    )
     """Of these files only some hunks, as indices into `line_hunks` of base and candidate. A file
     that has no hunks (added, deleted, binary) lands when any index is given."""
 
@@ -63,7 +66,7 @@ class Selection:
             return not self.hunks
         return bool(named & self.paths)
 
-    def hunks_of(self, change: FileChange) -> frozenset[int] | None:
+    def hunks_of(self, change: FileChange) -> AbstractSet[int] | None:
         """The chosen hunks of a file; None for all of them."""
         for path in (change.path, change.old_path):
             if path is not None and path in self.hunks:
@@ -103,7 +106,7 @@ def chosen_changes(changes: ChangeSet, selection: Selection) -> tuple[FileChange
         NotFoundError: It names a file that the candidate does not change.
     """
     known = set(changes.paths())
-    for path in sorted((selection.paths or frozenset[RelPath]()) | selection.hunks.keys()):
+    for path in sorted({*(selection.paths or ()), *selection.hunks}):
         if path not in known:
             raise NotFoundError(
                 f"the candidate does not change {path}", "Choose among the files that it lists."
@@ -155,7 +158,7 @@ class _Landing:
     contents: Contents
     differ: Differ
     refiner: Refiner
-    hunks: frozenset[int] | None
+    hunks: AbstractSet[int] | None
 
     def operations(self) -> list[Operation]:
         """What lands.
@@ -197,8 +200,20 @@ class _Landing:
     def _type(self) -> FileType:
         return self.change.new_type or "file"
 
-    def _clash(self, reason: ConflictReason) -> NoReturn:
-        raise _Clashes(Conflict(self.change.path, reason))
+    def _clash(self, reason: ConflictReason, live: LiveFile | None = None) -> NoReturn:
+        """Gives up on the file; both texts go along, to be shown side by side."""
+        ours = (live.text if live else None) or ""
+        theirs = decode(self.contents.candidate.get(self.change.path, b"")) or ""
+        raise _Clashes(
+            Conflict(
+                self.change.path,
+                reason,
+                live=(0, len(split_lines(ours))),
+                candidate=(0, len(split_lines(theirs))),
+                live_text=ours,
+                candidate_text=theirs,
+            )
+        )
 
     def _add(self) -> list[Operation]:
         live = self.contents.live.get(self.change.path)
@@ -206,7 +221,7 @@ class _Landing:
             self._room_for()
             return [CreateFile(self.change.path, self._theirs, decode(self._theirs), self._type)]
         if _kind(live.type) != _kind(self._type) or not _same(live, self._theirs):
-            self._clash("exists_here")
+            self._clash("exists_here", live)
         return self._mode(live, "file" if self._type == "executable" else self._type)
 
     def _room_for(self) -> None:
@@ -225,8 +240,8 @@ class _Landing:
         live = self.contents.live.get(self.change.path)
         if live is None:
             return []
-        if live.content != self._base or _kind(live.type) != _kind(self.change.old_type):
-            self._clash("changed_here")
+        if not _same(live, self._base) or _kind(live.type) != _kind(self.change.old_type):
+            self._clash("changed_here", live)
         return [DeleteFile(live.path, live.content, live.version)]
 
     def _rename(self) -> list[Operation]:
@@ -247,14 +262,14 @@ class _Landing:
                     *self._mode(there, change.old_type),
                     DeleteFile(old_path, live.content, live.version),
                 ]
-            self._clash("exists_here")
+            self._clash("exists_here", there)
         self._room_for()
         moved = LiveFile(change.path, live.content, live.text, live.type, live.version)
         rest = self._modify(moved)
         if old_path in folders_above(change.path):
             # A file cannot move below itself; both ends of the way are whole-file operations.
             if live.content != self._base or self.hunks is not None:
-                self._clash("changed_here")
+                self._clash("changed_here", live)
             return [
                 DeleteFile(old_path, live.content, live.version),
                 CreateFile(change.path, self._theirs, decode(self._theirs), self._type),
@@ -268,14 +283,14 @@ class _Landing:
             return self._mode(live, change.old_type)
         if _kind(live.type) != old_kind or old_kind != new_kind or old_kind == "symlink":
             if _kind(live.type) != old_kind or live.content != base:
-                self._clash("changed_here")
+                self._clash("changed_here", live)
             return [ReplaceFile(live.path, live.content, theirs, self._type)]
         if base == theirs:
             return self._mode(live, change.old_type)
         old, new = decode(base), decode(theirs)
         if old is None or new is None or live.text is None:
             if live.content != base:
-                self._clash("binary")
+                self._clash("binary", live)
             return [ReplaceFile(live.path, live.content, theirs, self._type)]
         marked = base.startswith(BOM) != theirs.startswith(BOM)
         if marked and live.content == base and self.hunks is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from massgen_ls.core.candidate import Candidate, Snapshot
-from massgen_ls.core.changes import FileChange, RelPath, folders_above, rel_path
+from massgen_ls.core.changes import FileChange, RelPath, folders_above
 from massgen_ls.core.landing import (
-    EVERYTHING,
     Contents,
     Selection,
     chosen_changes,
@@ -17,7 +17,8 @@ from massgen_ls.core.landing import (
 )
 from massgen_ls.core.plan import Conflict, EditPlan
 from massgen_ls.core.task import CandidateId
-from massgen_ls.ports import Differ, Landed, LiveFiles, Objects, Refiner
+from massgen_ls.engine.world import World
+from massgen_ls.ports import Landed, LiveFiles, Objects
 
 RECOMPUTED = 3
 """How often a plan is computed anew when the files moved on under it."""
@@ -37,61 +38,52 @@ class Delivery:
     """Why nothing was applied, for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Diffing:
-    """The functions that compare texts, which the core cannot know."""
-
-    differ: Differ
-    refiner: Refiner
-
-
-def choose(paths: Sequence[str] | None, hunks: Mapping[str, Sequence[int]] | None) -> Selection:
-    """A selection out of what a client sent.
-
-    Raises:
-        UnsafePathError: A path is not one of a repository.
-    """
-    return Selection(
-        None if paths is None else frozenset(rel_path(path) for path in paths),
-        {rel_path(path): frozenset(numbers) for path, numbers in (hunks or {}).items()},
-    )
-
-
 async def plan_delivery(
-    objects: Objects,
-    live: LiveFiles,
+    world: World,
     snapshot: Snapshot,
     candidate: Candidate,
-    diffing: Diffing,
-    selection: Selection = EVERYTHING,
+    live: LiveFiles,
+    paths: AbstractSet[RelPath] | None = None,
+    hunks: Mapping[RelPath, AbstractSet[int]] | None = None,
 ) -> EditPlan:
     """What landing a candidate would do to the live files now.
 
+    Args:
+        world: The ports.
+        snapshot: What the candidate started from.
+        candidate: What should land.
+        live: The user's files.
+        paths: The files to take; None for all.
+        hunks: For some files, the hunks to take (see `massgen_ls.core.landing.Selection`).
+
     Raises:
-        NotFoundError: The selection names a file or a hunk that the candidate does not have.
+        NotFoundError: A file or a hunk is chosen that the candidate does not have.
     """
-    stored = await _stored(objects, snapshot, chosen_changes(candidate.changes, selection))
-    return await _planned(stored, live, snapshot, candidate, diffing, selection)
+    selection = Selection(paths, hunks or {})
+    stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
+    return await _planned(world, stored, live, snapshot, candidate, selection)
 
 
 async def deliver(
-    objects: Objects,
-    live: LiveFiles,
+    world: World,
     snapshot: Snapshot,
     candidate: Candidate,
-    diffing: Diffing,
-    selection: Selection = EVERYTHING,
+    live: LiveFiles,
+    paths: AbstractSet[RelPath] | None = None,
+    hunks: Mapping[RelPath, AbstractSet[int]] | None = None,
 ) -> Delivery:
-    """Lands a candidate. With a conflict nothing of that file is written; the rest lands.
+    """Lands a candidate, or the part of it that `plan_delivery` is told.
+
+    With a conflict nothing of that file is written; the rest lands.
 
     Raises:
-        NotFoundError: The selection names a file or a hunk that the candidate does not have.
+        NotFoundError: A file or a hunk is chosen that the candidate does not have.
     """
-    stored = await _stored(objects, snapshot, chosen_changes(candidate.changes, selection))
+    selection = Selection(paths, hunks or {})
+    stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
     reason = ""
-    plan = EditPlan(candidate.id, "", ())
     for _ in range(1 + RECOMPUTED):
-        plan = await _planned(stored, live, snapshot, candidate, diffing, selection)
+        plan = await _planned(world, stored, live, snapshot, candidate, selection)
         if not plan.operations:
             return _nothing_written(plan)
         answer = await live.apply(snapshot.root, plan)
@@ -104,7 +96,7 @@ async def deliver(
             break
     else:
         reason = f"the files kept changing while the edit was made ({reason})"
-    return Delivery(candidate.id, applied=False, conflicts=plan.conflicts, reason=reason)
+    return Delivery(candidate.id, applied=False, reason=reason)
 
 
 def _nothing_written(plan: EditPlan) -> Delivery:
@@ -144,11 +136,11 @@ async def _stored(objects: Objects, snapshot: Snapshot, changes: Iterable[FileCh
 
 
 async def _planned(
+    world: World,
     stored: _Stored,
     live: LiveFiles,
     snapshot: Snapshot,
     candidate: Candidate,
-    diffing: Diffing,
     selection: Selection,
 ) -> EditPlan:
     now = await live.read(snapshot.root, stored.paths)
@@ -160,8 +152,8 @@ async def _planned(
         _label(candidate),
         candidate.changes,
         contents,
-        diffing.differ,
-        diffing.refiner,
+        world.differ,
+        world.refiner,
         selection,
     )
 

@@ -2,32 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 
-from massgen_ls.core.coordination import RunState
-from massgen_ls.core.events import Delta, Envelope
+from massgen_ls.core.candidate import Candidate, Snapshot
+from massgen_ls.core.changes import RelPath, rel_path
+from massgen_ls.core.coordination import RunState, fold, verdict
+from massgen_ls.core.errors import MassgenError, NotFoundError, UnsafePathError
+from massgen_ls.core.events import (
+    CancelRequested,
+    Delivered,
+    DeliveryRefused,
+    Discarded,
+    Envelope,
+    Event,
+    RunFailed,
+    RunInterrupted,
+    RunSettled,
+    RunStarted,
+)
 from massgen_ls.core.plan import EditPlan
-from massgen_ls.core.task import CandidateId, RunId, RunSpec
-from massgen_ls.engine.delivery import Delivery
-from massgen_ls.ports import Buffer, LiveFiles, RunRecord
+from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec
+from massgen_ls.engine.bus import Bus, Gap, Subscription
+from massgen_ls.engine.delivery import Delivery, deliver, plan_delivery
+from massgen_ls.engine.runner import Runner
+from massgen_ls.engine.world import World
+from massgen_ls.ports import Buffer, Health, LiveFiles, RunRecord, SnapshotRequest
+
+__all__ = ["Delivery", "Gap", "Supervisor"]
+
+_log = logging.getLogger(__name__)
+
+_LOOK = 0.25
+"""Seconds between looks at the record for what other processes wrote into live runs."""
+_FAREWELL = 30.0
+"""Seconds that cancelled runs have to wrap up before they are cut off."""
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """A slow reader has lost news: it re-reads `Supervisor.state` and goes on."""
-
-    lost: int
+class _Live:
+    runner: Runner
+    task: asyncio.Task[None]
 
 
 class Supervisor:
     """Owns every run of this process; leaving its context cancels what still runs."""
 
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._bus = Bus()
+        self._live: dict[RunId, _Live] = {}
+        self._group = asyncio.TaskGroup()
+        self._watch: asyncio.Task[None] | None = None
+
     async def __aenter__(self) -> Supervisor:
         """Settles what a dead process left behind, then is ready."""
-        raise NotImplementedError
+        for record in await self._world.store.unsettled():
+            await self._bury(record)
+        await self._group.__aenter__()
+        self._watch = self._group.create_task(self._look_for_requests())
+        return self
 
     async def __aexit__(
         self,
@@ -36,19 +74,111 @@ class Supervisor:
         trace: TracebackType | None,
     ) -> None:
         """Cancels every run and waits until nothing of theirs is left."""
-        raise NotImplementedError
+        live = list(self._live.values())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_FAREWELL):
+                for entry in live:
+                    if not entry.runner.settled.is_set():
+                        await entry.runner.append(CancelRequested("shutdown"))
+                for entry in live:
+                    await asyncio.wait([entry.task])
+        for entry in live:
+            entry.task.cancel()
+        if self._watch is not None:
+            self._watch.cancel()
+        self._bus.close()
+        await self._group.__aexit__(None, None, None)
+
+    # ── runs ────────────────────────────────────────────────────────────────────────────────
 
     async def start(self, spec: RunSpec, folder: str, buffers: Sequence[Buffer] = ()) -> RunId:
-        """Starts a run and returns at once; what goes wrong later is in the run's events."""
-        raise NotImplementedError
+        """Starts a run and returns at once; what goes wrong later is in the run's events.
+
+        Raises:
+            WorkspaceError: The folder cannot be worked on: nothing was started.
+        """
+        await self._world.snapshots.locate(folder)
+        run = self._world.ids.run_id()
+        request = SnapshotRequest(folder, run, tuple(buffers))
+        runner = Runner(self._world, run, request, self._bus.hear)
+        await runner.append(RunStarted(spec, folder, self._world.owner))
+        task = self._group.create_task(self._drive(runner), name=f"run {run}")
+        self._live[run] = _Live(runner, task)
+        return run
+
+    async def _drive(self, runner: Runner) -> None:
+        """One run to its end; whatever happens, it is settled, and the others go on."""
+        failure = ""
+        try:
+            await runner.drive()
+        except Exception as error:
+            failure = _first_line(error)
+            _log.exception("run %s", runner.run)
+            if not isinstance(error, MassgenError | ExceptionGroup):
+                raise
+        finally:
+            if runner.state.verdict is None:
+                failed: list[Event] = [RunFailed(f"Internal error: {failure}")] if failure else []
+                with suppress(MassgenError):
+                    await self._settle(runner, failed)
+            runner.settled.set()
+
+    async def _settle(self, runner: Runner, events: Sequence[Event]) -> None:
+        await runner.append(*events)
+        await runner.append(RunSettled(verdict(runner.state)))
 
     async def wait(self, run: RunId) -> RunState:
-        """Waits until a run is settled. Cancelling the wait does not cancel the run."""
-        raise NotImplementedError
+        """Waits until a run is settled. Cancelling the wait does not cancel the run.
+
+        Raises:
+            NotFoundError: No such run.
+        """
+        run = await self.resolve(run)
+        live = self._live.get(run)
+        if live is not None:
+            await live.runner.settled.wait()
+            return live.runner.state
+        while True:
+            state = await self.state(run)
+            if state.verdict is not None:
+                return state
+            await self._bury(await self._record(run))
+            await asyncio.sleep(_LOOK)
 
     async def cancel(self, run: RunId, by: str) -> bool:
-        """Cancels a run, also one that another process drives. False: it was over already."""
-        raise NotImplementedError
+        """Cancels a run, also one that another process drives. False: it was over already.
+
+        Raises:
+            NotFoundError: No such run.
+        """
+        run = await self.resolve(run)
+        live = self._live.get(run)
+        state = live.runner.state if live else await self.state(run)
+        if state.verdict is not None:
+            return False
+        if live:
+            await live.runner.append(CancelRequested(by))
+        else:
+            await self._world.store.append(run, [CancelRequested(by)])
+            await self._bury(await self._record(run))
+        return True
+
+    async def resolve(self, run: str) -> RunId:
+        """The whole id of a run that is named by its beginning.
+
+        Raises:
+            NotFoundError: None starts so, or several do.
+        """
+        if run in self._live:
+            return RunId(run)
+        found = await self._world.store.find(run) if run else ()
+        if not found:
+            raise NotFoundError(f"There is no run {run!r}", "`massgen-ls runs` lists them")
+        if len(found) > 1:
+            raise NotFoundError(
+                f"{len(found)} runs start with {run!r}", f"Name one: {', '.join(found[:5])}"
+            )
+        return found[0]
 
     async def state(self, run: RunId) -> RunState:
         """All that is known of a run, live or stored. ``run`` may be a unique prefix.
@@ -56,11 +186,32 @@ class Supervisor:
         Raises:
             NotFoundError: No such run.
         """
-        raise NotImplementedError
+        run = await self.resolve(run)
+        if live := self._live.get(run):
+            return live.runner.state
+        return fold(envelope.event for envelope in await self._world.store.read(run))
+
+    async def history(self, run: RunId, after: int = 0) -> Sequence[Envelope]:
+        """A run's stored events past a sequence number."""
+        return await self._world.store.read(await self.resolve(run), after)
 
     async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]:
         """The newest runs first."""
-        raise NotImplementedError
+        return await self._world.store.runs(folder, limit)
+
+    async def health(self, agents: Sequence[AgentSpec]) -> Sequence[Health]:
+        """Whether each agent could start now."""
+        found: list[Health] = []
+        for agent in agents:
+            driver = self._world.drivers.get(agent.type)
+            if driver is None:
+                hint = f"Its type {agent.type!r} has no driver"
+                found.append(Health(agent.id, ok=False, found="", hint=hint))
+            else:
+                found.append(await driver.health(agent))
+        return found
+
+    # ── what a run made ─────────────────────────────────────────────────────────────────────
 
     async def plan(
         self,
@@ -72,7 +223,9 @@ class Supervisor:
         hunks: Mapping[str, Sequence[int]] | None = None,
     ) -> EditPlan:
         """What `apply` would do now."""
-        raise NotImplementedError
+        snapshot, chosen = await self._chosen(run, candidate)
+        wanted, picked = _selection(chosen, paths, hunks)
+        return await plan_delivery(self._world, snapshot, chosen, live, wanted, picked)
 
     async def apply(
         self,
@@ -87,27 +240,146 @@ class Supervisor:
 
         ``paths`` and ``hunks`` (path → indices of its hunks against the base) choose a part.
         With a conflict nothing of the conflicting files is written; the rest lands.
+
+        Raises:
+            NotFoundError: No such run, candidate or file, or no winner.
         """
-        raise NotImplementedError
+        run = await self.resolve(run)
+        snapshot, chosen = await self._chosen(run, candidate)
+        wanted, picked = _selection(chosen, paths, hunks)
+        delivery = await deliver(self._world, snapshot, chosen, live, wanted, picked)
+        if delivery.applied or delivery.conflicts:
+            await self._append(run, Delivered(chosen.id, delivery.paths, delivery.conflicts))
+        else:
+            await self._append(run, DeliveryRefused(chosen.id, delivery.reason))
+        return delivery
 
     async def discard(self, run: RunId, candidate: CandidateId | None) -> None:
-        """Records that the user does not want it."""
-        raise NotImplementedError
+        """Records that the user does not want it.
+
+        Raises:
+            NotFoundError: No such run or candidate.
+        """
+        run = await self.resolve(run)
+        if candidate is not None:
+            await self._chosen(run, candidate)
+        await self._append(run, Discarded(candidate))
 
     async def file(self, run: RunId, candidate: CandidateId | None, path: str) -> bytes:
-        """A file as a candidate (None: the base) has it.
+        """A file as a candidate (None: the base) has it, as a checkout would write it.
 
         Raises:
             NotFoundError: No such run, candidate or file.
         """
-        raise NotImplementedError
+        snapshot = await self._snapshot(run)
+        tree = snapshot.tree if candidate is None else (await self._chosen(run, candidate))[1].tree
+        try:
+            checked = rel_path(path)
+        except UnsafePathError as error:
+            raise NotFoundError(str(error)) from error
+        entry = await self._world.objects.entry(snapshot, tree, checked)
+        if entry is None:
+            raise NotFoundError(f"There is no {path} in {candidate or 'the base'} of run {run}")
+        return (await self._world.objects.read(snapshot, [(checked, entry[0])]))[0]
 
-    async def patch(self, run: RunId, candidate: CandidateId) -> str:
-        """A candidate's unified diff, for people."""
-        raise NotImplementedError
+    async def patch(self, run: RunId, candidate: CandidateId | None) -> str:
+        """A candidate's (None: the winner's) unified diff, for people.
 
-    def subscribe(
-        self, run: RunId | None = None
-    ) -> AbstractAsyncContextManager[AsyncIterator[Envelope | Delta | Gap]]:
+        Raises:
+            NotFoundError: No such run or candidate.
+        """
+        snapshot, chosen = await self._chosen(run, candidate)
+        return await self._world.objects.patch(snapshot, chosen.tree)
+
+    def subscribe(self, run: RunId | None = None) -> AbstractContextManager[Subscription]:
         """Live news of one run, or of all, from now on. The queue is bounded (see `Gap`)."""
-        raise NotImplementedError
+        return self._bus.subscribe(run)
+
+    # ── inside ──────────────────────────────────────────────────────────────────────────────
+
+    async def _snapshot(self, run: RunId) -> Snapshot:
+        snapshot = (await self.state(run)).snapshot
+        if snapshot is None:
+            raise NotFoundError(f"Run {run} has no snapshot, so there is nothing to read")
+        return snapshot
+
+    async def _chosen(
+        self, run: RunId, candidate: CandidateId | None
+    ) -> tuple[Snapshot, Candidate]:
+        state = await self.state(run)
+        kept = ", ".join(c.id for c in state.candidates) or "none"
+        if candidate is None:
+            if state.verdict is None:
+                raise NotFoundError(
+                    f"Run {run} has no verdict yet", f"Wait, or name a candidate: {kept}"
+                )
+            if state.verdict.winner is None:
+                raise NotFoundError(
+                    f"Run {run} has no winner ({state.verdict.outcome})",
+                    f"Name a candidate: {kept}",
+                )
+            candidate = state.verdict.winner
+        chosen = state.candidate(candidate)
+        if chosen is None or state.snapshot is None:
+            raise NotFoundError(f"Run {run} has no candidate {candidate!r}", f"It has: {kept}")
+        return state.snapshot, chosen
+
+    async def _append(self, run: RunId, event: Event) -> None:
+        if live := self._live.get(run):
+            await live.runner.append(event)
+            return
+        for envelope in await self._world.store.append(run, [event]):
+            self._bus.hear(envelope)
+
+    async def _record(self, run: RunId) -> RunRecord | None:
+        return next((r for r in await self._world.store.unsettled() if r.run == run), None)
+
+    async def _bury(self, record: RunRecord | None) -> None:
+        """Settles a run whose process is dead; its candidates stay."""
+        if record is None or record.run in self._live or self._world.alive(record.owner):
+            return
+        store = self._world.store
+        events = [RunInterrupted()]
+        state = fold(e.event for e in await store.read(record.run))
+        if state.verdict is None:
+            state = fold(events, state)
+            await store.append(record.run, [*events, RunSettled(verdict(state))])
+
+    async def _look_for_requests(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK)
+            for run, entry in list(self._live.items()):
+                if not entry.runner.settled.is_set():
+                    await entry.runner.catch_up()
+                elif entry.task.done() and len(self._live) > _KEPT:
+                    del self._live[run]
+
+
+_KEPT = 32
+"""Settled runs whose state stays in memory; older ones are read from the record."""
+
+
+def _selection(
+    candidate: Candidate,
+    paths: Sequence[str] | None,
+    hunks: Mapping[str, Sequence[int]] | None,
+) -> tuple[frozenset[RelPath] | None, dict[RelPath, frozenset[int]] | None]:
+    known = {str(f.path): f.path for f in candidate.changes.files}
+    asked = [*(paths or ()), *(hunks or ())]
+    unknown = [path for path in asked if path not in known]
+    if unknown:
+        raise NotFoundError(
+            f"{candidate.id} does not change {unknown[0]!r}",
+            f"It changes: {', '.join(list(known)[:10])}",
+        )
+    picked = {known[path]: frozenset(numbers) for path, numbers in (hunks or {}).items()}
+    if paths is None:
+        return (frozenset(picked) if hunks else None), (picked or None)
+    return frozenset(known[path] for path in asked), (picked or None)
+
+
+def _first_line(error: BaseException) -> str:
+    if isinstance(error, BaseExceptionGroup):
+        inner: BaseException = error.exceptions[0]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] # isinstance cannot know the parameter
+        return _first_line(inner)
+    return f"{type(error).__name__}: {error}".split("\n")[0]

@@ -1,1 +1,1 @@
-"""The shadow repository: snapshots, worktrees, capture. Nothing of the user's is written."""
+"""The user's repository, read only, and the shadow repository where everything else happens."""

@@ -1,0 +1,298 @@
+"""Any program that edits files is an agent: give it the task, run it in the worktree, look after.
+
+The ``backend`` block of such an agent::
+
+    type: command
+    argv: [aider, --yes, --message-file, "{prompt_file}", "{file}"]    # see `argv` for placeholders
+    stdin: prompt            # or none
+    prompt_file: false       # write the prompt to a file even if no placeholder asks for it
+    env: [OPENAI_API_KEY]    # names of variables to pass on; everything else is left out
+    timeout: 600             # seconds
+    ok_exit_codes: [0, 1]    # what counts as success; [0] by default
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import contextlib
+import errno
+import os
+import re
+import shutil
+import signal
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+
+from massgen_ls.adapters.agents.argv import BadArgvError, Values, rounds, uses
+from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.task import AgentSpec, Json
+from massgen_ls.ports import (
+    AgentNews,
+    Brief,
+    Command,
+    Ended,
+    Finished,
+    Health,
+    Output,
+    Place,
+    Processes,
+    Said,
+)
+
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ")
+"""The variables of ours that every agent sees."""
+PROMPT_FILE = "massgen-prompt.md"
+KEEP = 64 * 1024
+"""Bytes of each stream: for the reason of a failure and the summary. The rest was streamed."""
+_TAIL_LINES = 6
+_TAIL_CHARACTERS = 600
+# Escape sequences and control characters would act on the terminal that shows them.
+_CONTROLS = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    argv: tuple[str, ...]
+    prompt_on_stdin: bool
+    prompt_file: bool
+    env: tuple[str, ...]
+    timeout: float | None
+    ok: frozenset[int]
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Json]) -> _Settings:
+        """Reads the ``backend`` block, which the configuration has validated already."""
+        argv = _texts(settings.get("argv"))
+        if not argv:
+            raise BadArgvError("`argv` is missing or empty; it is a list of words")
+        timeout = settings.get("timeout")
+        codes = settings.get("ok_exit_codes")
+        return cls(
+            argv=argv,
+            prompt_on_stdin=settings.get("stdin", "prompt") == "prompt",
+            prompt_file=bool(settings.get("prompt_file")) or uses(argv, "prompt_file"),
+            env=_texts(settings.get("env")),
+            timeout=float(timeout) if isinstance(timeout, int | float) else None,
+            ok=frozenset(code for code in codes if isinstance(code, int))
+            if isinstance(codes, list)
+            else frozenset({0}),
+        )
+
+
+class CommandDriver:
+    """Runs command agents; implements `ports.Driver`.
+
+    Args:
+        processes: Starts the programs.
+        environ: Our own environment, of which an agent sees only what is allowed.
+        python: The interpreter that ``{python}`` stands for; its folder leads the agents' PATH, so
+            that tools which are installed beside us are found.
+    """
+
+    def __init__(self, processes: Processes, environ: Mapping[str, str], python: str) -> None:
+        self._processes = processes
+        self._environ = environ
+        self._python = python
+
+    async def attempt(
+        self, spec: AgentSpec, brief: Brief, place: Place
+    ) -> AsyncGenerator[AgentNews]:
+        """Runs the agent once. Closing the iterator ends it and all its processes."""
+        try:
+            settings = _Settings.of(spec.settings)
+            argvs = await asyncio.to_thread(self._prepare, settings, brief, place)
+        except BadArgvError as error:
+            yield Ended("failed", f"{error}. Correct the agent {spec.id!r} in the configuration.")
+            return
+        except OSError as error:
+            yield Ended("failed", f"its home {place.home} cannot be prepared: {error.strerror}")
+            return
+        if not argvs:
+            yield Ended("done", summary="No file of the scope is of its kind: nothing to do.")
+            return
+        env = self._env(settings, brief, place)
+        limit = min(place.timeout, settings.timeout or place.timeout)
+        until = asyncio.get_running_loop().time() + limit
+        last = Ended("done")
+        for argv in argvs:
+            command = Command(
+                argv=argv,
+                cwd=place.folder,
+                env=env,
+                stdin=brief.prompt.encode("utf-8", "replace") if settings.prompt_on_stdin else None,
+                timeout=max(0.0, until - asyncio.get_running_loop().time()),
+                keep=KEEP,
+                fence=place.fence,
+            )
+            async with contextlib.aclosing(self._round(command, settings, limit)) as news:
+                async for item in news:
+                    if isinstance(item, Ended):
+                        last = item
+                    else:
+                        yield item
+            if last.outcome != "done":
+                break
+        yield last
+
+    async def health(self, spec: AgentSpec) -> Health:
+        """Looks for the program on the PATH that the agent would have."""
+        try:
+            settings = _Settings.of(spec.settings)
+        except BadArgvError as error:
+            return Health(spec.id, ok=False, found="nothing to run", hint=f"{error}.")
+        name = settings.argv[0].replace("{python}", self._python)
+        unset = [key for key in settings.env if key not in self._environ]
+        hint = f"Not set in the environment: {', '.join(unset)}." if unset else ""
+        if os.sep in name and not os.path.isabs(name):
+            return Health(spec.id, ok=True, found=f"{name} (in the worktree)", hint=hint)
+        path = await asyncio.to_thread(shutil.which, name, path=self._path())
+        if path is None:
+            return Health(spec.id, ok=False, found=f"{name} not found", hint=_missing(name))
+        return Health(spec.id, ok=True, found=path, hint=hint)
+
+    async def _round(
+        self, command: Command, settings: _Settings, limit: float
+    ) -> AsyncGenerator[AgentNews]:
+        speech = {"stdout": _Speech("stdout"), "stderr": _Speech("stderr")}
+        name = command.argv[0]
+        try:
+            async with self._processes.start(command) as running:
+                async with contextlib.aclosing(running.output()) as output:
+                    async for piece in output:
+                        if said := speech[piece.stream].heard(piece):
+                            yield said
+                finished = await running.wait()
+        except FileNotFoundError as error:
+            if error.filename and str(error.filename) != name:
+                yield Ended("missing", f"{name!r}: {error.strerror}: {error.filename}")
+            else:
+                yield Ended("missing", f"the program {name!r} was not found. {_missing(name)}")
+            return
+        except MassgenError as error:
+            yield Ended("failed", str(error))
+            return
+        except OSError as error:
+            yield Ended("failed", _unstartable(name, error))
+            return
+        if finished.survivors:
+            yield Said(f"[{finished.survivors} processes outlived it and were ended]\n", "stderr")
+        yield _verdict(finished, settings.ok, limit)
+
+    def _prepare(self, settings: _Settings, brief: Brief, place: Place) -> list[tuple[str, ...]]:
+        os.makedirs(os.path.join(place.home, "tmp"), exist_ok=True)
+        prompt_file = os.path.join(place.home, PROMPT_FILE)
+        if settings.prompt_file:
+            # An earlier attempt may have left a link here that leads to a file of the user's.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(prompt_file)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            with os.fdopen(os.open(prompt_file, flags, 0o600), "wb") as file:
+                file.write(brief.prompt.encode("utf-8", "replace"))
+        values = Values(
+            task=brief.task,
+            prompt=brief.prompt,
+            python=self._python,
+            worktree=place.path,
+            folder=place.folder,
+            prompt_file=prompt_file,
+        )
+        return rounds(settings.argv, values)
+
+    def _path(self) -> str:
+        beside = os.path.dirname(self._python)
+        return os.pathsep.join(part for part in (beside, self._environ.get("PATH", "")) if part)
+
+    def _env(self, settings: _Settings, brief: Brief, place: Place) -> dict[str, str]:
+        names = (*PASSED_ON, *settings.env)
+        env = {name: self._environ[name] for name in names if name in self._environ}
+        home = place.home
+        return env | {
+            "PATH": self._path(),
+            "TERM": "dumb",
+            "HOME": home,
+            "TMPDIR": os.path.join(home, "tmp"),
+            "XDG_CONFIG_HOME": os.path.join(home, ".config"),
+            "XDG_CACHE_HOME": os.path.join(home, ".cache"),
+            "XDG_DATA_HOME": os.path.join(home, ".local", "share"),
+            "XDG_STATE_HOME": os.path.join(home, ".local", "state"),
+            "XDG_RUNTIME_DIR": os.path.join(home, "tmp"),
+            "MASSGEN_RUN": place.run,
+            "MASSGEN_SEAT": brief.seat,
+            "GIT_AUTHOR_NAME": "massgen agent",
+            "GIT_AUTHOR_EMAIL": "agent@massgen.invalid",
+            "GIT_COMMITTER_NAME": "massgen agent",
+            "GIT_COMMITTER_EMAIL": "agent@massgen.invalid",
+            "GIT_TERMINAL_PROMPT": "0",
+        }
+
+
+class _Speech:
+    """Turns the pieces of a stream into text; a character may be cut in two between them."""
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def heard(self, piece: Output) -> Said | None:
+        text = plain(self._decoder.decode(piece.bytes))
+        return Said(text, piece.stream) if text else None
+
+
+def plain(text: str) -> str:
+    """Text without escape sequences and control characters; line ends and tabs stay."""
+    return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _texts(value: Json) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, list) else ()
+
+
+def _missing(name: str) -> str:
+    return f"Install it, or correct `argv`: {name!r} is looked for on PATH."
+
+
+def _unstartable(name: str, error: OSError) -> str:
+    why = f"the program {name!r} cannot be started: {error.strerror or error}"
+    match error.errno:
+        case errno.EACCES:
+            return f"{why}. Make it executable (chmod +x)."
+        case errno.ENOEXEC:
+            return f"{why}. A script needs a first line such as `#!/bin/sh`."
+        case errno.E2BIG:
+            return f"{why}. Use `stdin: prompt` or `{{prompt_file}}` instead of `{{prompt}}`."
+        case _:
+            return f"{why}: {error.filename}." if error.filename else f"{why}."
+
+
+def _verdict(finished: Finished, ok: frozenset[int], limit: float) -> Ended:
+    code = finished.exit_code
+    tail = _tail(finished.stderr) or _tail(finished.stdout)
+    said = f": {tail}" if tail else ""
+    if finished.timed_out:
+        why = f"did not end within {limit:g} s and was ended; `timeout` sets the limit{said}"
+        return Ended("timed_out", why, code)
+    if code in ok:
+        return Ended("done", exit_code=code, summary=_tail(finished.stdout))
+    if code < 0:
+        return Ended("failed", f"was ended by {_signal(-code)}{said}", code)
+    # In a sandbox, and from a shell, a signal comes as 128 + its number.
+    by = f" ({_signal(code - 128)})" if 128 < code < 160 else ""
+    return Ended("failed", f"exit code {code}{by}{said}", code)
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _tail(raw: bytes) -> str:
+    text = plain(raw[-8 * 1024 :].decode("utf-8", "replace"))
+    lines: Sequence[str] = [line.rstrip() for line in text.split("\n") if line.strip()]
+    tail = "\n".join(lines[-_TAIL_LINES:])
+    return tail if len(tail) <= _TAIL_CHARACTERS else f"…{tail[-_TAIL_CHARACTERS:]}"

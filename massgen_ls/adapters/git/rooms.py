@@ -1,0 +1,83 @@
+"""The git rooms of one cache folder: snapshots, worktrees, objects, and who tidies up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from massgen_ls.adapters.git.objects import GitObjects
+from massgen_ls.adapters.git.plumbing import Git, storage_error
+from massgen_ls.adapters.git.setups import Setups
+from massgen_ls.adapters.git.shadow import Shadows
+from massgen_ls.adapters.git.snapshots import GitSnapshots
+from massgen_ls.adapters.git.staging import HUGE
+from massgen_ls.adapters.git.trash import Trash
+from massgen_ls.adapters.git.worktrees import GitWorktrees
+from massgen_ls.ports import Processes
+
+
+class GitRooms:
+    """Gives out the three git ports, and owns the deletion that goes on behind them.
+
+    Use it as an async context manager; the ports work inside of it. Several processes may use
+    one cache folder at a time.
+
+    Args:
+        processes: Starts git and set-up commands.
+        cache: Our folder; made when it is not there.
+        environ: Where PATH, HOME and git's own variables are taken from.
+        cores: How many worktrees are written at a time.
+        huge: Bytes; larger files are left out of snapshots (unless tracked) and captures.
+    """
+
+    def __init__(
+        self,
+        processes: Processes,
+        cache: Path,
+        environ: Mapping[str, str],
+        cores: int,
+        *,
+        huge: int = HUGE,
+    ) -> None:
+        # Resolved: git compares paths as the system spells them.
+        self._cache = os.path.realpath(cache)
+        git = Git(processes, environ, os.path.join(self._cache, "empty"), cores)
+        shadows = Shadows(git, self._cache, environ)
+        self._trash = Trash(os.path.join(self._cache, "trash"), processes, environ)
+        self.git = git
+        self.snapshots = GitSnapshots(git, shadows, environ, huge)
+        self.worktrees = GitWorktrees(
+            git, shadows, Setups(git, processes, environ), self._trash, huge
+        )
+        self.objects = GitObjects(git, shadows)
+        self._group = asyncio.TaskGroup()
+        self._work: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> GitRooms:
+        """Makes the cache folder and starts the background deletion.
+
+        Raises:
+            StorageError: The cache folder cannot be written.
+        """
+        try:
+            for name in ("empty", "trash", "shadows"):
+                os.makedirs(os.path.join(self._cache, name), mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise storage_error(error, self._cache) from error
+        await self._group.__aenter__()
+        self._work = self._group.create_task(self._trash.work())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stops the background deletion; what is left in the trash waits for the next start."""
+        if self._work is not None:
+            self._work.cancel()
+        await self._group.__aexit__(None, None, None)

@@ -1,0 +1,77 @@
+"""Takes folders out of the way at once and deletes them later."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Mapping
+
+from massgen_ls.adapters.git.shadow import fresh_name
+from massgen_ls.ports import Command, Processes
+
+
+class Trash:
+    """A folder of things that wait for deletion. What is in it is nobody's.
+
+    `work` is the background task; whoever owns it decides when it ends. What it did not get to
+    is found by the next start.
+    """
+
+    def __init__(self, path: str, processes: Processes, environ: Mapping[str, str]) -> None:
+        self._path = path
+        self._processes = processes
+        self._environ = {"PATH": environ.get("PATH", os.defpath), "LC_ALL": "C"}
+        self._filled = asyncio.Event()
+
+    def throw(self, path: str) -> None:
+        """Takes a file or folder away: one rename. Nothing there: nothing happens.
+
+        Raises:
+            OSError: It cannot be moved.
+        """
+        target = os.path.join(self._path, fresh_name())
+        try:
+            os.rename(path, target)
+        except FileNotFoundError:
+            if os.path.isdir(self._path):
+                return
+            os.makedirs(self._path, exist_ok=True)
+            os.rename(path, target)
+        except PermissionError:
+            # A folder that cannot be written cannot be moved elsewhere either.
+            os.chmod(path, 0o700, follow_symlinks=False)
+            os.rename(path, target)
+        self._filled.set()
+
+    async def work(self) -> None:
+        """Deletes what is thrown away, until cancelled."""
+        while True:
+            await self._filled.wait()
+            self._filled.clear()
+            await self.empty()
+
+    async def empty(self) -> None:
+        """Deletes everything that is there now; what resists stays for the next time."""
+        try:
+            names = await asyncio.to_thread(os.listdir, self._path)
+        except FileNotFoundError:
+            return
+        for name in names:
+            await self._delete(os.path.join(self._path, name))
+
+    async def _delete(self, path: str) -> None:
+        # `rm` knows folders deeper than any path may be long; Python's rmtree does not.
+        try:
+            for argv in (
+                ("rm", "-rf", "--", path),
+                ("chmod", "-R", "u+rwx", "--", path),
+                ("rm", "-rf", "--", path),
+            ):
+                await self._processes.run(
+                    Command(argv=argv, cwd=os.sep, env=self._environ, tree=False)
+                )
+                if os.path.basename(path) not in await asyncio.to_thread(os.listdir, self._path):
+                    return
+        except FileNotFoundError:
+            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)

@@ -1,0 +1,337 @@
+"""Leases worktrees of the shadow: reused first, made when there is none free.
+
+This is the implementation on plain files, for every system. Where overlay mounts are to be had,
+another implementation of `massgen_ls.ports.Worktrees` can take its place in `GitRooms`: a warm
+base checkout, frozen, with one mount for each lease; a capture then looks at the upper layer
+alone. Snapshots, objects and what a lease promises stay as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from massgen_ls.adapters.git.blobs import read_blobs
+from massgen_ls.adapters.git.capture import capture
+from massgen_ls.adapters.git.differences import differences
+from massgen_ls.adapters.git.locks import HeldLock, holding, try_lock
+from massgen_ls.adapters.git.plumbing import Git, storage_error
+from massgen_ls.adapters.git.reaping import prune_shadow
+from massgen_ls.adapters.git.setups import Setups, Wanted
+from massgen_ls.adapters.git.shadow import Recipe, Shadow, Shadows
+from massgen_ls.adapters.git.staging import HUGE
+from massgen_ls.adapters.git.trash import Trash
+from massgen_ls.adapters.git.trees import (
+    Place,
+    State,
+    check_out,
+    own_repository,
+    settle,
+    sweep,
+    word,
+    write_exclude,
+)
+from massgen_ls.core.candidate import Snapshot, TreeId
+from massgen_ls.core.errors import GitError, MassgenError, StorageError
+from massgen_ls.core.task import CandidateId, RunId, WorktreeRules
+from massgen_ls.ports import Captured
+
+_IDLE = 16
+"""Places that are kept for reuse in one shadow; a start throws the rest away."""
+
+_NO_RULES = WorktreeRules()
+
+
+@dataclass(frozen=True, slots=True)
+class GitLease:
+    """`massgen_ls.ports.Lease` on plain files."""
+
+    git: Git
+    place: Place
+    recipe: Recipe
+    snapshot: Snapshot
+    run: RunId
+    huge: int
+    _capturing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @property
+    def path(self) -> str:
+        """Its top, absolute."""
+        return self.place.tree
+
+    @property
+    def folder(self) -> str:
+        """Where the user's folder is in it, absolute."""
+        prefix = self.snapshot.prefix
+        return os.path.join(self.place.tree, prefix) if prefix else self.place.tree
+
+    @property
+    def home(self) -> str:
+        """A private, writable folder beside it."""
+        return self.place.home
+
+    async def capture(self, candidate: CandidateId, message: str) -> Captured:
+        """Records what differs from the base; see `massgen_ls.ports.Lease.capture`."""
+        async with self._capturing:
+            return await capture(
+                self.git,
+                self.place,
+                self.recipe,
+                self.snapshot,
+                self.run,
+                candidate,
+                message,
+                huge=self.huge,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class GitWorktrees:
+    """`massgen_ls.ports.Worktrees` on plain files."""
+
+    git: Git
+    shadows: Shadows
+    setups: Setups
+    trash: Trash
+    huge: int = HUGE
+    """Bytes: larger new or changed files are left out of captures."""
+
+    @asynccontextmanager
+    async def lease(
+        self,
+        snapshot: Snapshot,
+        run: RunId,
+        rules: WorktreeRules,
+        *,
+        tree: TreeId | None = None,
+    ) -> AsyncGenerator[GitLease]:
+        """A worktree, ours alone as long as the context lasts; see `massgen_ls.ports.Worktrees`."""
+        shadow = self.shadows.of(snapshot)
+        recipe = shadow.recipe(snapshot)
+        place, lock = self._claim(shadow, tree or snapshot.tree, word(recipe))
+        try:
+            wanted = await self.setups.wanted(place, snapshot, recipe, run, rules)
+            await self._get_ready(place, snapshot, recipe, rules, tree or snapshot.tree, wanted)
+            try:
+                # From here on somebody else may write there, whatever happens to us.
+                place.write(replace(place.state(), clean=False))
+                await asyncio.to_thread(own_repository, place, snapshot, recipe, place.state().kept)
+            except OSError as error:
+                raise storage_error(error, place.top) from error
+            yield GitLease(self.git, place, recipe, snapshot, run, self.huge)
+        finally:
+            try:
+                # What a run left in its HOME is not kept around: it may hold what it should not.
+                place.new_home()
+            except OSError:
+                pass  # The place was never made, or is broken: its next lease deals with that.
+            finally:
+                lock.release()
+
+    async def warm(self, snapshot: Snapshot, count: int) -> None:
+        """Makes worktrees ahead; see `massgen_ls.ports.Worktrees.warm`."""
+        shadow = self.shadows.of(snapshot)
+        recipe = shadow.recipe(snapshot)
+        claimed: list[tuple[Place, HeldLock]] = []
+        try:
+            wanted = word(recipe)
+            claimed.extend(self._claim(shadow, snapshot.tree, wanted) for _ in range(count))
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for place, _ in claimed:
+                        group.create_task(
+                            self._get_ready(
+                                place, snapshot, recipe, _NO_RULES, snapshot.tree, Wanted()
+                            )
+                        )
+            except* MassgenError as errors:
+                raise errors.exceptions[0] from None
+        finally:
+            for _, lock in claimed:
+                lock.release()
+
+    async def fingerprint(self, snapshot: Snapshot, rules: WorktreeRules) -> str:
+        """What the included files are like; see `massgen_ls.ports.Worktrees.fingerprint`."""
+        shadow = self.shadows.of(snapshot)
+        place = Place(shadow, "0", self.trash)  # any will do: only the shadow is asked
+        wanted = await self.setups.wanted(place, snapshot, shadow.recipe(snapshot), rules)
+        return wanted.fingerprint
+
+    def _claim(self, shadow: Shadow, tree: TreeId, checkout: str) -> tuple[Place, HeldLock]:
+        """Takes the place that needs the least work among those that nobody has."""
+        try:
+            try:
+                there = [n for n in os.listdir(shadow.folder("trees")) if n.isdigit()]
+            except FileNotFoundError:
+                os.makedirs(shadow.folder("trees"), exist_ok=True)
+                there = []
+
+            def work(name: str) -> tuple[bool, bool, int]:
+                state = Place(shadow, name, self.trash).state()
+                ready = state.clean and state.tree == tree and state.checkout == checkout
+                return (not ready, state.tree != tree, int(name))
+
+            fresh = (str(number) for number in itertools.count() if str(number) not in there)
+            for name in itertools.chain(sorted(there, key=work), fresh):
+                place = Place(shadow, name, self.trash)
+                lock = try_lock(place.lock_path)
+                if lock is not None:
+                    return place, lock
+        except OSError as error:
+            raise storage_error(error, shadow.top) from error
+        raise AssertionError("there is always another number")
+
+    async def _get_ready(
+        self,
+        place: Place,
+        snapshot: Snapshot,
+        recipe: Recipe,
+        rules: WorktreeRules,
+        tree: TreeId,
+        wanted: Wanted,
+    ) -> None:
+        async with self.git.crowd:
+            try:
+                if place.usable():
+                    try:
+                        await self._prepare(place, snapshot, recipe, rules, tree, wanted=wanted)
+                        return
+                    except (GitError, OSError):
+                        pass  # Whatever was done to it: a new one is sound.
+                place.build(recipe)
+                await self._prepare(place, snapshot, recipe, rules, tree, wanted=wanted, new=True)
+            except OSError as error:
+                raise storage_error(error, place.top) from error
+            except GitError as error:
+                raise StorageError(
+                    f"A worktree cannot be made: {error.what}",
+                    "If your repository was repacked or rewritten meanwhile, start a new run.",
+                ) from error
+
+    async def _prepare(
+        self,
+        place: Place,
+        snapshot: Snapshot,
+        recipe: Recipe,
+        rules: WorktreeRules,
+        tree: TreeId,
+        *,
+        wanted: Wanted,
+        new: bool = False,
+    ) -> None:
+        """Brings a place to a tree, from whatever it is now; every step may be interrupted."""
+        found = State(mode=os.lstat(place.tree).st_mode & 0o7777) if new else place.state()
+        ready = not new and found.clean and found.tree == tree and found.checkout == word(recipe)
+        if not ready:
+            if not new:
+                self.trash.throw(os.path.join(place.tree, ".git"))
+                place.new_home()
+                if found.checkout != word(recipe):
+                    # Other line ends or patterns: right files are not right any more.
+                    place.build(recipe)
+                    found = State(mode=os.lstat(place.tree).st_mode & 0o7777)
+                    new = True
+                else:
+                    place.write(replace(found, clean=False))
+                    await sweep(self.git, place, recipe, found.kept, found.mode)
+            await check_out(self.git, place, recipe, tree)
+            await self._lay_exact(place, snapshot, recipe, tree)
+        key = await asyncio.to_thread(self.setups.key, place, rules, wanted)
+        kept, printed = found.kept, found.kept_print
+        good = found.key == key and (
+            not kept or await asyncio.to_thread(self.setups.still_good, place, found, key)
+        )
+        if not good:
+            # If this is interrupted, nobody may take the place for ready.
+            place.write(replace(found, clean=False))
+            if kept:
+                await sweep(self.git, place, recipe, (), found.mode)
+            kept, printed = (), ""
+            write_exclude(place, ())
+            if key:
+                kept, printed = await self.setups.make(place, snapshot, recipe, rules, wanted, tree)
+                place.new_home()
+                await settle(place)
+        place.write(
+            State(tree, word(recipe), True, key, kept, printed, found.mode)  # noqa: FBT003
+        )
+
+    async def _lay_exact(
+        self, place: Place, snapshot: Snapshot, recipe: Recipe, tree: TreeId
+    ) -> None:
+        """Overwrites the files that their blob does not check out as, where they are unchanged."""
+        exact = dict(recipe.exact)
+        if exact and tree != snapshot.tree:
+            view = place.view(recipe)
+            changed = await differences(self.git, view, snapshot.tree, tree, renames=False)
+            for path in changed.changes.paths():
+                exact.pop(path, None)
+        if not exact:
+            return
+        view = place.view(recipe)
+        contents = await read_blobs(self.git, view, list(exact.items()), filtered=False)
+        for path, content in zip(exact, contents, strict=True):
+            _overwrite(os.path.join(place.tree, path), content)
+
+    async def reap(self) -> None:
+        """Clears away what dead processes left. Live leases, of any process, are not touched.
+
+        Places whose holder is dead lose their HOME and wait for reuse; broken and surplus ones,
+        half-made shadows, old desks and everything in the trash are deleted.
+        """
+        for shadow in self.shadows.all():
+            try:
+                self._reap(shadow)
+            except OSError as error:
+                raise storage_error(error, shadow.top) from error
+        self.shadows.drop_half_made(self.trash.throw)
+        await self.trash.empty()
+
+    def _reap(self, shadow: Shadow) -> None:
+        names = [n for n in _listed(shadow.folder("trees")) if n.isdigit()]
+        for rank, name in enumerate(sorted(names, key=int)):
+            place = Place(shadow, name, self.trash)
+            with holding(place.lock_path) as free:
+                if not free:
+                    continue
+                if rank >= _IDLE or not place.usable():
+                    place.clear()
+                elif not place.state().clean:
+                    place.new_home()
+                    self.trash.throw(os.path.join(place.tree, ".git"))
+        for name in _listed(shadow.folder("desks")):
+            path = shadow.folder("locks", f"desk-{name}")
+            with holding(path) as free:
+                if free:
+                    self.trash.throw(shadow.folder("desks", name))
+                    os.unlink(path)
+
+    async def prune(self, keep_runs: Sequence[RunId]) -> None:
+        """Forgets the candidates of all runs but some, and what only they needed.
+
+        A shadow whose worktrees or snapshots are in use is left for another time.
+        """
+        for shadow in self.shadows.all():
+            await prune_shadow(self.git, shadow, self.trash, frozenset(keep_runs))
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
+def _overwrite(path: str, content: bytes) -> None:
+    # The file is there and regular: the checkout just wrote it.
+    with open(path, "r+b", opener=_no_link) as file:
+        file.truncate()
+        file.write(content)
+
+
+def _no_link(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))

@@ -1,0 +1,177 @@
+"""The command line. Parsing here imports nothing heavy; each command imports what it uses."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from massgen_ls import __version__
+from massgen_ls.core.errors import ConfigError, MassgenError, NotFoundError, WorkspaceError
+
+EXIT_WON = 0
+EXIT_INTERNAL = 1
+EXIT_USAGE = 2
+EXIT_NO_CANDIDATE = 3
+EXIT_ABSTAINED = 4
+EXIT_CANCELLED = 5
+EXIT_NOT_APPLIED = 6
+
+EXIT_CODES = """\
+exit codes:
+  0  a candidate won (and was applied, when that was asked for)
+  1  internal error
+  2  usage or configuration: nothing was started
+  3  no agent produced a candidate
+  4  abstained: there are candidates, and none clears the gates
+  5  cancelled or out of time
+  6  a candidate won, and could not be applied as a whole (conflicts, unwritable files)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What every command gets."""
+
+    command: str
+    prompt: str = ""
+    run: str = ""
+    config: str | None = None
+    repo: str | None = None
+    scope: str | None = None
+    agents: str | None = None
+    candidate: str | None = None
+    mode: str | None = None
+    apply: bool = False
+    json: bool = False
+    diff: bool = False
+    all: bool = False
+    detected_checks: bool = False
+    limit: int = 20
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of every command."""
+    top = argparse.ArgumentParser(
+        prog="massgen-ls",
+        description="A team of coding agents for your editor and your terminal.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"massgen-ls {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    run = commands.add_parser(
+        "run",
+        help="let the team work on a task and show the winning diff",
+        description="Lets the team work on a task in isolated worktrees of a snapshot of your"
+        " working tree, checks and compares what they made, and shows the winning diff.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument("prompt", help="the task, in your words")
+    _config_and_repo(run)
+    run.add_argument(
+        "--agents",
+        metavar="NAMES|FILE",
+        help="comma-separated ids of configured agents, or a configuration file with a team",
+    )
+    run.add_argument("--scope", metavar="FILE[:L1-L2]", help="the file, or lines of it, to work on")
+    run.add_argument("--mode", choices=["best_of_n", "consensus"], help="how the winner is found")
+    run.add_argument(
+        "--detected-checks",
+        action="store_true",
+        help="also run the checks that this project seems to have (`massgen-ls doctor` lists them)",
+    )
+    run.add_argument("--apply", action="store_true", help="merge the winner into the working tree")
+    run.add_argument("--json", action="store_true", help="one event a line on standard output")
+
+    runs = commands.add_parser("runs", help="list the runs of this folder")
+    runs.add_argument("--repo", metavar="DIR", help="another folder than the current one")
+    runs.add_argument("--all", action="store_true", help="those of every folder")
+    runs.add_argument("--limit", type=int, default=20, metavar="N", help="at most N (20)")
+    runs.add_argument("--json", action="store_true", help="one run a line, for programs")
+
+    show = commands.add_parser("show", help="show a run: agents, checks, verdict, winning diff")
+    show.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
+    show.add_argument("--candidate", metavar="ID", help="show this candidate's diff")
+    show.add_argument("--diff", action="store_true", help="nothing but the diff")
+    show.add_argument("--json", action="store_true", help="for programs")
+
+    apply = commands.add_parser("apply", help="merge a run's winner into the working tree")
+    apply.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
+    apply.add_argument("--candidate", metavar="ID", help="this candidate instead of the winner")
+    apply.add_argument("--json", action="store_true", help="for programs")
+
+    cancel = commands.add_parser("cancel", help="cancel a run, also one of another program")
+    cancel.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
+
+    doctor = commands.add_parser("doctor", help="say what was found here and what to do")
+    _config_and_repo(doctor)
+    doctor.add_argument("--json", action="store_true", help="for programs")
+
+    commands.add_parser(
+        "demo",
+        help="show the main job on a sample repository",
+        description="Makes a small repository in a temporary folder and runs the offline team on it"
+        " through the language server. Needs no key and no network.",
+    )
+
+    serve = commands.add_parser("serve", help="the language server, on standard input and output")
+    serve.add_argument("--stdio", action="store_true", help="the default; editors send it")
+    serve.add_argument("--clientProcessId", metavar="PID", help=argparse.SUPPRESS)
+    _config_and_repo(serve)
+    return top
+
+
+def _config_and_repo(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--config", metavar="FILE", help="a configuration file")
+    command.add_argument("--repo", metavar="DIR", help="another folder than the current one")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code."""
+    given = parser().parse_args(argv)
+    known = Options.__dataclass_fields__
+    options = Options(**{k: v for k, v in vars(given).items() if k in known})
+    try:
+        return _dispatch(options)
+    except (ConfigError, WorkspaceError, NotFoundError) as error:
+        _complain(error)
+        return EXIT_USAGE
+    except MassgenError as error:
+        _complain(error)
+        return EXIT_INTERNAL
+    except KeyboardInterrupt:
+        return EXIT_CANCELLED
+
+
+def _dispatch(options: Options) -> int:
+    match options.command:
+        case "run":
+            from massgen_ls.cli.run import run
+
+            return run(options)
+        case "serve":
+            from massgen_ls.cli.serve import serve
+
+            return serve(options)
+        case "demo":
+            from massgen_ls.cli.demo import demo
+
+            return demo(options)
+        case "doctor":
+            from massgen_ls.cli.doctor import doctor
+
+            return doctor(options)
+        case _:
+            from massgen_ls.cli.runs import command
+
+            return command(options)
+
+
+def _complain(error: MassgenError) -> None:
+    sys.stderr.write(f"massgen-ls: {error.what}\n")
+    if error.hint:
+        sys.stderr.write(f"  {error.hint}\n")

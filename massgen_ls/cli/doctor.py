@@ -1,0 +1,208 @@
+"""``massgen-ls doctor``: what was found here, and what to do about what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from massgen_ls import __version__
+from massgen_ls.adapters.agents.command import CommandDriver
+from massgen_ls.adapters.host.places import Places
+from massgen_ls.adapters.host.process import HostProcesses
+from massgen_ls.adapters.host.sandbox import Sandbox
+from massgen_ls.cli import EXIT_USAGE, EXIT_WON, Options
+from massgen_ls.core.errors import ConfigError
+from massgen_ls.ports import Command
+
+Mark = Literal["ok", "note", "bad"]
+
+GIT_NEEDED = (2, 35)
+_AGENT_PROGRAMS = (
+    "claude", "gemini", "codex", "qwen", "goose", "opencode", "copilot", "cursor-agent", "kimi",
+    "aider", "auggie",
+)  # fmt: skip
+_KEYS = (
+    "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENROUTER_API_KEY",
+    "XAI_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "AZURE_OPENAI_API_KEY",
+)  # fmt: skip
+_EDITORS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("nvim", "Neovim", (".config/nvim/init.lua", ".config/nvim/lsp/massgen.lua")),
+    ("code", "VS Code", (".vscode/extensions/extensions.json",)),
+    ("hx", "Helix", (".config/helix/languages.toml",)),
+    ("emacs", "Emacs", (".emacs.d/init.el", ".emacs", ".config/emacs/init.el")),
+)
+_LOOK = 256 * 1024
+"""Bytes of an editor's configuration that are searched for our name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report."""
+
+    part: str
+    mark: Mark
+    text: str
+    hint: str = ""
+
+
+def doctor(options: Options) -> int:
+    """Looks and says; starts nothing but ``git --version`` and the probe of the sandbox."""
+    folder = Path(options.repo).resolve() if options.repo else Path.cwd()
+    findings = asyncio.run(_examine(folder, options.config, dict(os.environ)))
+    if options.json:
+        sys.stdout.write(json.dumps([asdict(f) for f in findings], indent=2) + "\n")
+    else:
+        _print(findings)
+    return EXIT_USAGE if any(f.mark == "bad" for f in findings) else EXIT_WON
+
+
+async def _examine(folder: Path, config: str | None, env: Mapping[str, str]) -> list[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    findings = [Finding("massgen-ls", "ok", f"{__version__}, Python {version}")]
+    processes = HostProcesses()
+    async with asyncio.TaskGroup() as group:
+        git = group.create_task(_git(processes, folder, env))
+        sandbox = group.create_task(asyncio.to_thread(_sandbox, env))
+        team = group.create_task(_team(processes, folder, config, env))
+    findings += [*git.result(), *_places(env), sandbox.result(), *team.result()]
+    return [*findings, *_programs(env), *_keys(env), *_editors(env)]
+
+
+async def _git(processes: HostProcesses, folder: Path, env: Mapping[str, str]) -> list[Finding]:
+    install = f"Install git {GIT_NEEDED[0]}.{GIT_NEEDED[1]} or newer"
+    try:
+        ended = await processes.run(Command(("git", "--version"), "/", env, tree=False))
+    except OSError as error:
+        return [Finding("git", "bad", f"not found ({error.strerror})", install)]
+    said = ended.stdout.decode(errors="replace").strip()
+    found = re.search(r"(\d+)\.(\d+)", said)
+    if found is None or (int(found[1]), int(found[2])) < GIT_NEEDED:
+        return [Finding("git", "bad", said or "says no version", install)]
+    here = next((p for p in (folder, *folder.parents) if (p / ".git").exists()), None)
+    repository = (
+        Finding("repository", "ok", str(here))
+        if here
+        else Finding("repository", "note", f"{folder} is in none", "Runs need one: git init")
+    )
+    return [Finding("git", "ok", said.removeprefix("git version ")), repository]
+
+
+def _places(env: Mapping[str, str]) -> Iterator[Finding]:
+    places = Places.of(env)
+    for name, path, variable in (
+        ("cache", places.cache, "MASSGEN_LS_CACHE"),
+        ("state", places.state, "MASSGEN_LS_STATE"),
+    ):
+        existing = next(p for p in (path, *path.parents) if p.exists())
+        if existing.is_dir() and os.access(existing, os.W_OK):
+            free = shutil.disk_usage(existing).free / 2**30
+            yield Finding(name, "ok" if free > 1 else "note", f"{path} ({free:.0f} GiB free)")
+        else:
+            hint = f"Make it writable, or set {variable} to another folder"
+            yield Finding(name, "bad", f"{path} cannot be written", hint)
+
+
+def _sandbox(env: Mapping[str, str]) -> Finding:
+    described = Sandbox.probe(env.get("HOME", ""), env.get("PATH", os.defpath)).describe()
+    return Finding("sandbox", "ok" if described.works else "note", described.text)
+
+
+async def _team(
+    processes: HostProcesses, folder: Path, config: str | None, env: Mapping[str, str]
+) -> list[Finding]:
+    from massgen_ls.adapters.checks.detect import detect
+    from massgen_ls.config import load
+
+    try:
+        loaded = await asyncio.to_thread(load, folder, config)
+    except ConfigError as error:
+        return [Finding("configuration", "bad", error.what, error.hint)]
+    findings = [Finding("configuration", "ok", loaded.source)]
+    driver = CommandDriver(processes, env, sys.executable)
+    for agent in loaded.agents:
+        health = await driver.health(agent)
+        text = f"{agent.id}: {health.found}" if health.ok else f"{agent.id}: not ready"
+        findings.append(Finding("agent", "ok" if health.ok else "bad", text, health.hint))
+    findings += [Finding("check", "ok", f"{c.name}: {' '.join(c.argv)}") for c in loaded.checks]
+    if not loaded.checks:
+        for proposal in await asyncio.to_thread(detect, folder):
+            check = proposal.check
+            text = f"{check.name}: {' '.join(check.argv)} ({proposal.why}); not run"
+            hint = "Put it into massgen.yaml, or use --detected-checks"
+            findings.append(Finding("check", "note", text, hint))
+    return findings
+
+
+def _programs(env: Mapping[str, str]) -> Iterator[Finding]:
+    for name in _AGENT_PROGRAMS:
+        path = shutil.which(name, path=env.get("PATH", os.defpath))
+        if path:
+            yield Finding("program", "note", f"{name} at {path}", "Usable as a `command` agent")
+
+
+def _keys(env: Mapping[str, str]) -> Iterator[Finding]:
+    names = [name for name in _KEYS if env.get(name)]
+    # Names only: a value is never read further than to see that it is there.
+    yield Finding(
+        "keys", "note", f"set: {', '.join(names)}" if names else "none are set, none needed"
+    )
+
+
+def _editors(env: Mapping[str, str]) -> Iterator[Finding]:
+    home = Path(env.get("HOME", "/nonexistent"))
+    for program, name, files in _EDITORS:
+        path = shutil.which(program, path=env.get("PATH", os.defpath))
+        if path is None:
+            continue
+        if any(_mentions(home / file) for file in files):
+            yield Finding("editor", "ok", f"{name} at {path}, configured for massgen")
+        else:
+            yield Finding("editor", "note", f"{name} at {path}", f"Set-up: {_GUIDES.get(program)}")
+
+
+_GUIDES = {
+    "nvim": "editors/nvim/README.md",
+    "code": "any LSP client extension with the command `massgen-ls serve --stdio`",
+    "hx": "a language server entry with the command `massgen-ls` and the argument `serve`",
+    "emacs": 'eglot with the command ("massgen-ls" "serve" "--stdio")',
+}
+
+
+def _mentions(file: Path) -> bool:
+    try:
+        with file.open("rb") as stream:
+            return b"massgen" in stream.read(_LOOK)
+    except OSError:
+        return False
+
+
+def _print(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    marks = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "bad": "[red]✗[/]"}
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    last = ""
+    for finding in findings:
+        from rich.markup import escape
+
+        text = escape(finding.text) + (f"\n[dim]{escape(finding.hint)}[/]" if finding.hint else "")
+        table.add_row(marks[finding.mark], "" if finding.part == last else finding.part, text)
+        last = finding.part
+    console.print(table)
+    bad = sum(f.mark == "bad" for f in findings)
+    console.print(
+        f"\n[red]{bad} to mend before a run can start.[/]" if bad else "\n[green]Ready.[/]"
+    )

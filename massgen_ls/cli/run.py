@@ -1,0 +1,228 @@
+"""``massgen-ls run``: the main job on the command line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from rich.console import Console
+
+from massgen_ls.cli import (
+    EXIT_ABSTAINED,
+    EXIT_CANCELLED,
+    EXIT_NO_CANDIDATE,
+    EXIT_NOT_APPLIED,
+    EXIT_WON,
+    Options,
+)
+from massgen_ls.cli.watch import Watch, print_diff, print_verdict
+from massgen_ls.core.changes import rel_path
+from massgen_ls.core.coordination import RunState
+from massgen_ls.core.errors import ConfigError, UnsafePathError, WorkspaceError
+from massgen_ls.core.events import RunSettled
+from massgen_ls.core.task import LineRange, RunId, RunSpec, Scope
+from massgen_ls.engine.bus import Gap, Subscription
+from massgen_ls.engine.report import envelope_json, settled
+from massgen_ls.engine.supervisor import Delivery, Supervisor
+from massgen_ls.wiring import disk_files, make_spec, open_supervisor
+
+_EXITS = {
+    "won": EXIT_WON,
+    "tied": EXIT_ABSTAINED,
+    "abstained": EXIT_ABSTAINED,
+    "none": EXIT_NO_CANDIDATE,
+    "cancelled": EXIT_CANCELLED,
+}
+
+
+def run(options: Options) -> int:
+    """Runs a task to its verdict."""
+    folder = folder_of(options)
+    spec = make_spec(
+        folder,
+        prompt=options.prompt,
+        scope=parse_scope(options.scope, folder),
+        agents=options.agents,
+        config=options.config,
+        mode=options.mode,
+        detected_checks=options.detected_checks,
+        apply="auto" if options.apply else "none",
+    )
+    return asyncio.run(_run(options, spec, str(folder)))
+
+
+def folder_of(options: Options) -> Path:
+    """The folder to work on, absolute.
+
+    Raises:
+        WorkspaceError: It is not a folder.
+    """
+    folder = Path(options.repo).resolve() if options.repo else Path.cwd()
+    if not folder.is_dir():
+        raise WorkspaceError(
+            f"{folder} is not a folder", "Give --repo a folder of a git repository"
+        )
+    return folder
+
+
+def parse_scope(text: str | None, folder: Path) -> Scope:
+    """``FILE``, ``FILE:L`` or ``FILE:L1-L2`` (1-based lines), below the folder.
+
+    Raises:
+        ConfigError: No such file there, or no such lines.
+    """
+    if not text:
+        return Scope()
+    name, _, lines = text.rpartition(":")
+    wanted: LineRange | None = None
+    first, _, last = lines.partition("-")
+    if name and first.isascii() and first.isdigit() and (not last or last.isdigit()):
+        wanted = LineRange(int(first), int(last or first))
+        if wanted.first < 1 or wanted.last < wanted.first:
+            raise ConfigError(f"--scope {text}: lines count from 1, the first before the last")
+    else:
+        name = text
+    file = folder / name
+    if not file.exists():
+        raise ConfigError(f"--scope {text}: there is no {file}", "Name a file below the folder")
+    try:
+        path = rel_path(os.path.relpath(file, folder).replace(os.sep, "/"))
+    except UnsafePathError as error:
+        raise ConfigError(f"--scope {text}: {error}", "Name a file below the folder") from error
+    return Scope(path, wanted)
+
+
+async def _run(options: Options, spec: RunSpec, folder: str) -> int:
+    async with open_supervisor() as supervisor:
+        with supervisor.subscribe() as news:
+            run = await supervisor.start(spec, folder)
+            with _cancelled_by_signals(supervisor, run):
+                if options.json:
+                    state = await _stream(supervisor, run, news)
+                else:
+                    state = await _watch(supervisor, run, news)
+        delivery: Delivery | None = None
+        if options.apply and state.verdict and state.verdict.winner:
+            delivery = await supervisor.apply(run, None, disk_files())
+            state = await supervisor.state(run)
+        if options.json:
+            last = settled(run, state)
+            if delivery is not None:
+                last["delivery"] = delivery_json(delivery)
+            _print_line(last)
+        else:
+            await _report(supervisor, run, state, delivery)
+    outcome = state.verdict.outcome if state.verdict else "cancelled"
+    if delivery is not None and (not delivery.applied or delivery.conflicts):
+        return EXIT_NOT_APPLIED
+    return _EXITS[outcome]
+
+
+class _cancelled_by_signals:
+    """Ctrl-C and SIGTERM cancel the run; a second one while it wraps up changes nothing."""
+
+    def __init__(self, supervisor: Supervisor, run: RunId) -> None:
+        self._supervisor, self._run = supervisor, run
+        self._asked: asyncio.Task[bool] | None = None
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):  # Windows: KeyboardInterrupt cancels the loop
+                loop.add_signal_handler(number, self._ask, signal.Signals(number).name)
+
+    def __exit__(self, *_: object) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+
+    def _ask(self, name: str) -> None:
+        if self._asked is None:
+            by = "you (Ctrl-C)" if name == "SIGINT" else name
+            loop = asyncio.get_running_loop()
+            self._asked = loop.create_task(self._supervisor.cancel(self._run, by))
+
+
+async def _watch(supervisor: Supervisor, run: RunId, news: Subscription) -> RunState:
+    # Progress goes to standard error: standard output is for the diff.
+    console = Console(stderr=True)
+    with Watch(console, run) as watch:
+        for envelope in await supervisor.history(run):
+            watch.hear(envelope)
+        async for item in news:
+            if isinstance(item, Gap):
+                watch.reread(await supervisor.state(run))
+            else:
+                watch.hear(item)
+            if (await supervisor.state(run)).verdict is not None:
+                break
+    return await supervisor.wait(run)
+
+
+async def _stream(supervisor: Supervisor, run: RunId, news: Subscription) -> RunState:
+    """Every event a line, without a gap: what a full queue lost is read from the record."""
+    seen = 0
+    while True:
+        for envelope in await supervisor.history(run, after=seen):
+            seen = envelope.seq
+            if isinstance(envelope.event, RunSettled):
+                return await supervisor.wait(run)
+            _print_line(envelope_json(envelope))
+        await anext(news)
+
+
+def _print_line(body: object) -> None:
+    sys.stdout.write(json.dumps(body) + "\n")
+    sys.stdout.flush()
+
+
+async def _report(
+    supervisor: Supervisor, run: RunId, state: RunState, delivery: Delivery | None
+) -> None:
+    errors = Console(stderr=True)
+    print_verdict(errors, run, state)
+    verdict = state.verdict
+    if verdict is not None and verdict.winner is not None:
+        print_diff(Console(), await supervisor.patch(run, verdict.winner))
+    if delivery is not None:
+        print_delivery(errors, delivery)
+    elif verdict is not None and verdict.winner is not None:
+        errors.print(f"[dim]massgen-ls apply {run}[/]  merges it into your working tree")
+    elif state.candidates:
+        errors.print(f"[dim]massgen-ls show {run} --candidate ID[/]  shows a candidate's diff")
+
+
+def print_delivery(console: Console, delivery: Delivery) -> None:
+    """What became of the files."""
+    if delivery.applied and delivery.paths:
+        console.print(f"[green]applied[/] {len(delivery.paths)} files: {', '.join(delivery.paths)}")
+    elif delivery.applied:
+        console.print("[green]nothing to do[/]: your files have these changes already")
+    for conflict in delivery.conflicts:
+        first, last = conflict.live
+        console.print(
+            f"[red]conflict[/] {conflict.path}:{first + 1}-{max(last, first + 1)}: "
+            f"{conflict.reason.replace('_', ' ')}; left as it is",
+            highlight=False,
+        )
+    if not delivery.applied:
+        console.print(f"[red]not applied[/]: {delivery.reason}", highlight=False)
+
+
+def delivery_json(delivery: Delivery) -> dict[str, object]:
+    """What became of the files, for programs."""
+    from massgen_ls.core.wire import to_json
+
+    return {
+        "candidate": delivery.candidate,
+        "applied": delivery.applied,
+        "paths": list(delivery.paths),
+        "conflicts": to_json(delivery.conflicts),
+        "reason": delivery.reason,
+    }

@@ -1,0 +1,116 @@
+"""``massgen-ls runs``, ``show``, ``apply`` and ``cancel``: what became of earlier runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from massgen_ls.cli import EXIT_NOT_APPLIED, EXIT_USAGE, EXIT_WON, Options
+from massgen_ls.cli.run import delivery_json, folder_of, print_delivery
+from massgen_ls.cli.watch import print_diff, print_verdict
+from massgen_ls.core.errors import NotFoundError
+from massgen_ls.core.task import CandidateId
+from massgen_ls.engine.report import record_json, run_json
+from massgen_ls.engine.supervisor import Supervisor
+from massgen_ls.wiring import disk_files, open_supervisor
+
+
+def command(options: Options) -> int:
+    """Runs one of the commands of this module."""
+    return asyncio.run(_command(options))
+
+
+async def _command(options: Options) -> int:
+    async with open_supervisor() as supervisor:
+        match options.command:
+            case "runs":
+                return await _runs(supervisor, options)
+            case "show":
+                return await _show(supervisor, options)
+            case "apply":
+                return await _apply(supervisor, options)
+            case _:
+                return await _cancel(supervisor, options)
+
+
+async def _runs(supervisor: Supervisor, options: Options) -> int:
+    folder = None if options.all else str(folder_of(options))
+    records = await supervisor.runs(folder, options.limit)
+    if options.json:
+        for record in records:
+            _print(record_json(record))
+        return EXIT_WON
+    console = Console()
+    if not records:
+        console.print('No runs here yet. Start one with: massgen-ls run "your task"', markup=False)
+        return EXIT_WON
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for title in ("run", "when", "outcome", "winner", "task"):
+        table.add_column(title, no_wrap=title != "task")
+    for record in records:
+        when = datetime.fromtimestamp(record.started, UTC).astimezone()
+        outcome = record.outcome if record.settled else "running"
+        colour = {"won": "green", "running": "cyan", "abstained": "yellow"}.get(outcome, "red")
+        table.add_row(
+            record.run,
+            f"{when:%Y-%m-%d %H:%M}",
+            f"[{colour}]{outcome}[/]",
+            escape(record.winner or "–"),
+            escape(record.prompt.split("\n")[0]),
+        )
+    console.print(table)
+    return EXIT_WON
+
+
+async def _show(supervisor: Supervisor, options: Options) -> int:
+    run = await supervisor.resolve(options.run)
+    state = await supervisor.state(run)
+    candidate = CandidateId(options.candidate) if options.candidate else None
+    winner = state.verdict.winner if state.verdict else None
+    shown = candidate or winner
+    patch = await supervisor.patch(run, shown) if shown else ""
+    if options.json:
+        _print({**run_json(run, state), "diff": patch, "diffOf": shown})
+        return EXIT_WON
+    console = Console()
+    if not options.diff:
+        task = state.spec.task.prompt if state.spec else ""
+        console.print(f"[bold]{escape(task)}[/]")
+        print_verdict(console, run, state)
+    if shown:
+        print_diff(console, patch)
+    elif options.diff:
+        raise NotFoundError(f"Run {run} has no winner", "Name one with --candidate ID")
+    return EXIT_WON
+
+
+async def _apply(supervisor: Supervisor, options: Options) -> int:
+    run = await supervisor.resolve(options.run)
+    candidate = CandidateId(options.candidate) if options.candidate else None
+    delivery = await supervisor.apply(run, candidate, disk_files())
+    if options.json:
+        _print(delivery_json(delivery))
+    else:
+        print_delivery(Console(), delivery)
+    return EXIT_WON if delivery.applied and not delivery.conflicts else EXIT_NOT_APPLIED
+
+
+async def _cancel(supervisor: Supervisor, options: Options) -> int:
+    run = await supervisor.resolve(options.run)
+    if await supervisor.cancel(run, "massgen-ls cancel"):
+        state = await supervisor.wait(run)
+        why = state.verdict.why if state.verdict else ""
+        sys.stdout.write(f"{run}: {why}\n")
+        return EXIT_WON
+    sys.stderr.write(f"massgen-ls: run {run} is over already\n")
+    return EXIT_USAGE
+
+
+def _print(body: object) -> None:
+    sys.stdout.write(json.dumps(body) + "\n")

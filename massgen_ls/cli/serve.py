@@ -1,0 +1,19 @@
+"""``massgen-ls serve``: the language server on standard input and output."""
+
+from __future__ import annotations
+
+from massgen_ls.cli import Options
+from massgen_ls.lsp.desk import Compose
+from massgen_ls.lsp.front import serve as answer
+
+
+def serve(options: Options) -> int:
+    """Serves until the editor says exit or goes away; returns the exit code."""
+
+    def load() -> Compose:
+        # Imported only once the editor has its answer to `initialize`.
+        from massgen_ls.wiring import compose
+
+        return compose(options.config)
+
+    return answer(load)

@@ -1,0 +1,211 @@
+"""A run on a terminal: a line for each agent and check, live; then the verdict and the diff."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.spinner import Spinner
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from massgen_ls.core.candidate import Evidence, Scorecard
+from massgen_ls.core.coordination import RunState, SeatState, evolve, scorecards
+from massgen_ls.core.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CandidateCaptured,
+    CheckFinished,
+    Delta,
+    Envelope,
+    NothingCaptured,
+    SnapshotTaken,
+)
+from massgen_ls.core.task import RunId, SeatId
+
+
+class Watch:
+    """Follows one run's news. On a terminal a live table, elsewhere a line for each fact."""
+
+    def __init__(self, console: Console, run: RunId) -> None:
+        self._console = console
+        self._run = run
+        self._state = RunState()
+        self._started: dict[SeatId, float] = {}
+        self._said: dict[str, str] = {}
+        self._live = Live(
+            get_renderable=self._render,
+            console=console,
+            refresh_per_second=8,
+            transient=True,
+            auto_refresh=console.is_terminal,
+        )
+
+    def __enter__(self) -> Watch:
+        """Starts to draw."""
+        if self._console.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Takes the live table away."""
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def hear(self, news: Envelope | Delta) -> None:
+        """Takes one piece of news."""
+        if isinstance(news, Delta):
+            lines = [line for line in news.text.split("\n") if line.strip()]
+            if lines:
+                self._said[news.source] = lines[-1]
+            return
+        self._state = evolve(self._state, news.event)
+        if isinstance(news.event, AttemptStarted):
+            self._started[news.event.seat] = time.monotonic()
+        if not self._console.is_terminal:
+            line = _line(news)
+            if line:
+                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def reread(self, state: RunState) -> None:
+        """Takes the whole state, after news were lost."""
+        self._state = state
+
+    def _render(self) -> RenderableType:
+        state = self._state
+        if state.snapshot is None:
+            return Spinner("dots", f"run {self._run}: taking a snapshot of your working tree")
+        table = Table.grid(padding=(0, 2))
+        for seat in state.seats:
+            table.add_row(*self._seat_row(seat))
+        judged = {(c.result.check, c.result.tree) for c in state.checked}
+        checks = state.spec.checks if state.spec else ()
+        if checks and judged:
+            names = ", ".join(check.name for check in checks)
+            table.add_row("", f"[dim]checks[/] {escape(names)}", f"[dim]{len(judged)} done[/]", "")
+        return Group(table)
+
+    def _seat_row(self, seat: SeatState) -> tuple[RenderableType, ...]:
+        name = f"[bold]{escape(seat.seat)}[/]"
+        if seat.phase == "waiting":
+            return "[dim]·[/]", name, "[dim]waiting for a worktree[/]", ""
+        if seat.phase == "working":
+            seconds = time.monotonic() - self._started.get(seat.seat, time.monotonic())
+            doing = Text(seat.action or self._said.get(seat.seat, "at work"), "dim")
+            doing.truncate(60, overflow="ellipsis")
+            return Spinner("dots"), name, doing, f"[dim]{seconds:.1f} s[/]"
+        made = next((c for c in self._state.candidates if c.seat == seat.seat), None)
+        took = f"[dim]{seat.seconds:.1f} s[/]"
+        if made is not None and seat.outcome == "done":
+            return "[green]✓[/]", name, _amount(len(made.changes.files), made.changes.size), took
+        if seat.outcome == "done":
+            return "[yellow]–[/]", name, "[dim]changed nothing[/]", took
+        return "[red]✗[/]", name, escape(seat.reason or seat.outcome or ""), took
+
+
+def _amount(files: int, lines: int) -> str:
+    return (
+        f"{files} {'file' if files == 1 else 'files'}, {lines} {'line' if lines == 1 else 'lines'}"
+    )
+
+
+def _line(news: Envelope) -> str:
+    match news.event:
+        case SnapshotTaken(snapshot=snapshot, seconds=seconds):
+            return f"snapshot {snapshot.commit[:10]} of {snapshot.root} ({seconds:.2f} s)"
+        case AttemptStarted(seat=seat):
+            return f"{seat}: at work"
+        case AttemptEnded(seat=seat, outcome=outcome, reason=reason, seconds=seconds):
+            why = f": {reason}" if reason else ""
+            return f"{seat}: {outcome.replace('_', ' ')} after {seconds:.1f} s{why}"
+        case CandidateCaptured(candidate=candidate):
+            size = _amount(len(candidate.changes.files), candidate.changes.size)
+            return f"{candidate.seat}: captured {candidate.id} ({size})"
+        case NothingCaptured(seat=seat, reason=reason):
+            return f"{seat}: no candidate ({reason})"
+        case CheckFinished(result=result):
+            failures = f", {len(result.failures)} failures" if result.failures else ""
+            cached = ", from the record" if result.cached else f", {result.seconds:.1f} s"
+            tree = result.tree[:10]
+            return f"check {result.check} on {tree}: {result.outcome}{failures}{cached}"
+        case _:
+            return ""
+
+
+# ── after the run ───────────────────────────────────────────────────────────────────────────────
+
+
+def print_verdict(console: Console, run: RunId, state: RunState) -> None:
+    """The candidates with their evidence, then the verdict and why."""
+    cards = {member: card for card in scorecards(state) for member in card.cluster.members}
+    if state.candidates:
+        console.print(_matrix(state, cards))
+    for seat in state.seats:
+        if seat.outcome not in {None, "done"}:
+            console.print(
+                f"[red]{escape(seat.seat)}[/]: {escape(seat.reason or seat.outcome or '')}"
+            )
+    for notice in state.notices:
+        console.print(f"[yellow]note:[/] {escape(notice.text)}")
+    verdict = state.verdict
+    if verdict is None:
+        console.print(f"[bold]{run}[/] is still running")
+        return
+    colour = {"won": "green", "abstained": "yellow", "tied": "yellow"}.get(verdict.outcome, "red")
+    what = f"{verdict.outcome}: {verdict.winner}" if verdict.winner else verdict.outcome
+    console.print(f"[bold {colour}]{escape(what)}[/]  [dim]{run}[/]")
+    console.print(escape(verdict.why), highlight=False)
+
+
+def _matrix(state: RunState, cards: dict[str, Scorecard]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("candidate")
+    table.add_column("change")
+    checks = [check.name for check in state.spec.checks] if state.spec else []
+    for check in checks:
+        table.add_column(escape(check))
+    ranking = state.verdict.ranking if state.verdict else ()
+    places = {candidate: i for i, candidate in enumerate(ranking)}
+    for candidate in sorted(state.candidates, key=lambda c: places.get(c.id, len(places))):
+        card = cards.get(candidate.id)
+        evidence = {e.check: e for e in card.evidence} if card else {}
+        won = state.verdict is not None and state.verdict.winner == candidate.id
+        table.add_row(
+            f"[bold green]{escape(candidate.id)}[/]" if won else escape(candidate.id),
+            _amount(len(candidate.changes.files), candidate.changes.size),
+            *[_cell(evidence.get(check), eligible=card is not None) for check in checks],
+        )
+    return table
+
+
+def _cell(evidence: Evidence | None, *, eligible: bool) -> str:
+    if evidence is None:
+        return "[dim]not judged[/]" if eligible else "[dim]unfinished[/]"
+    parts: list[str] = []
+    if evidence.new_failures:
+        parts.append(f"[red]breaks {len(evidence.new_failures)}[/]")
+    if evidence.fixed:
+        parts.append(f"[green]mends {len(evidence.fixed)}[/]")
+    if evidence.flaky:
+        parts.append(f"[yellow]{len(evidence.flaky)} flaky[/]")
+    return ", ".join(parts) or f"[dim]{evidence.outcome.replace('_', ' ')}[/]"
+
+
+def print_diff(console: Console, patch: str) -> None:
+    """A unified diff: in colour on a terminal, byte for byte elsewhere."""
+    if console.is_terminal:
+        console.print(
+            Syntax(patch.rstrip("\n"), "diff", theme="ansi_dark", background_color="default")
+        )
+    else:
+        # What is not UTF-8 was read with surrogateescape; it leaves as it came.
+        stream = getattr(console.file, "buffer", None)
+        if stream is None:
+            console.file.write(patch)
+        else:
+            console.file.flush()
+            stream.write(patch.encode("utf-8", "surrogateescape"))
+            stream.flush()

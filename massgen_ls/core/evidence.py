@@ -1,0 +1,128 @@
+"""What a check says about a candidate: its failures, held against those of the base.
+
+A failure that the base has is nobody's fault. A failure that comes and goes on one and the same
+tree says nothing about anybody. What is left is new, and the candidate's own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from massgen_ls.core.candidate import CheckOutcome, CheckResult, Evidence
+
+_BEST_FIRST: tuple[CheckOutcome, ...] = ("passed", "failed", "timed_out", "broken")
+
+
+def weigh(check: str, base: Sequence[CheckResult], mine: Sequence[CheckResult]) -> Evidence:
+    """Holds a candidate's runs of a check against the base's.
+
+    Args:
+        check: The check's name, for the failures that have no name of their own.
+        base: Its runs on the base; the order does not matter. Two show what is flaky there.
+        mine: Its runs on the candidate, at least one. A failure is new when every run has it.
+
+    Returns:
+        The evidence. Where the base was never judged, or its failures have no names, the check
+        holds nothing against anyone that it cannot prove, and ``note`` says so.
+    """
+    seen: set[CheckOutcome] = {r.outcome for r in mine}
+    outcome: CheckOutcome = next((o for o in _BEST_FIRST if o in seen), "broken")
+    judged = [r for r in base if r.outcome in ("passed", "failed")]
+    if not judged or not mine:
+        return Evidence(check, outcome, (), (), (), note=_silence(check, base, mine))
+
+    base_runs = [_failures(check, r) for r in judged]
+    my_runs = [_failures(check, r) for r in mine]
+    base_min, base_max = _least(base_runs), _most(base_runs)
+    my_min, my_max = _least(my_runs), _most(my_runs)
+    undecided = {
+        name
+        for least, most in ((base_min, base_max), (my_min, my_max))
+        for name in most
+        if least[name] != most[name]
+    }
+    undecided.update(_nameless(check, r) for r in base if r not in judged)
+
+    new = my_min - base_max
+    note = ""
+    if any(map(_is_nameless, judged)):
+        # The base fails in a way that hides which parts fail. A candidate that gets further and
+        # then fails in named parts may have made things better: that cannot be held against it.
+        named = {name for r in mine if not _is_nameless(r) for name in r.failures}
+        if any(name in new for name in named):
+            note = f"{check} fails on the base without naming what fails: nothing can be compared"
+        new = Counter({name: n for name, n in new.items() if name not in named})
+    # A run that ended early did not see the failures that it does not name.
+    saw_everything = not any(r.outcome != "passed" and not r.failures for r in mine)
+    fixed = base_min - my_max if saw_everything else Counter[str]()
+    return Evidence(
+        check,
+        outcome,
+        _sorted(new, undecided),
+        _sorted(fixed, undecided),
+        tuple(sorted(undecided)),
+        note,
+    )
+
+
+def looks_flaky(base: Sequence[CheckResult], mine: Sequence[CheckResult]) -> bool:
+    """Whether a second look is worth its time before a failure is held against a candidate.
+
+    It is, when the evidence as it stands shuts the candidate out and one of the two trees has
+    been looked at only once. A base that was never judged shuts nobody out.
+    """
+    if not base or not mine or (len(base) > 1 and len(mine) > 1):
+        return False
+    return not weigh(mine[0].check, base, mine).clears
+
+
+def _failures(check: str, result: CheckResult) -> Counter[str]:
+    if result.outcome == "passed":
+        return Counter()
+    if _is_nameless(result) or result.outcome != "failed":
+        return Counter((*result.failures, _nameless(check, result)))
+    return Counter(result.failures)
+
+
+def _is_nameless(result: CheckResult) -> bool:
+    return result.outcome == "failed" and not result.failures
+
+
+def _nameless(check: str, result: CheckResult) -> str:
+    match result.outcome:
+        case "timed_out":
+            return f"{check} timed out"
+        case "broken":
+            return f"{check} could not be started"
+        case _:
+            code = result.exit_code
+            return f"{check} fails" if code is None else f"{check} exits {code}"
+
+
+def _silence(check: str, base: Sequence[CheckResult], mine: Sequence[CheckResult]) -> str:
+    if not mine:
+        return f"{check} was not run on this candidate"
+    if not base:
+        return f"{check} was not run on the base: it says nothing"
+    why = " and ".join(sorted({_nameless(check, r) for r in base}))
+    return f"{why} on the base: it says nothing"
+
+
+def _least(runs: Sequence[Counter[str]]) -> Counter[str]:
+    least = runs[0]
+    for run in runs[1:]:
+        least &= run
+    return least
+
+
+def _most(runs: Sequence[Counter[str]]) -> Counter[str]:
+    most = runs[0]
+    for run in runs[1:]:
+        most |= run
+    return most
+
+
+def _sorted(counted: Counter[str], without: Iterable[str]) -> tuple[str, ...]:
+    excluded = frozenset(without)
+    return tuple(sorted(name for name in counted.elements() if name not in excluded))

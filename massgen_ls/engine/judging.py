@@ -1,0 +1,87 @@
+"""Evidence: a check on a tree, by us, in a worktree of its own, once for each tree."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from massgen_ls.core.candidate import CheckResult, Snapshot
+from massgen_ls.core.coordination import RunCheck
+from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.events import Delta
+from massgen_ls.core.task import CheckSpec, RunId, RunSpec
+from massgen_ls.core.wire import to_json
+from massgen_ls.engine.seat import fence
+from massgen_ls.engine.world import World
+from massgen_ls.ports import Place, Said
+
+_log = logging.getLogger(__name__)
+
+
+async def judge(
+    world: World,
+    run: RunId,
+    spec: RunSpec,
+    snapshot: Snapshot,
+    step: RunCheck,
+    say: Callable[[Delta], None],
+) -> CheckResult:
+    """Runs one check on one tree, or takes its result from the record.
+
+    Never raises for what the check does: a result whose outcome is ``broken`` says why.
+    """
+    check = next(c for c in spec.checks if c.name == step.check)
+    try:
+        key = await _cache_key(world, spec, snapshot, check, step)
+        # A second look is there to see whether the first one can be trusted: never cached.
+        known = await world.store.cached_check(key) if step.repeat == 0 else None
+        if known is not None:
+            return replace(known, check=check.name, tree=step.tree)
+        async with world.worktrees.lease(
+            snapshot, run, spec.rules.worktree, tree=step.tree
+        ) as lease:
+            place = Place(
+                lease.path,
+                lease.folder,
+                lease.home,
+                run,
+                check.timeout,
+                fence(spec, lease),
+            )
+
+            def hear(said: Said) -> None:
+                say(Delta(run, f"check:{check.name}", said.stream, said.text))
+
+            result = await world.checker.run(check, step.tree, place, hear)
+        if step.repeat == 0 and result.outcome in {"passed", "failed"}:
+            await world.store.cache_check(key, result)
+        return result
+    except MassgenError as error:
+        return CheckResult(check.name, step.tree, "broken", output=str(error))
+    except Exception as error:  # noqa: BLE001 - a bug in one check is not the run's end
+        _log.exception("check %s of run %s", check.name, run)
+        return CheckResult(
+            check.name, step.tree, "broken", output=f"{type(error).__name__}: {error}"
+        )
+
+
+async def _cache_key(
+    world: World, spec: RunSpec, snapshot: Snapshot, check: CheckSpec, step: RunCheck
+) -> str:
+    """Everything that the result depends on, as far as it can be known."""
+    worktree = spec.rules.worktree
+    outside = await world.worktrees.fingerprint(snapshot, worktree)
+    parts = [
+        step.tree,
+        snapshot.prefix,
+        list(check.argv),
+        check.parser,
+        check.timeout,
+        to_json(worktree),
+        spec.rules.sandbox,
+        outside,
+    ]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,94 @@
+"""A run, as programs read it: the payload of ``massgen/wait``, of ``--json`` and of ``show``."""
+
+from __future__ import annotations
+
+from massgen_ls.core.candidate import Candidate, Scorecard
+from massgen_ls.core.coordination import RunState, scorecards
+from massgen_ls.core.task import Json, RunId
+from massgen_ls.core.wire import envelope_json, to_json
+from massgen_ls.ports import RunRecord
+
+__all__ = ["candidate_json", "envelope_json", "record_json", "run_json", "settled"]
+
+
+def settled(run: RunId, state: RunState) -> dict[str, Json]:
+    """The settled run; with a verdict still to come its outcome is ``running``.
+
+    ``{"kind": "run_settled", "run", "verdict": {"outcome", "winner", "why", "ranking"},
+    "candidates": […]}``, candidates in the order of the ranking.
+    """
+    verdict = state.verdict
+    ranking = list(verdict.ranking) if verdict else []
+    cards = {member: card for card in scorecards(state) for member in card.cluster.members}
+    places = {candidate: i for i, candidate in enumerate(ranking)}
+    ordered = sorted(state.candidates, key=lambda c: places.get(c.id, len(places)))
+    return {
+        "kind": "run_settled",
+        "run": run,
+        "verdict": {
+            "outcome": verdict.outcome if verdict else "running",
+            "winner": verdict.winner if verdict else None,
+            "why": verdict.why if verdict else "",
+            "ranking": [*ranking],
+        },
+        "candidates": [candidate_json(c, cards.get(c.id), state) for c in ordered],
+    }
+
+
+def run_json(run: RunId, state: RunState) -> dict[str, Json]:
+    """All of a run that people may want to see: `settled` and its task, seats and deliveries."""
+    spec = state.spec
+    return {
+        **settled(run, state),
+        "kind": "run",
+        "folder": state.folder,
+        "task": to_json(spec.task) if spec else None,
+        "base": state.snapshot.commit if state.snapshot else None,
+        "seats": [to_json(seat) for seat in state.seats],
+        "checks": [check.name for check in spec.checks] if spec else [],
+        "notices": [notice.text for notice in state.notices],
+        "deliveries": [to_json(delivery) for delivery in state.deliveries],
+    }
+
+
+def candidate_json(
+    candidate: Candidate, card: Scorecard | None, state: RunState
+) -> dict[str, Json]:
+    """One candidate with its files and the evidence about it."""
+    return {
+        "id": candidate.id,
+        "seat": candidate.seat,
+        "tree": candidate.tree,
+        "commit": candidate.commit,
+        "summary": candidate.summary,
+        "eligible": card is not None,
+        "clears": card.clears if card else False,
+        "fixed": card.fixed if card else 0,
+        "broke": card.broke if card else 0,
+        "discarded": candidate.id in state.discarded,
+        "cluster": [*card.cluster.members] if card else [candidate.id],
+        "files": [
+            {
+                "path": change.path,
+                "kind": change.kind,
+                "oldPath": change.old_path,
+                "added": change.added,
+                "removed": change.removed,
+            }
+            for change in candidate.changes.files
+        ],
+        "checks": [to_json(evidence) for evidence in card.evidence] if card else [],
+    }
+
+
+def record_json(record: RunRecord) -> dict[str, Json]:
+    """A line of the list of runs."""
+    return {
+        "run": record.run,
+        "folder": record.folder,
+        "prompt": record.prompt,
+        "started": record.started,
+        "outcome": record.outcome if record.settled else "running",
+        "winner": record.winner or None,
+        "candidates": [*record.candidates],
+    }

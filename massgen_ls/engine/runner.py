@@ -1,0 +1,206 @@
+"""One run: append → evolve → perform what is not in flight → append, until it is settled."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from massgen_ls.core.candidate import CheckResult
+from massgen_ls.core.coordination import (
+    EMPTY,
+    MakeAttempt,
+    RunCheck,
+    RunState,
+    Settle,
+    Step,
+    TakeSnapshot,
+    evolve,
+    next_steps,
+)
+from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CheckFinished,
+    DeadlinePassed,
+    Delta,
+    Envelope,
+    Event,
+    NothingCaptured,
+    Notice,
+    RunFailed,
+    RunSettled,
+    SnapshotTaken,
+)
+from massgen_ls.core.task import RunId
+from massgen_ls.engine.judging import judge
+from massgen_ls.engine.seat import Seat
+from massgen_ls.engine.world import World
+from massgen_ls.ports import SnapshotRequest
+
+_log = logging.getLogger(__name__)
+
+
+class Runner:
+    """Drives one run to its verdict. `state` is always the fold of what is stored."""
+
+    def __init__(
+        self,
+        world: World,
+        run: RunId,
+        request: SnapshotRequest,
+        tell: Callable[[Envelope | Delta], None],
+    ) -> None:
+        self.run = run
+        self.state: RunState = EMPTY
+        self.settled = asyncio.Event()
+        self._world = world
+        self._request = request
+        self._tell = tell
+        self._seq = 0
+        self._changed = asyncio.Event()
+        self._appending = asyncio.Lock()
+        self._judging = asyncio.Semaphore(max(1, world.cores))
+
+    # ── the record ──────────────────────────────────────────────────────────────────────────
+
+    async def append(self, *events: Event) -> None:
+        """Stores events, then lets the state and everyone who listens know."""
+        async with self._appending:
+            stored = await self._world.store.append(self.run, events)
+            if stored and stored[0].seq > self._seq + 1:
+                # Another process has written into this run (a cancel request): read it in order.
+                stored = await self._world.store.read(self.run, self._seq)
+            self._take(stored)
+
+    async def catch_up(self) -> None:
+        """Reads what other processes have written into this run since."""
+        async with self._appending:
+            self._take(await self._world.store.read(self.run, self._seq))
+
+    def _take(self, envelopes: Sequence[Envelope]) -> None:
+        for envelope in envelopes:
+            if envelope.seq <= self._seq:
+                continue
+            self._seq = envelope.seq
+            self.state = evolve(self.state, envelope.event)
+            self._tell(envelope)
+        self._changed.set()
+        if self.state.verdict is not None:
+            self.settled.set()
+
+    # ── the loop ────────────────────────────────────────────────────────────────────────────
+
+    async def drive(self) -> None:
+        """Runs until there is a verdict; everything it started has ended when it returns."""
+        in_flight: dict[Step, asyncio.Task[None]] = {}
+        cancelled: set[Step] = set()
+        async with asyncio.TaskGroup() as group:
+            deadline = group.create_task(self._deadline())
+            while self.state.verdict is None:
+                self._changed.clear()
+                for step in [s for s in in_flight if in_flight[s].done()]:
+                    del in_flight[step]
+                    if self._left_open(step):
+                        await self.append(*_given_up(step))
+                wanted = next_steps(self.state)
+                for step in in_flight.keys() - wanted - cancelled:
+                    # Once: a second cancel would cut off the seat that records what is left.
+                    cancelled.add(step)
+                    in_flight[step].cancel()
+                settle = next((s for s in wanted if isinstance(s, Settle)), None)
+                if settle is not None and not in_flight:
+                    await self.append(RunSettled(settle.verdict))
+                    break
+                for step in sorted(wanted - in_flight.keys(), key=_order):
+                    if not isinstance(step, Settle):
+                        in_flight[step] = group.create_task(self._perform(step), name=str(step))
+                await self._changed.wait()
+            # Settled by somebody else, who took us for dead: whatever still runs is not wanted.
+            for task in (deadline, *in_flight.values()):
+                task.cancel()
+
+    def _left_open(self, step: Step) -> bool:
+        """Whether a step that is over has left a seat that everybody would wait for."""
+        if not isinstance(step, MakeAttempt):
+            return False
+        seat = self.state.seat(step.seat)
+        if seat is None or seat.attempt != step.attempt:
+            return False
+        return seat.phase == "working" or (seat.phase == "ended" and not seat.captured)
+
+    async def _deadline(self) -> None:
+        spec = self.state.spec
+        assert spec is not None
+        await asyncio.sleep(spec.rules.run_timeout)
+        await self.append(DeadlinePassed(spec.rules.run_timeout))
+
+    async def _perform(self, step: Step) -> None:
+        try:
+            match step:
+                case TakeSnapshot():
+                    await self._take_snapshot()
+                case MakeAttempt():
+                    await self._make_attempt(step)
+                case RunCheck():
+                    await self._run_check(step)
+                case Settle():
+                    pass
+            if step in next_steps(self.state):
+                # Performed, and nothing came of it: without a fact it would be tried for ever.
+                await self.append(*_given_up(step))
+        finally:
+            self._changed.set()
+
+    async def _take_snapshot(self) -> None:
+        started = self._world.clock.monotonic()
+        try:
+            snapshot = await self._world.snapshots.take(self._request)
+        except MassgenError as error:
+            await self.append(RunFailed(str(error)))
+            return
+        seconds = self._world.clock.monotonic() - started
+        notes = [Notice("warning", note) for note in snapshot.notes]
+        await self.append(SnapshotTaken(snapshot, seconds), *notes)
+
+    async def _make_attempt(self, step: MakeAttempt) -> None:
+        spec, snapshot = self.state.spec, self.state.snapshot
+        assert spec is not None
+        assert snapshot is not None
+        agent = next(a for a in spec.agents if str(a.id) == str(step.seat))
+        seat = Seat(
+            self._world, self.run, spec, agent, snapshot, step.attempt, self.append, self._tell
+        )
+        await seat.work()
+
+    async def _run_check(self, step: RunCheck) -> None:
+        spec, snapshot = self.state.spec, self.state.snapshot
+        assert spec is not None
+        assert snapshot is not None
+        async with self._judging:
+            result = await judge(self._world, self.run, spec, snapshot, step, self._tell)
+        await self.append(CheckFinished(result, step.repeat))
+
+
+def _order(step: Step) -> tuple[int, str]:
+    """Agents first: they take longest. Then the base, which every judgement waits for."""
+    ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2, Settle: 3}
+    return ranks[type(step)], repr(step)
+
+
+def _given_up(step: Step) -> list[Event]:
+    reason = "it ended without a result"
+    match step:
+        case TakeSnapshot():
+            return [RunFailed("No snapshot could be taken")]
+        case MakeAttempt(seat=seat, attempt=attempt):
+            return [
+                AttemptStarted(seat, attempt, ""),
+                AttemptEnded(seat, attempt, "failed", reason),
+                NothingCaptured(seat, attempt, reason),
+            ]
+        case RunCheck(check=check, tree=tree, repeat=repeat):
+            return [CheckFinished(CheckResult(check, tree, "broken", output=reason), repeat)]
+        case Settle():
+            return []

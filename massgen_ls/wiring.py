@@ -1,0 +1,174 @@
+"""The composition root: the one place where adapters meet the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from massgen_ls.adapters.agents.command import CommandDriver
+from massgen_ls.adapters.checks.command import CommandChecker
+from massgen_ls.adapters.checks.detect import detect
+from massgen_ls.adapters.git.linediff import differ, refiner
+from massgen_ls.adapters.git.rooms import GitRooms
+from massgen_ls.adapters.host.clock import SystemClock, TimeIds
+from massgen_ls.adapters.host.files import DiskFiles
+from massgen_ls.adapters.host.journal import Journal, alive, owner_of
+from massgen_ls.adapters.host.places import Places
+from massgen_ls.adapters.host.process import HostProcesses
+from massgen_ls.adapters.host.sandbox import Sandbox
+from massgen_ls.adapters.host.survivors import MARKER
+from massgen_ls.adapters.store.sqlite import SqliteStore
+from massgen_ls.config import load, pick_checks, team
+from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
+from massgen_ls.engine.supervisor import Supervisor
+from massgen_ls.engine.world import World
+
+if TYPE_CHECKING:
+    from massgen_ls.lsp.desk import Compose
+
+RECORD = "runs.sqlite3"
+JOURNAL = "processes"
+
+
+@asynccontextmanager
+async def open_processes(
+    environ: Mapping[str, str], places: Places
+) -> AsyncGenerator[HostProcesses]:
+    """Starts programs for as long as the context lasts; first ends what dead owners left."""
+    journal = await asyncio.to_thread(Journal, places.state / JOURNAL)
+    await asyncio.to_thread(journal.reap_dead_owners)
+    home = environ.get("HOME", os.path.expanduser("~"))
+    sandbox = await asyncio.to_thread(Sandbox.probe, home, environ.get("PATH", os.defpath))
+    try:
+        yield HostProcesses(journal, sandbox, enclosing=environ.get(MARKER, ""))
+    finally:
+        journal.close()
+
+
+@asynccontextmanager
+async def open_supervisor(
+    environ: Mapping[str, str] | None = None,
+) -> AsyncGenerator[Supervisor]:
+    """Everything that runs need, put together; leaving the context leaves nothing behind.
+
+    Raises:
+        StorageError: Our cache or state folder cannot be used.
+    """
+    env = dict(os.environ if environ is None else environ)
+    places = Places.of(env)
+    clock = SystemClock()
+    cores = max(1, os.cpu_count() or 1)
+    async with AsyncExitStack() as stack:
+        processes = await stack.enter_async_context(open_processes(env, places))
+        store = await stack.enter_async_context(SqliteStore(places.state / RECORD, clock))
+        git = await stack.enter_async_context(GitRooms(processes, places.cache, env, cores))
+        world = World(
+            clock=clock,
+            ids=TimeIds(),
+            store=store,
+            snapshots=git.snapshots,
+            worktrees=git.worktrees,
+            objects=git.objects,
+            drivers={"command": CommandDriver(processes, env, sys.executable)},
+            checker=CommandChecker(processes, env, sys.executable),
+            differ=differ,
+            refiner=refiner,
+            owner=owner_of(os.getpid()),
+            alive=alive,
+            cores=cores,
+        )
+        yield await stack.enter_async_context(Supervisor(world))
+
+
+def disk_files() -> DiskFiles:
+    """The user's files on the disk."""
+    return DiskFiles()
+
+
+def make_spec(
+    folder: Path,
+    *,
+    prompt: str,
+    scope: Scope,
+    agents: str | Sequence[str] | None = None,
+    checks: Sequence[str] | None = None,
+    config: str | None = None,
+    mode: Mode | None = None,
+    detected_checks: bool = False,
+    apply: ApplyMode = "none",
+) -> RunSpec:
+    """A full order out of a wish and the folder's configuration.
+
+    Args:
+        folder: The folder that the user opened, absolute.
+        prompt: The task in their words.
+        scope: What it is about; paths relative to ``folder``.
+        agents: Ids of configured agents, comma-separated or in a list, or a file with a team.
+        checks: Names of configured checks; None means all of them.
+        config: A configuration file instead of the folder's own.
+        mode: How the winner is found; None means as configured.
+        detected_checks: Also run what the project's files suggest: the user's word for it.
+        apply: What happens to the winner.
+
+    Raises:
+        ConfigError: The configuration cannot be used, or names no such agent or check.
+    """
+    loaded = load(folder, config)
+    chosen = pick_checks(loaded, checks)
+    if detected_checks:
+        known = {check.argv for check in chosen} | {check.name for check in chosen}
+        proposed = (proposal.check for proposal in detect(folder))
+        chosen += tuple(c for c in proposed if c.argv not in known and c.name not in known)
+    rules = replace(loaded.rules, mode=mode) if mode else loaded.rules
+    return RunSpec(Task(prompt, scope), team(folder, loaded, agents), chosen, rules, apply)
+
+
+class ConfiguredDesk:
+    """Orders of an editor, with the configuration of the folder. Implements `lsp.desk.Desk`."""
+
+    def __init__(self, config: str | None) -> None:
+        self._config = config
+
+    def make_spec(
+        self,
+        folder: str,
+        prompt: str,
+        scope: Scope,
+        agents: Sequence[str] | None,
+        checks: Sequence[str] | None,
+        mode: Mode | None,
+        apply: ApplyMode,
+    ) -> RunSpec:
+        """Chooses agents, checks and rules; blocking. See `lsp.desk.Desk.make_spec`."""
+        return make_spec(
+            Path(folder),
+            prompt=prompt,
+            scope=scope,
+            agents=agents,
+            checks=checks,
+            config=self._config,
+            mode=mode,
+            apply=apply,
+        )
+
+
+def compose(config: str | None) -> Compose:
+    """How the language server gets at everything else.
+
+    Args:
+        config: A configuration file for every folder, instead of their own.
+    """
+    from massgen_ls.lsp.desk import Services
+
+    @asynccontextmanager
+    async def services() -> AsyncGenerator[Services]:
+        async with open_supervisor() as supervisor:
+            yield Services(supervisor, ConfiguredDesk(config), disk_files())
+
+    return services

@@ -1,0 +1,675 @@
+"""A snapshot holds what is on the screen, and the user's repository never notices."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from massgen_ls.adapters.git.rooms import GitRooms
+from massgen_ls.adapters.git.snapshots import ref_part
+from massgen_ls.core.errors import StorageError, WorkspaceError
+from massgen_ls.core.task import RunId
+from massgen_ls.ports import Buffer
+from tests.fakes.processes import PlainProcesses
+from tests.fakes.repositories import (
+    PLAIN,
+    READS_EVERYTHING,
+    RUN,
+    Rooms,
+    UserRepo,
+    environ,
+    untouched,
+)
+
+ROOT = os.geteuid() == 0
+
+
+async def test_holds_head_index_working_tree_untracked_and_unsaved(repo: UserRepo, rooms: Rooms):
+    repo.write("staged.py", "s = 1\n")
+    repo.git("add", "staged.py")
+    repo.write("a.py", "a = 2\n")
+    repo.write("new/deep.py", "n = 1\n")
+    (repo.top / "run.sh").unlink()
+    with untouched(repo.top):
+        taken = await rooms.take(
+            repo.top,
+            Buffer(str(repo.top / "src/b.py"), "b = 'unsaved'\n"),
+            Buffer(str(repo.top / "never/saved.py"), "x = 1\n"),
+        )
+    assert rooms.files(taken) == {
+        "a.py": ("100644", b"a = 2\n"),
+        "new/deep.py": ("100644", b"n = 1\n"),
+        "never/saved.py": ("100644", b"x = 1\n"),
+        "src/b.py": ("100644", b"b = 'unsaved'\n"),
+        "staged.py": ("100644", b"s = 1\n"),
+    }
+    assert taken.head == repo.git("rev-parse", "HEAD").strip()
+    assert taken.notes == ()
+    base = rooms.shadow_git(taken, "rev-parse", f"refs/runs/{RUN}/base", f"{taken.commit}^")
+    assert base.decode().split() == [taken.commit, taken.head]
+
+
+async def test_equal_workspaces_make_equal_commits(repo: UserRepo, rooms: Rooms):
+    repo.write("a.py", "a = 5\n")
+    one = await rooms.take(repo.top)
+    two = await rooms.take(repo.top, run=RunId("another"))
+    assert one.commit == two.commit
+
+
+async def test_a_racy_edit_is_seen(repo: UserRepo, rooms: Rooms):
+    """Same size, same instant as the index: only content tells, if the time stamp was kept."""
+    repo.git("add", "a.py")
+    index = (repo.top / ".git/index").stat()
+    repo.write("a.py", "a = 7\n")
+    os.utime(repo.top / "a.py", ns=(index.st_mtime_ns, index.st_mtime_ns))
+    repo.git("-c", "core.trustctime=false", "status")
+    taken = await rooms.take(repo.top)
+    assert rooms.files(taken)["a.py"][1] == b"a = 7\n"
+
+
+async def test_modes_and_symlinks(repo: UserRepo, rooms: Rooms):
+    (repo.top / "a.py").chmod(0o755)
+    os.symlink("a.py", repo.top / "link")
+    os.symlink("/nowhere/at/all", repo.top / "dangling")
+    with untouched(repo.top):
+        taken = await rooms.take(repo.top, Buffer(str(repo.top / "run.sh"), "#!/bin/bash\n"))
+    files = rooms.files(taken)
+    assert files["a.py"][0] == "100755"
+    assert files["link"] == ("120000", b"a.py")
+    assert files["dangling"] == ("120000", b"/nowhere/at/all")
+    assert files["run.sh"] == ("100755", b"#!/bin/bash\n")
+
+
+async def test_filemode_off_keeps_the_recorded_bit(repo: UserRepo, rooms: Rooms):
+    repo.git("config", "core.fileMode", "false")
+    (repo.top / "run.sh").chmod(0o644)
+    taken = await rooms.take(repo.top, Buffer(str(repo.top / "run.sh"), "#!/bin/bash\n"))
+    assert rooms.files(taken)["run.sh"] == ("100755", b"#!/bin/bash\n")
+
+
+@pytest.mark.parametrize("where", ["config", "global", "attributes", "info"])
+async def test_line_ends_are_normalised_as_the_user_has_it(
+    repo: UserRepo, rooms: Rooms, where: str
+):
+    if where == "config":
+        repo.git("config", "core.autocrlf", "true")
+    elif where == "global":
+        repo.git("config", "--global", "core.autocrlf", "true")
+    elif where == "attributes":
+        repo.write(".gitattributes", "*.txt text eol=crlf\n")
+    else:
+        repo.write(".git/info/attributes", "*.txt text eol=crlf\n")
+    repo.write("dos.txt", "one\r\ntwo\r\n")
+    repo.write("open.txt", "one\r\n")
+    with untouched(repo.top):
+        taken = await rooms.take(repo.top, Buffer(str(repo.top / "open.txt"), "one\r\nunsaved\r\n"))
+    files = rooms.files(taken)
+    assert files["dos.txt"][1] == b"one\ntwo\n"
+    assert files["open.txt"][1] == b"one\nunsaved\n"
+    async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+        assert Path(lease.path, "dos.txt").read_bytes() == b"one\r\ntwo\r\n"
+        assert Path(lease.path, "open.txt").read_bytes() == b"one\r\nunsaved\r\n"
+        same = await lease.capture("s.1", "nothing")
+        assert not same.changes
+
+
+async def test_mixed_line_ends_come_back_byte_for_byte(repo: UserRepo, rooms: Rooms):
+    repo.git("config", "core.autocrlf", "true")
+    repo.write("mixed.txt", "one\r\ntwo\nthree\r\n")
+    taken = await rooms.take(repo.top, Buffer(str(repo.top / "a.py"), "a\r\nb\n"))
+    async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+        assert Path(lease.path, "mixed.txt").read_bytes() == b"one\r\ntwo\nthree\r\n"
+        assert Path(lease.path, "a.py").read_bytes() == b"a\r\nb\n"
+        assert not (await lease.capture("s.1", "nothing")).changes
+        Path(lease.path, "new").write_text("n\n")
+        made = await lease.capture("s.1", "one file")
+        assert made.changes.paths() == ("new",)
+    oid, _ = await rooms.objects.entry(taken, taken.tree, "mixed.txt") or ("", "")
+    assert await rooms.objects.read(taken, [("mixed.txt", oid)]) == [b"one\r\ntwo\nthree\r\n"]
+
+
+async def test_working_tree_encoding(repo: UserRepo, rooms: Rooms):
+    repo.write(".gitattributes", "*.u16 text working-tree-encoding=UTF-16LE-BOM\n")
+    repo.write("x.u16", b"\xff\xfe" + "grün\n".encode("utf-16-le"))
+    repo.write("y.u16", b"\xff\xfe" + "alt\n".encode("utf-16-le"))
+    taken = await rooms.take(repo.top, Buffer(str(repo.top / "y.u16"), "neu ü\n"))
+    files = rooms.files(taken)
+    assert files["x.u16"][1] == "grün\n".encode()
+    assert files["y.u16"][1] == "neu ü\n".encode()
+
+
+async def test_buffers_keep_mark_and_encoding_of_their_files(repo: UserRepo, rooms: Rooms):
+    repo.write("bom.txt", b"\xef\xbb\xbfold\n")
+    repo.write("latin.txt", "grün\n".encode("latin-1"))
+    repo.write("wide.txt", b"\xff\xfe" + "old\n".encode("utf-16-le"))
+    taken = await rooms.take(
+        repo.top,
+        Buffer(str(repo.top / "bom.txt"), "new\n"),
+        Buffer(str(repo.top / "latin.txt"), "über\n"),
+        Buffer(str(repo.top / "wide.txt"), "new\n"),
+        Buffer(str(repo.top / "named.txt"), "ü\n", "cp1252"),
+    )
+    files = rooms.files(taken)
+    assert files["bom.txt"][1] == b"\xef\xbb\xbfnew\n"
+    assert files["latin.txt"][1] == "über\n".encode("latin-1")
+    assert files["wide.txt"][1] == b"\xff\xfe" + "new\n".encode("utf-16-le")
+    assert files["named.txt"][1] == "ü\n".encode("cp1252")
+
+
+async def test_a_missing_required_filter_is_noted_and_the_bytes_are_raw(
+    repo: UserRepo, rooms: Rooms
+):
+    repo.git("config", "--global", "filter.gone.clean", "no-such-program-anywhere")
+    repo.git("config", "--global", "filter.gone.required", "true")
+    repo.write(".gitattributes", "*.sec filter=gone\n")
+    repo.write("one.sec", "1\n")
+    repo.write("two.sec", "2\n")
+    taken = await rooms.take(repo.top, Buffer(str(repo.top / "three.sec"), "3\n"))
+    files = rooms.files(taken)
+    assert [files[f"{n}.sec"][1] for n in ("one", "two", "three")] == [b"1\n", b"2\n", b"3\n"]
+    assert any("'gone'" in note for note in taken.notes)
+    async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+        assert Path(lease.path, "one.sec").read_text() == "1\n"
+
+
+async def test_nothing_that_the_repository_names_is_run(
+    repo: UserRepo, rooms: Rooms, tmp_path: Path
+):
+    """fsmonitor, filters, hooks, aliases, diff drivers: a cloned folder must not act."""
+    trap = tmp_path / "trap"
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/sprung\ncat\n")
+    trap.chmod(0o755)
+    for key in (
+        "core.fsmonitor",
+        "filter.evil.clean",
+        "filter.evil.smudge",
+        "filter.evil.process",
+        "filter.lfs.clean",
+        "diff.evil.textconv",
+        "diff.evil.command",
+        "diff.external",
+        "core.editor",
+        "core.pager",
+        "core.sshCommand",
+        "core.alternateRefsCommand",
+        "alias.ls-files",
+        "uploadpack.packObjectsHook",
+    ):
+        repo.git("config", key, str(trap))
+    repo.git("config", "core.hooksPath", str(tmp_path / "hooks"))
+    (tmp_path / "hooks").mkdir()
+    hooks = "post-checkout pre-commit post-index-change reference-transaction post-rewrite"
+    for hook in hooks.split():
+        (tmp_path / "hooks" / hook).write_bytes(trap.read_bytes())
+        (tmp_path / "hooks" / hook).chmod(0o755)
+        (repo.top / ".git/hooks").mkdir(exist_ok=True)
+        (repo.top / ".git/hooks" / hook).write_bytes(trap.read_bytes())
+        (repo.top / ".git/hooks" / hook).chmod(0o755)
+    repo.write(".gitattributes", "*.py filter=evil diff=evil\n*.bin filter=lfs\n")
+    repo.write("a.py", "changed\n")
+    repo.write("x.bin", "changed\n")
+    with untouched(repo.top):
+        taken = await rooms.take(repo.top, Buffer(str(repo.top / "src/b.py"), "changed\n"))
+        async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+            Path(lease.path, "a.py").write_text("agent\n")
+            made = await lease.capture("s.1", "m")
+        await rooms.objects.patch(taken, made.tree)
+        await rooms.objects.read(taken, [(f.path, f.new_oid or "") for f in made.changes.files])
+    assert not (tmp_path / "sprung").exists()
+    assert any("'evil'" in note for note in taken.notes)
+
+
+async def test_submodules_are_recorded_and_not_entered(
+    repo: UserRepo, rooms: Rooms, tmp_path: Path
+):
+    inner = UserRepo(tmp_path / "inner", repo.home)
+    inner.top.mkdir()
+    inner.git("init", "-q")
+    pinned = inner.commit("i", **{"i.txt": "i\n"})
+    repo.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner.top), "sub")
+    repo.commit("sub")
+    repo.write("sub/i.txt", "dirty\n")
+    # `git status` inside of it would run this.
+    trap = tmp_path / "trap"
+    trap.write_text(f"#!/bin/sh\ntouch {tmp_path}/sprung\ncat\n")
+    trap.chmod(0o755)
+    repo.git("config", "filter.evil.clean", str(trap), cwd=repo.top / "sub")
+    repo.git("config", "core.fsmonitor", str(trap), cwd=repo.top / "sub")
+    repo.write("sub/.gitattributes", "* filter=evil\n")
+    with untouched(repo.top):
+        taken = await rooms.take(repo.top, Buffer(str(repo.top / "sub/i.txt"), "unsaved\n"))
+    assert rooms.files(taken)["sub"] == ("160000", pinned.encode())
+    assert not (tmp_path / "sprung").exists()
+    assert any("sub/i.txt" in note for note in taken.notes)
+    async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+        assert os.listdir(os.path.join(lease.path, "sub")) == []
+        Path(lease.path, "sub/agent.txt").write_text("in a submodule\n")
+        assert not (await lease.capture("s.1", "m")).changes
+    async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+        assert os.listdir(os.path.join(lease.path, "sub")) == []
+    newer = repo.git("commit", "-q", "--allow-empty", "-m", "x", cwd=repo.top / "sub")
+    newer = repo.git("rev-parse", "HEAD", cwd=repo.top / "sub").strip()
+    assert rooms.files(await rooms.take(repo.top))["sub"] == ("160000", newer.encode())
+
+
+@pytest.mark.parametrize("commits", [False, True])
+async def test_embedded_repositories_are_left_out_and_noted(
+    repo: UserRepo, rooms: Rooms, commits: bool
+):
+    repo.write("vendored/v.txt", "v\n")
+    repo.git("init", "-q", cwd=repo.top / "vendored")
+    if commits:
+        repo.git("add", "-A", cwd=repo.top / "vendored")
+        repo.git("commit", "-qm", "v", cwd=repo.top / "vendored")
+    repo.write("other.txt", "o\n")
+    with untouched(repo.top):
+        taken = await rooms.take(repo.top)
+    assert {"other.txt", "a.py"} <= set(rooms.files(taken))
+    assert not [p for p in rooms.files(taken) if p.startswith("vendored")]
+    assert any("vendored" in note for note in taken.notes)
+
+
+async def test_lfs_pointers_stay_pointers(repo: UserRepo, rooms: Rooms):
+    """Also where git-lfs is configured but not installed."""
+    pointer = (
+        "version https://git-lfs.github.com/spec/v1\noid sha256:" + "ab" * 32 + "\nsize 12345\n"
+    )
+    repo.write(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n")
+    repo.write("model.bin", pointer)
+    repo.commit("lfs")
+    for key, value in {
+        "clean": "git-lfs clean -- %f",
+        "smudge": "git-lfs smudge -- %f",
+        "process": "git-lfs filter-process",
+        "required": "true",
+    }.items():
+        repo.git("config", "--global", f"filter.lfs.{key}", value)
+    repo.write("dirty.bin", pointer.replace("ab", "cd"))
+    with untouched(repo.top):
+        taken = await rooms.take(repo.top)
+    assert rooms.files(taken)["model.bin"][1] == pointer.encode()
+    async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+        assert Path(lease.path, "model.bin").read_text() == pointer
+        assert Path(lease.path, "dirty.bin").read_text() == pointer.replace("ab", "cd")
+
+
+async def test_sparse_checkouts_stay_sparse_and_lose_nothing(repo: UserRepo, rooms: Rooms):
+    repo.commit("more", **{"in/i.py": "i\n", "out/o.py": "o\n"})
+    repo.git("sparse-checkout", "set", "--cone", "in")
+    repo.write("in/i.py", "dirty\n")
+    with untouched(repo.top):
+        taken = await rooms.take(repo.top)
+    files = rooms.files(taken)
+    assert files["out/o.py"][1] == b"o\n"
+    assert files["in/i.py"][1] == b"dirty\n"
+    for _ in range(2):
+        async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+            assert not os.path.exists(os.path.join(lease.path, "out"))
+            assert Path(lease.path, "in/i.py").read_text() == "dirty\n"
+            Path(lease.path, "in/new.py").write_text("n\n")
+            made = await lease.capture("s.1", "m")
+        assert made.changes.paths() == ("in/new.py",)
+
+
+async def test_a_repository_without_a_commit(tmp_path: Path, home: Path, rooms: Rooms):
+    empty = UserRepo(tmp_path / "empty", home)
+    empty.top.mkdir()
+    empty.git("init", "-q")
+    with untouched(empty.top):
+        nothing = await rooms.take(empty.top)
+    assert nothing.head is None
+    assert rooms.files(nothing) == {}
+    empty.write("x.py", "x\n")
+    with untouched(empty.top):
+        taken = await rooms.take(empty.top)
+        async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+            Path(lease.path, "y.py").write_text("y\n")
+            made = await lease.capture("s.1", "m")
+    assert set(rooms.files(taken)) == {"x.py"}
+    assert made.changes.paths() == ("y.py",)
+    async with rooms.worktrees.lease(nothing, RUN, PLAIN) as lease:
+        assert os.listdir(lease.path) == [".git"]
+
+
+async def test_detached_head(repo: UserRepo, rooms: Rooms):
+    repo.git("checkout", "-q", "--detach")
+    with untouched(repo.top):
+        taken = await rooms.take(repo.top)
+    assert taken.head == repo.git("rev-parse", "HEAD").strip()
+
+
+@pytest.mark.parametrize("how", ["merge", "rebase"])
+async def test_conflicts_are_recorded_with_their_markers(repo: UserRepo, rooms: Rooms, how: str):
+    repo.git("checkout", "-qb", "side")
+    repo.commit("side", **{"a.py": "side\n"})
+    repo.git("checkout", "-q", "main")
+    repo.commit("ours", **{"a.py": "ours\n"})
+    done = repo.attempt(how, "side")
+    assert done.returncode != 0
+    with untouched(repo.top):
+        taken = await rooms.take(repo.top)
+        async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+            held = Path(lease.path, "a.py").read_bytes()
+    assert held == (repo.top / "a.py").read_bytes()
+    assert b"<<<<<<<" in held
+
+
+async def test_linked_worktree_with_its_own_index(repo: UserRepo, rooms: Rooms, tmp_path: Path):
+    linked = tmp_path / "linked"
+    repo.git("worktree", "add", "-q", "-b", "side", str(linked))
+    (linked / "a.py").write_text("linked\n")
+    (linked / "only.py").write_text("only\n")
+    repo.git("add", "only.py", cwd=linked)
+    with untouched(repo.top, linked):
+        taken = await rooms.take(linked)
+        main = await rooms.take(repo.top, run=RunId("main-run"))
+    assert taken.root == str(linked)
+    assert rooms.files(taken)["a.py"][1] == b"linked\n"
+    assert "only.py" in rooms.files(taken)
+    assert "only.py" not in rooms.files(main)
+    assert main.shadow == taken.shadow
+
+
+async def test_worktree_of_a_bare_repository(repo: UserRepo, rooms: Rooms, tmp_path: Path):
+    bare, linked = tmp_path / "bare.git", tmp_path / "of-bare"
+    repo.git("clone", "-q", "--bare", str(repo.top), str(bare))
+    repo.git("worktree", "add", "-q", str(linked), cwd=bare)
+    (linked / "a.py").write_text("edited\n")
+    with untouched(bare, linked):
+        taken = await rooms.take(linked)
+    assert rooms.files(taken)["a.py"][1] == b"edited\n"
+
+
+async def test_core_worktree(repo: UserRepo, rooms: Rooms, tmp_path: Path):
+    away = tmp_path / "away"
+    repo.git("clone", "-q", "--bare", str(repo.top), str(away / "x.git"))
+    (away / "files").mkdir()
+    (away / "files" / "a.py").write_text("elsewhere\n")
+    repo.git("config", "core.bare", "false", cwd=away / "x.git")
+    repo.git("config", "core.worktree", "../files", cwd=away / "x.git")
+    (away / "files/.git").write_text("gitdir: ../x.git\n")
+    taken = await rooms.take(away / "files")
+    assert taken.root == str(away / "files")
+    assert rooms.files(taken)["a.py"][1] == b"elsewhere\n"
+
+
+async def test_a_subfolder_is_a_prefix(repo: UserRepo, rooms: Rooms):
+    taken = await rooms.take(repo.top / "src", Buffer(str(repo.top / "a.py"), "unsaved\n"))
+    assert (taken.root, taken.prefix) == (str(repo.top), "src")
+    assert rooms.files(taken)["a.py"][1] == b"unsaved\n"
+    async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+        assert lease.folder == os.path.join(lease.path, "src")
+        assert os.path.isdir(lease.folder)
+
+
+async def test_a_folder_reached_through_a_symlink_keeps_its_spelling(
+    repo: UserRepo, rooms: Rooms, tmp_path: Path
+):
+    os.symlink(repo.top, tmp_path / "link")
+    with untouched(repo.top):
+        taken = await rooms.take(
+            tmp_path / "link/src", Buffer(str(tmp_path / "link/src/b.py"), "unsaved\n")
+        )
+    assert (taken.root, taken.prefix) == (str(tmp_path / "link"), "src")
+    assert rooms.files(taken)["src/b.py"][1] == b"unsaved\n"
+
+
+async def test_flags_that_hide_edits_do_not_hide_them(repo: UserRepo, rooms: Rooms):
+    repo.git("update-index", "--assume-unchanged", "a.py")
+    repo.git("update-index", "--skip-worktree", "src/b.py", "run.sh")
+    repo.write("a.py", "hidden\n")
+    repo.write("src/b.py", "hidden\n")
+    (repo.top / "run.sh").unlink()
+    with untouched(repo.top):
+        taken = await rooms.take(repo.top)
+    files = rooms.files(taken)
+    assert files["a.py"][1] == files["src/b.py"][1] == b"hidden\n"
+    assert "run.sh" in files
+
+
+async def test_intent_to_add(repo: UserRepo, rooms: Rooms):
+    repo.write("later.py", "l = 1\n")
+    repo.git("add", "-N", "later.py")
+    with untouched(repo.top):
+        taken = await rooms.take(repo.top)
+    assert rooms.files(taken)["later.py"][1] == b"l = 1\n"
+
+
+async def test_split_index(repo: UserRepo, rooms: Rooms):
+    repo.git("update-index", "--split-index")
+    repo.write("staged.py", "s\n")
+    repo.git("add", "staged.py")
+    assert list((repo.top / ".git").glob("sharedindex.*"))
+    with untouched(repo.top):
+        taken = await rooms.take(repo.top)
+    assert set(rooms.files(taken)) == {"a.py", "run.sh", "src/b.py", "staged.py"}
+
+
+async def test_index_version_four_and_sha256(tmp_path: Path, home: Path, rooms: Rooms):
+    other = UserRepo(tmp_path / "sha256", home)
+    other.top.mkdir()
+    other.git("init", "-q", "--object-format=sha256")
+    other.git("config", "index.version", "4")
+    other.commit("c", **{"a/one.py": "1\n", "a/two.py": "2\n"})
+    other.write("a/one.py", "changed\n")
+    with untouched(other.top):
+        taken = await rooms.take(other.top)
+        async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+            Path(lease.path, "a/two.py").write_text("agent\n")
+            made = await lease.capture("s.1", "m")
+            repo_there = UserRepo(Path(lease.path), home)
+            assert repo_there.git("status", "--short") == " M a/two.py\n"
+    assert len(taken.commit) == 64
+    assert made.changes.paths() == ("a/two.py",)
+
+
+NASTY = ["new\nline.py", "tab\tname", 'quo"te', "-dash", "ünï", " lead", "trail ", "*glob?", "\\b"]
+
+
+async def test_names_of_every_kind(repo: UserRepo, rooms: Rooms):
+    for name in NASTY:
+        repo.write(name, "old\n")
+    raw = os.fsdecode(b"not-utf8-\xff")
+    repo.write(raw, "old\n")
+    repo.commit("names")
+    for name in NASTY:
+        repo.write(name, "dirty\n")
+    with untouched(repo.top):
+        taken = await rooms.take(
+            repo.top, *(Buffer(str(repo.top / n), "unsaved\n") for n in ("new\nline.py", raw))
+        )
+        async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+            for name in [*NASTY, raw]:
+                Path(lease.path, name).write_text("agent\n")
+            made = await lease.capture("s.1", "m")
+    files = rooms.files(taken)
+    assert files["new\nline.py"][1] == files[raw][1] == b"unsaved\n"
+    assert all(files[name][1] == b"dirty\n" for name in NASTY[1:])
+    assert set(made.changes.paths()) == {*NASTY, raw}
+    wanted = [(f.path, f.new_oid or "") for f in made.changes.files]
+    assert await rooms.objects.read(taken, wanted) == [b"agent\n"] * len(wanted)
+
+
+async def test_ignored_and_outside_buffers_are_left_out_with_a_note(
+    repo: UserRepo, rooms: Rooms, tmp_path: Path
+):
+    repo.write(".gitignore", "*.log\nbuild/\n")
+    repo.write("x.log", "l\n")
+    taken = await rooms.take(
+        repo.top,
+        Buffer(str(repo.top / "x.log"), "unsaved\n"),
+        Buffer(str(repo.top / "build/new.py"), "unsaved\n"),
+        Buffer(str(tmp_path / "elsewhere.py"), "unsaved\n"),
+        Buffer(str(repo.top / ".git/COMMIT_EDITMSG"), "unsaved\n"),
+    )
+    assert set(rooms.files(taken)) == {".gitignore", "a.py", "run.sh", "src/b.py"}
+    for name in ("x.log", "build/new.py", "elsewhere.py", "COMMIT_EDITMSG"):
+        assert any(name in note for note in taken.notes), name
+
+
+async def test_global_ignore_rules_and_info_exclude_count(repo: UserRepo, rooms: Rooms):
+    (repo.home / "ignore").write_text("*.tmp\n")
+    repo.git("config", "--global", "core.excludesFile", "~/ignore")
+    repo.write(".git/info/exclude", "private/\n")
+    repo.write("x.tmp", "t\n")
+    repo.write("private/p", "p\n")
+    taken = await rooms.take(repo.top)
+    assert set(rooms.files(taken)) == {"a.py", "run.sh", "src/b.py"}
+    repo.write(".git/info/exclude", "")
+    assert "private/p" in rooms.files(await rooms.take(repo.top))
+
+
+async def test_huge_untracked_files_and_special_files_are_left_out(repo: UserRepo, rooms: Rooms):
+    repo.write("huge.bin", b"\0" * 200_001)
+    repo.write("small.bin", b"\0" * 1000)
+    os.mkfifo(repo.top / "pipe")
+    (repo.top / "a.py").unlink()
+    os.mkfifo(repo.top / "a.py")
+    taken = await rooms.take(repo.top)
+    assert set(rooms.files(taken)) == {"a.py", "run.sh", "small.bin", "src/b.py"}
+    assert any("huge.bin" in note for note in taken.notes)
+    assert any("a.py" in note for note in taken.notes)
+
+
+@pytest.mark.skipif(READS_EVERYTHING, reason="root reads everything")
+async def test_unreadable_files_and_folders_are_left_out(repo: UserRepo, rooms: Rooms):
+    repo.write("secret", "s").chmod(0)
+    repo.write("closed/x", "x")
+    (repo.top / "src").chmod(0)
+    (repo.top / "closed").chmod(0)
+    try:
+        taken = await rooms.take(repo.top)
+    finally:
+        (repo.top / "src").chmod(0o755)
+        (repo.top / "closed").chmod(0o755)
+    assert set(rooms.files(taken)) == {"a.py", "run.sh", "src/b.py"}
+    assert any("secret" in note for note in taken.notes)
+
+
+async def test_a_folder_that_became_a_file_and_back(repo: UserRepo, rooms: Rooms):
+    (repo.top / "src/b.py").unlink()
+    (repo.top / "src").rmdir()
+    repo.write("src", "a file now\n")
+    (repo.top / "a.py").unlink()
+    repo.write("a.py/inner.py", "a folder now\n")
+    with untouched(repo.top):
+        taken = await rooms.take(repo.top)
+    files = rooms.files(taken)
+    assert {p: c for p, (_, c) in files.items()} == {
+        "a.py/inner.py": b"a folder now\n",
+        "run.sh": b"#!/bin/sh\n",
+        "src": b"a file now\n",
+    }
+
+
+async def test_alternates_of_alternates(repo: UserRepo, rooms: Rooms, tmp_path: Path):
+    last = repo.top
+    for number in range(3):
+        nxt = tmp_path / f"clone{number}"
+        repo.git("clone", "-q", "--shared", str(last), str(nxt))
+        last = nxt
+    (last / "a.py").write_text("deep\n")
+    taken = await rooms.take(last)
+    async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+        assert Path(lease.path, "src/b.py").exists()
+
+
+async def test_shallow_clones(repo: UserRepo, rooms: Rooms, tmp_path: Path):
+    repo.commit("second", **{"c.py": "c\n"})
+    shallow = tmp_path / "shallow"
+    repo.git("clone", "-q", "--depth=1", f"file://{repo.top}", str(shallow))
+    taken = await rooms.take(shallow)
+    async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+        seen = UserRepo(Path(lease.path), repo.home).git("log", "--format=%s")
+        assert seen.split("\n")[1:] == ["second", ""]
+
+
+@pytest.mark.parametrize("case", ["none", "bare", "inside", "missing", "file", "broken"])
+async def test_no_working_tree_is_a_clear_error(
+    repo: UserRepo, rooms: Rooms, tmp_path: Path, case: str
+):
+    folder = tmp_path / "nothing"
+    folder.mkdir()
+    if case == "bare":
+        repo.git("init", "-q", "--bare", str(folder))
+    elif case == "inside":
+        folder = repo.top / ".git"
+    elif case == "missing":
+        folder = tmp_path / "gone"
+    elif case == "file":
+        folder = repo.top / "a.py"
+    elif case == "broken":
+        folder = repo.top
+        repo.write(".git/HEAD", "")
+    with pytest.raises(WorkspaceError) as caught:
+        await rooms.take(folder)
+    expected = {
+        "none": "not in a git repository",
+        "bare": "bare repository",
+        "inside": "inside a .git folder",
+        "missing": "does not exist",
+        "file": "does not exist",
+        "broken": "",
+    }[case]
+    assert expected in caught.value.what
+    assert caught.value.hint
+
+
+@pytest.mark.skipif(not ROOT, reason="only root can give a repository away")
+async def test_somebody_elses_repository_is_refused(repo: UserRepo, rooms: Rooms):
+    for path in [repo.top, repo.top / ".git"]:
+        os.chown(path, 12345, 12345)
+    with pytest.raises(WorkspaceError) as caught:
+        await rooms.take(repo.top)
+    assert "somebody else owns" in caught.value.what
+    assert "safe.directory" in caught.value.hint
+
+
+@pytest.mark.parametrize("version", ["", "git version 2.34.8", "git version 1.9", "not git"])
+async def test_git_missing_or_too_old(repo: UserRepo, tmp_path: Path, version: str):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    if version:
+        (programs / "git").write_text(f"#!/bin/sh\necho '{version}'\n")
+        (programs / "git").chmod(0o755)
+    env = {**environ(repo.home), "PATH": str(programs)}
+    async with GitRooms(PlainProcesses(), tmp_path / "cache", env, 2) as made:
+        with pytest.raises(WorkspaceError) as caught:
+            await Rooms(made, PlainProcesses(), tmp_path).take(repo.top)
+    assert "2.35" in caught.value.hint
+
+
+async def test_a_cache_that_cannot_be_written(repo: UserRepo, tmp_path: Path):
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(StorageError) as caught:
+        async with GitRooms(PlainProcesses(), blocked / "cache", environ(repo.home), 2):
+            pass
+    assert str(blocked) in caught.value.what
+    assert "MASSGEN_LS_CACHE" in caught.value.hint
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no full device")
+async def test_a_full_cache(repo: UserRepo, rooms: Rooms):
+    """The private index cannot be written: the disk is full."""
+    taken = await rooms.take(repo.top)
+    index = Path(taken.shadow, "objects")
+    for folder in index.iterdir():
+        if len(folder.name) == 2:
+            folder.rename(folder.with_name("gone-" + folder.name))
+    Path(taken.shadow, "info", "exclude").write_text("changed, so that it is written again")
+    Path(taken.shadow, "info").rename(Path(taken.shadow, "info2"))
+    os.symlink("/dev/full", Path(taken.shadow, "info"))
+    with pytest.raises(StorageError) as caught:
+        await rooms.take(repo.top)
+    assert "MASSGEN_LS_CACHE" in caught.value.hint
+
+
+def test_ref_parts_are_always_legal(repo: UserRepo):
+    for name in ["a.1", "a..b", ".x", "x.", "x.lock", "a b", "ü~^:?*[", "@{", "-x", "a/b", "@"]:
+        part = ref_part(name)
+        repo.git("check-ref-format", f"refs/runs/{part}/{part}")
+    assert ref_part("20261121-065512-k3f9") == "20261121-065512-k3f9"
+    assert ref_part("claude.2") == "claude.2"

@@ -1,0 +1,246 @@
+"""The record: append-only, shared between processes, exact."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from massgen_ls.adapters.store.codec import event_from
+from massgen_ls.adapters.store.sqlite import SqliteStore
+from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot
+from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
+from massgen_ls.core.errors import StorageError
+from massgen_ls.core.events import (
+    AgentActed,
+    AttemptEnded,
+    AttemptStarted,
+    BallotCast,
+    CancelRequested,
+    CandidateCaptured,
+    CheckFinished,
+    DeadlinePassed,
+    Delivered,
+    DeliveryRefused,
+    Delta,
+    Discarded,
+    Event,
+    NothingCaptured,
+    Notice,
+    RunFailed,
+    RunInterrupted,
+    RunSettled,
+    RunStarted,
+    SnapshotTaken,
+)
+from massgen_ls.core.plan import Conflict
+from massgen_ls.core.task import (
+    AgentId,
+    AgentSpec,
+    CandidateId,
+    CheckSpec,
+    Diagnostic,
+    LineRange,
+    Rules,
+    RunId,
+    RunSpec,
+    Scope,
+    SeatId,
+    Task,
+    WorktreeRules,
+)
+from massgen_ls.core.voting import Ballot, Verdict
+from massgen_ls.core.wire import envelope_json, event_json
+
+ODD = rel_path("b\udcffd\nname")
+SPEC = RunSpec(
+    Task(
+        "tidy — ünïcode \U0001f600",
+        Scope(rel_path("a/b.py"), LineRange(1, 9), (Diagnostic(ODD, 3, "unused", "ruff", "F401"),)),
+    ),
+    (
+        AgentSpec(
+            AgentId("a"), "command", {"argv": ["x", "y"], "deep": {"n": [1, None, True]}}, "be"
+        ),
+    ),
+    (CheckSpec("tests", ("pytest", "-q"), 5.0, "junit"),),
+    Rules(
+        "consensus", 1.5, 2.5, 0.5, "off", WorktreeRules(("x",), "symlink", (("a", "b"),), ("k",))
+    ),
+    "ask",
+)
+CHANGES = ChangeSet.of(
+    [
+        FileChange("rename", ODD, rel_path("old"), "1", "2", "file", "executable", 1, 2),
+        FileChange("add", rel_path("pic.png"), new_oid="3", new_type="file"),
+    ]
+)
+CANDIDATE = Candidate(CandidateId("a.1"), SeatId("a"), "t0", "t1", "c1", CHANGES, "did it")
+EVERY_EVENT: list[Event] = [
+    RunStarted(SPEC, "/home/x/r\udcffpo", "12:34"),
+    SnapshotTaken(Snapshot("/r", "sub", "/s", "c0", "t0", None, ("left out",)), 0.25),
+    AttemptStarted(SeatId("a"), 1, "/w"),
+    AgentActed(SeatId("a"), "edit", "x.py"),
+    AttemptEnded(SeatId("a"), 1, "timed_out", "too slow", -9, 1.5),
+    CandidateCaptured(CANDIDATE, 0.1),
+    NothingCaptured(SeatId("a"), 1, "changed nothing"),
+    CheckFinished(CheckResult("tests", "t1", "failed", ("x", "x"), 1, 2.5, "out" * 3000, True), 1),
+    BallotCast(Ballot(SeatId("a"), 2, CandidateId("a.1"), "best")),
+    CancelRequested("you"),
+    DeadlinePassed(3.0),
+    RunFailed("disk full"),
+    RunInterrupted(),
+    RunSettled(Verdict("won", CandidateId("a.1"), "because", (CandidateId("a.1"),))),
+    Delivered(
+        CandidateId("a.1"),
+        (ODD,),
+        (Conflict(ODD, "overlap", (1, 2), (1, 3), (1, 4), "mine", "theirs"),),
+    ),
+    DeliveryRefused(CandidateId("a.1"), "moved on"),
+    Discarded(None),
+    Discarded(CandidateId("a.1")),
+    Notice("warning", "look", SeatId("a"), "t1"),
+]
+
+
+class Ticking:
+    """A clock that advances by one second at each look."""
+
+    def __init__(self) -> None:
+        self.time = 1000.0
+
+    def now(self) -> float:
+        self.time += 1
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.now()
+
+
+@pytest.mark.parametrize("event", EVERY_EVENT, ids=lambda e: e.kind)
+def test_every_kind_of_event_comes_back_as_it_went(event: Event) -> None:
+    assert event_from(json.loads(json.dumps(event_json(event)))) == event
+
+
+def test_the_table_above_holds_every_kind() -> None:
+    from typing import get_args
+
+    assert {type(e) for e in EVERY_EVENT} == set(get_args(Event))
+
+
+def test_an_unknown_kind_of_a_newer_version_is_passed_over() -> None:
+    assert event_from({"kind": "moon_landed", "crew": 3}) is None
+
+
+def test_a_delta_is_told_apart_from_facts() -> None:
+    body = envelope_json(Delta(RunId("r"), "a", "stderr", "hm"))
+    assert body == {"kind": "delta", "run": "r", "source": "a", "stream": "stderr", "text": "hm"}
+
+
+async def test_what_was_appended_is_read_in_order_by_another_process(tmp_path: Path) -> None:
+    file, run = tmp_path / "runs.sqlite3", RunId("r1")
+    async with SqliteStore(file, Ticking()) as one, SqliteStore(file, Ticking()) as two:
+        first = await one.append(run, EVERY_EVENT[:2])
+        foreign = await two.append(run, [CancelRequested("two")])
+        last = await one.append(run, EVERY_EVENT[2:])
+        assert [e.seq for e in [*first, *foreign, *last]] == list(range(1, len(EVERY_EVENT) + 2))
+        read = await two.read(run)
+        assert [e.event for e in read] == [
+            *EVERY_EVENT[:2],
+            CancelRequested("two"),
+            *EVERY_EVENT[2:],
+        ]
+        assert [e.seq for e in await two.read(run, after=3)] == [e.seq for e in read][3:]
+    assert await_free(file) == len(EVERY_EVENT) + 1
+
+
+def await_free(file: Path) -> int:
+    """Rows seen by a plain reader after everybody closed."""
+    connection = sqlite3.connect(file)
+    try:
+        return int(connection.execute("SELECT count(*) FROM events").fetchone()[0])
+    finally:
+        connection.close()
+
+
+async def test_large_bodies_are_stored_once(tmp_path: Path) -> None:
+    big = Notice("info", "x" * 10_000)
+    async with SqliteStore(tmp_path / "r", Ticking()) as store:
+        await store.append(RunId("r1"), [big, big])
+        await store.append(RunId("r2"), [big])
+        assert [e.event for e in await store.read(RunId("r1"))] == [big, big]
+    connection = sqlite3.connect(tmp_path / "r")
+    assert connection.execute("SELECT count(*) FROM blobs").fetchone() == (1,)
+    connection.close()
+
+
+async def test_two_writers_at_once_never_share_a_number(tmp_path: Path) -> None:
+    file, run = tmp_path / "r", RunId("r1")
+    async with SqliteStore(file, Ticking()) as one, SqliteStore(file, Ticking()) as two:
+
+        async def write(store: SqliteStore) -> None:
+            for _ in range(50):
+                await store.append(run, [Notice("info", "n")])
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(write(one))
+            group.create_task(write(two))
+        assert [e.seq for e in await one.read(run)] == list(range(1, 101))
+
+
+async def test_the_list_of_runs_follows_the_events(tmp_path: Path) -> None:
+    async with SqliteStore(tmp_path / "r", Ticking()) as store:
+        await store.append(RunId("one"), [RunStarted(SPEC, "/r/sub", "1:2"), EVERY_EVENT[1]])
+        await store.append(RunId("two"), [RunStarted(SPEC, "/elsewhere", "1:2")])
+        await store.append(RunId("one"), [CandidateCaptured(CANDIDATE)])
+        settled = RunSettled(Verdict("won", CandidateId("a.1"), "w"))
+        assert [r.run for r in await store.unsettled()] == ["one", "two"]
+        await store.append(RunId("one"), [settled])
+        assert [r.run for r in await store.runs()] == ["two", "one"]
+        assert [r.run for r in await store.runs(limit=1)] == ["two"]
+        for inside in ("/r", "/r/sub", "/r/other"):
+            (record,) = await store.runs(inside)
+            assert (record.run, record.outcome, record.winner) == ("one", "won", "a.1")
+            assert (record.candidates, record.settled) == (("a.1",), True)
+        assert await store.runs("/r-other") == []
+        assert await store.find("o") == ["one"]
+        assert await store.find("") == ["one", "two"]
+        assert await store.find("x") == []
+        assert [r.run for r in await store.unsettled()] == ["two"]
+
+
+async def test_a_whole_id_is_found_though_it_begins_another(tmp_path: Path) -> None:
+    async with SqliteStore(tmp_path / "r", Ticking()) as store:
+        await store.append(RunId("ab"), [EVERY_EVENT[0]])
+        await store.append(RunId("abc"), [EVERY_EVENT[0]])
+        assert await store.find("ab") == ["ab"]
+
+
+async def test_check_results_are_kept_by_key_and_marked(tmp_path: Path) -> None:
+    result = CheckResult("k", "t", "failed", ("a", "b"), 1, 0.5, "out")
+    async with SqliteStore(tmp_path / "r", Ticking()) as store:
+        assert await store.cached_check("key") is None
+        await store.cache_check("key", result)
+        found = await store.cached_check("key")
+    assert found == CheckResult("k", "t", "failed", ("a", "b"), 1, 0.5, "out", cached=True)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda f: f.mkdir(),
+        lambda f: f.write_bytes(b"not a database, and longer than a header of one" * 10),
+    ],
+    ids=["a folder is in the way", "garbage"],
+)
+async def test_an_unusable_file_says_what_to_do(
+    tmp_path: Path, spoil: Callable[[Path], object]
+) -> None:
+    spoil(tmp_path / "r")
+    with pytest.raises(StorageError, match="MASSGEN_LS_STATE"):
+        async with SqliteStore(tmp_path / "r", Ticking()):
+            pass

@@ -1,0 +1,192 @@
+"""Configuration: found where users put it, refused with the place and the nearest name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from massgen_ls.config import load, pick_checks, team
+from massgen_ls.core.errors import ConfigError
+from massgen_ls.core.task import CheckSpec, Rules, WorktreeRules
+
+ROOT = Path(__file__).resolve().parents[2]
+
+FULL = """
+agents:
+  - id: one
+    system_message: Be brief.
+    backend:
+      type: command
+      argv: [my-agent, --fast, "{file}"]
+      stdin: none
+      env: [MY_KEY]
+      timeout: 60
+      prompt_file: true
+      ok_exit_codes: [0, 1]
+  - id: two
+    backend: {type: command, argv: [other]}
+checks:
+  - {name: tests, argv: [pytest, -q], timeout: 30, parser: junit}
+  - {name: lint, argv: [ruff, check]}
+orchestrator: {mode: consensus, timeout: 100, attempt_timeout: 50, quorum: 0.5, sandbox: off}
+worktree: {include: [.env], include_mode: symlink, setup: [[npm, ci]], setup_key: [package.json]}
+"""
+
+
+def refusal(text: str, tmp_path: Path) -> str:
+    file = tmp_path / "massgen.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path)
+    return str(caught.value).replace(str(file), "F")
+
+
+def test_a_whole_file(tmp_path: Path) -> None:
+    (tmp_path / "massgen.yaml").write_text(FULL)
+    loaded = load(tmp_path)
+    one, two = loaded.agents
+    assert (one.id, one.type, one.system_message) == ("one", "command", "Be brief.")
+    assert one.settings == {
+        "argv": ["my-agent", "--fast", "{file}"],
+        "stdin": "none",
+        "env": ["MY_KEY"],
+        "timeout": 60.0,
+        "prompt_file": True,
+        "ok_exit_codes": [0, 1],
+    }
+    assert two.settings["stdin"] == "prompt", "an agent is told the task unless it says otherwise"
+    assert loaded.checks == (
+        CheckSpec("tests", ("pytest", "-q"), 30.0, "junit"),
+        CheckSpec("lint", ("ruff", "check")),
+    )
+    rules = WorktreeRules((".env",), "symlink", (("npm", "ci"),), ("package.json",))
+    assert loaded.rules == Rules("consensus", 50, 100, 0.5, "off", rules)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("agnets: []", "F:1:1: unknown key 'agnets'; did you mean 'agents'?"),
+        ("agents:\n- id: a\n", "F:2:3: in agents[0]: the key 'backend' is missing"),
+        (
+            "agents:\n- id: a\n  backend: {type: comand, argv: [x]}",
+            "F:3:13: in agents[0].backend.type: 'comand' is none of: command;"
+            " did you mean 'command'?",
+        ),
+        (
+            "agents:\n- id: a\n  backend: {type: command, argv: [x], stdn: none}",
+            "F:3:39: in agents[0].backend: unknown key 'stdn'; did you mean 'stdin'?",
+        ),
+        (
+            "agents:\n- id: a\n  backend: {type: command, argv: x y}",
+            "F:3:28: in agents[0].backend.argv: should be a list, not 'x y'",
+        ),
+        (
+            "agents:\n- id: a/b\n  backend: {type: command, argv: [x]}",
+            "F:2:3: in agents[0].id: 'a/b' is no name: letters, digits, dot, dash and underscore",
+        ),
+        ("checks:\n- {name: t, argv: []}", "F:2:13: in checks[0].argv: "),
+        ("orchestrator: {mode: best}", "'best' is none of: best_of_n or consensus"),
+        ("orchestrator: {quorum: 0}", "F:1:16: in orchestrator.quorum: should be greater than 0"),
+        (
+            "agents:\n- id: a\n  backend: {type: command, argv: [x], env: [KEY=secret]}",
+            "a list of names",
+        ),
+        ("a: 1\na: 2", "F:2:1: the key 'a' is there twice (first in line 1)"),
+        ("agents: [", "F:1:10: not YAML"),
+        ("- 1", "F:1:1: a configuration is a mapping"),
+        ("x: !!python/name:os.system y", "F:1:4: cannot be understood"),
+        (
+            "agents:\n- {id: a, backend: {type: command, argv: [x]}}\n"
+            "- {id: a, backend: {type: command, argv: [x]}}",
+            "two agents are called 'a'",
+        ),
+        ("\t", "not YAML"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(text: str, said: str, tmp_path: Path) -> None:
+    assert said in refusal(text, tmp_path)
+
+
+def test_every_error_is_told_at_once(tmp_path: Path) -> None:
+    told = refusal("agnets: []\ncheks: []\norchestrator: {mode: x}\n", tmp_path)
+    assert len(told.split("\n")) == 3
+
+
+@pytest.mark.parametrize("kind", ["claude", "claude_code", "gemini_cli", "ag2", "vllm"])
+def test_a_backend_that_is_not_built_says_which_part_is_missing(kind: str, tmp_path: Path) -> None:
+    text = f"agents:\n- id: a\n  backend: {{type: {kind}, model: m}}"
+    told = refusal(text, tmp_path)
+    assert f"backend type '{kind}' needs the drivers for" in told
+    assert "type: command" in told
+
+
+def test_aliases_may_not_explode(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for i in range(1, 9):
+        refs = ", ".join(f"*a{i - 1}" for _ in range(10))
+        lines.append(f"a{i}: &a{i} [{refs}]")
+    assert "too large" in refusal("\n".join(lines), tmp_path)
+
+
+def test_deep_nesting_is_refused(tmp_path: Path) -> None:
+    told = refusal("[" * 5000, tmp_path)
+    assert "F" in told
+
+
+def test_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "massgen.yaml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="UTF-8"):
+        load(tmp_path)
+
+
+def test_the_offline_team_steps_in_where_no_agents_are_named(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    nothing = load(tmp_path)
+    assert [a.id for a in nothing.agents] == ["tidy", "bold", "prune"]
+    assert "offline" in nothing.source
+    (tmp_path / "massgen.yaml").write_text("checks: [{name: t, argv: [x]}]")
+    checks_only = load(tmp_path)
+    assert checks_only.agents == nothing.agents
+    assert [c.name for c in checks_only.checks] == ["t"]
+
+
+def test_a_folder_takes_the_nearest_configuration_up_to_its_repository(tmp_path: Path) -> None:
+    repo = tmp_path / "repo"
+    deep = repo / "a/b"
+    deep.mkdir(parents=True)
+    (repo / ".git").mkdir()
+    outside = "agents: [{id: outside, backend: {type: command, argv: [x]}}]"
+    (tmp_path / "massgen.yaml").write_text(outside)
+    assert load(deep).agents[0].id == "tidy", "what lies above the repository is not its own"
+    (repo / ".massgen").mkdir()
+    (repo / ".massgen/config.yaml").write_text(outside.replace("outside", "top"))
+    assert load(deep).agents[0].id == "top"
+    (repo / "a/massgen.yaml").write_text(outside.replace("outside", "near"))
+    assert load(deep).agents[0].id == "near"
+    assert load(deep, str(tmp_path / "massgen.yaml")).agents[0].id == "outside"
+    with pytest.raises(ConfigError, match=r"absent\.yaml"):
+        load(deep, "absent.yaml")
+
+
+def test_choosing_agents_and_checks(tmp_path: Path) -> None:
+    (tmp_path / "massgen.yaml").write_text(FULL)
+    loaded = load(tmp_path)
+    assert [a.id for a in team(tmp_path, loaded, "two,one")] == ["two", "one"]
+    assert team(tmp_path, loaded, None) == loaded.agents
+    (tmp_path / "other.yaml").write_text(json.dumps(
+        {"agents": [{"id": "x", "backend": {"type": "command", "argv": ["x"]}}]}
+    ))  # fmt: skip
+    assert [a.id for a in team(tmp_path, loaded, "other.yaml")] == ["x"]
+    assert [c.name for c in pick_checks(loaded, ["lint"])] == ["lint"]
+    with pytest.raises(ConfigError, match="Did you mean 'one'"):
+        team(tmp_path, loaded, ["onne"])
+    with pytest.raises(ConfigError, match="There are: tests, lint"):
+        pick_checks(loaded, ["nope"])
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
+def test_every_configuration_that_we_ship_is_valid(file: Path) -> None:
+    assert load(file.parent, str(file)).agents

@@ -1,0 +1,419 @@
+"""The laws of DESIGN §4: whatever happens in whatever order, a run ends once and for a reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot
+from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
+from massgen_ls.core.coordination import (
+    EMPTY,
+    MakeAttempt,
+    RunCheck,
+    RunState,
+    Settle,
+    TakeSnapshot,
+    evolve,
+    fold,
+    next_steps,
+    scorecards,
+)
+from massgen_ls.core.events import (
+    AttemptEnded,
+    AttemptStarted,
+    BallotCast,
+    CancelRequested,
+    CandidateCaptured,
+    CheckFinished,
+    DeadlinePassed,
+    Event,
+    NothingCaptured,
+    RunFailed,
+    RunInterrupted,
+    RunSettled,
+    RunStarted,
+    SnapshotTaken,
+)
+from massgen_ls.core.task import (
+    AgentId,
+    AgentSpec,
+    CandidateId,
+    CheckSpec,
+    Rules,
+    RunSpec,
+    SeatId,
+    Task,
+)
+from massgen_ls.core.voting import Ballot, Verdict, decide
+
+BASE = "base"
+TREES = ("t1", "t2", "t3")
+FAILURES = ("f1", "f2", "f3")
+SNAPSHOT = Snapshot("/repo", "", "/shadow", "c0", BASE, "h0")
+
+
+def spec(agents: int, checks: int, quorum: float = 1.0) -> RunSpec:
+    return RunSpec(
+        Task("do it"),
+        tuple(AgentSpec(AgentId(f"a{i}"), "command") for i in range(agents)),
+        tuple(CheckSpec(f"k{i}", ("true",)) for i in range(checks)),
+        Rules(quorum=quorum),
+    )
+
+
+def candidate(seat: str, tree: str, lines: int = 1) -> Candidate:
+    changes = ChangeSet.of(
+        [FileChange("modify", rel_path("f.py"), added=lines, removed=0, old_oid="a", new_oid=tree)]
+    )
+    return Candidate(CandidateId(f"{seat}.1"), SeatId(seat), BASE, tree, f"c-{tree}", changes)
+
+
+def result(check: str, tree: str, failures: tuple[str, ...] = ()) -> CheckResult:
+    return CheckResult(check, tree, "failed" if failures else "passed", tuple(sorted(failures)))
+
+
+def started(run: RunSpec) -> RunState:
+    return fold([RunStarted(run, "/repo", "1:1")])
+
+
+specs = st.builds(
+    spec, st.integers(1, 4), st.integers(0, 2), st.sampled_from([0.01, 0.34, 0.5, 0.67, 1.0])
+)
+outcomes = st.sampled_from(["done", "done", "done", "failed", "timed_out", "missing"])
+
+
+@st.composite
+def endings(draw: st.DrawFn, step: MakeAttempt) -> list[Event]:
+    """Everything that a seat may report of one attempt."""
+    seat, n = step.seat, step.attempt
+    events: list[Event] = [
+        AttemptStarted(seat, n, "/w"),
+        AttemptEnded(seat, n, draw(outcomes), "why"),
+    ]
+    tree = draw(st.sampled_from([*TREES, None]))
+    if tree is None:
+        events.append(NothingCaptured(seat, n, "changed nothing"))
+    else:
+        events.append(CandidateCaptured(candidate(seat, tree, draw(st.integers(1, 3)))))
+    return events
+
+
+def cancelled(step: MakeAttempt, state: RunState) -> list[Event]:
+    """What a seat reports when it is cancelled: nothing, when it had not even started."""
+    seat = state.seat(step.seat)
+    assert seat is not None
+    if seat.phase == "waiting":
+        return []
+    return [
+        AttemptEnded(step.seat, step.attempt, "cancelled"),
+        NothingCaptured(step.seat, step.attempt, "cancelled"),
+    ]
+
+
+@st.composite
+def interruptions(draw: st.DrawFn) -> Event | None:
+    return draw(
+        st.sampled_from(
+            [None] * 12 + [CancelRequested("you"), DeadlinePassed(1.0), RunFailed("disk full")]
+        )
+    )
+
+
+@given(specs, st.data())
+@settings(deadline=None, max_examples=300)
+def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.DataObject) -> None:
+    state = started(run)
+    history: list[Event] = []
+    in_flight: dict[object, list[Event]] = {}
+
+    def append(event: Event) -> None:
+        nonlocal state
+        history.append(event)
+        state = evolve(state, event)
+
+    for _ in range(400):
+        if state.verdict is not None:
+            break
+        wanted = next_steps(state)
+        for step in [s for s in in_flight if s not in wanted]:
+            del in_flight[step]
+            if isinstance(step, MakeAttempt):
+                for event in cancelled(step, state):
+                    append(event)
+        settle = [s for s in next_steps(state) if isinstance(s, Settle)]
+        if settle and not in_flight:
+            append(RunSettled(settle[0].verdict))
+            break
+        assert not (settle and next_steps(state) - set(settle)), "settled with work left to do"
+        for step in sorted(next_steps(state) - in_flight.keys(), key=repr):
+            match step:
+                case TakeSnapshot():
+                    in_flight[step] = [SnapshotTaken(SNAPSHOT, 0.1)]
+                case MakeAttempt():
+                    in_flight[step] = data.draw(endings(step))
+                case RunCheck():
+                    names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
+                    found = result(step.check, step.tree, names)
+                    in_flight[step] = [CheckFinished(found, step.repeat)]
+                case Settle():
+                    pass
+        interruption = data.draw(interruptions())
+        if interruption is not None:
+            append(interruption)
+            continue
+        if in_flight:
+            step = data.draw(st.sampled_from(sorted(in_flight, key=repr)))
+            append(in_flight[step].pop(0))
+            if not in_flight[step]:
+                del in_flight[step]
+    assert state.verdict is not None, f"never settled: {next_steps(state)}"
+    assert sum(isinstance(e, RunSettled) for e in history) == 1
+    assert next_steps(state) == frozenset()
+    assert fold(history, started(run)) == state
+    # A second settlement, or anything else that comes late, changes nothing.
+    assert evolve(state, RunSettled(Verdict("none", None, "late"))) == state
+    assert evolve(state, CancelRequested("late")) == state
+    winner = state.verdict.winner
+    assert (winner is not None) == (state.verdict.outcome == "won")
+    if winner is not None:
+        seat = state.seat(SeatId(winner.rsplit(".", 1)[0]))
+        assert seat is not None
+        assert seat.outcome == "done"
+        assert all(card.clears for card in scorecards(state) if winner in card.cluster.members)
+    assert set(state.verdict.ranking) == {c.id for c in state.candidates}
+
+
+EVENTS: st.SearchStrategy[Event] = st.one_of(
+    st.builds(lambda s: RunStarted(s, "/other", "2:2"), specs),
+    st.builds(AttemptStarted, st.sampled_from(["a0", "zz"]), st.integers(0, 3), st.just("/w")),
+    st.builds(AttemptEnded, st.sampled_from(["a0", "a1"]), st.integers(0, 3), outcomes),
+    st.builds(NothingCaptured, st.sampled_from(["a0", "a1"]), st.integers(0, 3), st.just("")),
+    st.builds(
+        lambda s, t: CandidateCaptured(candidate(s, t)),
+        st.sampled_from(["a0", "a1", "zz"]),
+        st.sampled_from(TREES),
+    ),
+    st.builds(
+        lambda c, t, n: CheckFinished(result(c, t), n),
+        st.sampled_from(["k0", "nope"]),
+        st.sampled_from([BASE, *TREES]),
+        st.integers(0, 2),
+    ),
+    st.builds(
+        lambda j, e, c: BallotCast(Ballot(SeatId(j), e, CandidateId(c))),
+        st.sampled_from(["a0", "a1", "zz"]),
+        st.integers(0, 3),
+        st.sampled_from(["a0.1", "a1.1", "zz.1"]),
+    ),
+    st.just(SnapshotTaken(SNAPSHOT, 0.0)),
+    st.just(CancelRequested("")),
+    st.just(RunInterrupted()),
+    st.just(RunFailed("")),
+    st.just(DeadlinePassed(0.0)),
+)
+
+
+@given(st.lists(EVENTS, max_size=30))
+@settings(deadline=None)
+def test_no_event_in_no_order_raises_and_the_steps_can_always_be_named(events: list[Event]) -> None:
+    state = EMPTY
+    for event in [RunStarted(spec(2, 1), "/repo", "1:1"), *events]:
+        state = evolve(state, event)
+        next_steps(state)
+    assert state.spec == spec(2, 1)
+
+
+def three_candidates() -> RunState:
+    state = fold([SnapshotTaken(SNAPSHOT, 0.0)], started(spec(4, 0)))
+    for seat, tree in (("a0", "t1"), ("a1", "t2"), ("a2", "t3")):
+        state = fold(
+            [
+                AttemptStarted(SeatId(seat), 1, "/w"),
+                AttemptEnded(SeatId(seat), 1, "done"),
+                CandidateCaptured(candidate(seat, tree)),
+            ],
+            state,
+        )
+    return state
+
+
+ballots = st.builds(
+    lambda judge, choice: Ballot(SeatId(judge), 3, CandidateId(choice)),
+    st.sampled_from(["a0", "a1", "a2", "a3"]),
+    st.sampled_from(["a0.1", "a1.1", "a2.1"]),
+)
+
+
+@given(st.lists(ballots, unique_by=lambda b: b.judge), st.randoms())
+def test_ballots_commute(cast: list[Ballot], random: object) -> None:
+    shuffled = list(cast)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    state = three_candidates()
+    assert fold(map(BallotCast, cast), state) == fold(map(BallotCast, shuffled), state)
+
+
+@given(ballots, st.integers(-1, 5).filter(lambda e: e != 3))
+def test_a_stale_ballot_changes_nothing(ballot: Ballot, epoch: int) -> None:
+    state = three_candidates()
+    assert evolve(state, BallotCast(replace(ballot, epoch=epoch))) == state
+
+
+@given(ballots.filter(lambda b: b.choice.startswith(b.judge)))
+def test_nobody_votes_for_themselves(ballot: Ballot) -> None:
+    state = three_candidates()
+    assert evolve(state, BallotCast(ballot)) == state
+
+
+def test_a_new_candidate_voids_the_ballots() -> None:
+    state = evolve(three_candidates(), BallotCast(Ballot(SeatId("a0"), 3, CandidateId("a1.1"))))
+    assert len(state.ballots) == 1
+    state = fold(
+        [
+            AttemptStarted(SeatId("a3"), 1, "/w"),
+            AttemptEnded(SeatId("a3"), 1, "done"),
+            CandidateCaptured(candidate("a3", "t1")),
+        ],
+        state,
+    )
+    assert state.ballots == ()
+    assert state.epoch == 4
+
+
+def settled(state: RunState) -> Verdict:
+    (step,) = next_steps(state)
+    assert isinstance(step, Settle)
+    return step.verdict
+
+
+def judged(state: RunState, **failures: tuple[str, ...]) -> RunState:
+    """``k0`` run on the base and every candidate, each twice, with these failures."""
+    return fold(
+        [
+            CheckFinished(result("k0", tree, failures.get(tree, ())), repeat)
+            for tree in (BASE, *TREES)
+            for repeat in (0, 1)
+        ],
+        state,
+    )
+
+
+def with_checks(state: RunState) -> RunState:
+    assert state.spec is not None
+    ended = tuple(
+        replace(s, phase="ended", outcome=s.outcome or "failed", captured=True) for s in state.seats
+    )
+    return replace(state, spec=replace(state.spec, checks=spec(1, 1).checks), seats=ended)
+
+
+def test_what_breaks_a_check_that_the_base_passes_is_ruled_out() -> None:
+    verdict = settled(judged(with_checks(three_candidates()), t1=("f1",)))
+    assert verdict.winner == "a1.1"
+    assert "a0.1 is ruled out: k0 fails where the base does not (f1)" in verdict.why
+
+
+def test_a_failure_of_the_base_is_held_against_nobody() -> None:
+    state = judged(
+        with_checks(three_candidates()), base=("f1",), t1=("f1",), t2=("f1",), t3=("f1",)
+    )
+    assert settled(state).winner == "a0.1"
+
+
+def test_mending_what_the_base_fails_wins() -> None:
+    state = judged(with_checks(three_candidates()), base=("f1",), t1=("f1",), t2=("f1",))
+    assert settled(state).winner == "a2.1"
+
+
+def test_nothing_that_clears_the_gates_means_abstaining() -> None:
+    verdict = settled(judged(with_checks(three_candidates()), t1=("f1",), t2=("f2",), t3=("f3",)))
+    assert (verdict.outcome, verdict.winner) == ("abstained", None)
+    assert len(verdict.ranking) == 3
+
+
+def test_a_new_failure_is_looked_at_twice_before_it_counts() -> None:
+    state = with_checks(three_candidates())
+    state = fold(
+        [CheckFinished(result("k0", t, ("f1",) if t == "t1" else ())) for t in (BASE, *TREES)],
+        state,
+    )
+    assert next_steps(state) == {RunCheck("k0", "t1", 1), RunCheck("k0", BASE, 1)}
+    again = [CheckFinished(result("k0", t), 1) for t in ("t1", BASE)]
+    assert settled(fold(again, state)).winner == "a0.1", "what does not happen again is flaky"
+
+
+@given(st.permutations([0, 1, 2]), st.lists(st.sampled_from(TREES), min_size=3, max_size=3))
+def test_equal_candidates_are_one_choice_and_agreement_counts(
+    order: list[int], trees: list[str]
+) -> None:
+    state = fold([SnapshotTaken(SNAPSHOT, 0.0)], started(spec(3, 0)))
+    for i in order:
+        seat = SeatId(f"a{i}")
+        state = fold(
+            [
+                AttemptStarted(seat, 1, "/w"),
+                AttemptEnded(seat, 1, "done"),
+                CandidateCaptured(candidate(seat, trees[i])),
+            ],
+            state,
+        )
+    winner = settled(state).winner
+    assert winner is not None
+    chosen = trees[int(winner[1])]
+    assert trees.count(chosen) == max(trees.count(t) for t in trees)
+    # Whoever finished first has no say: configuration order is the last tie-break.
+    assert winner == f"a{trees.index(chosen)}.1"
+
+
+def test_the_smaller_change_wins_among_equals() -> None:
+    state = three_candidates()
+    sizes = {"a0": 9, "a1": 2, "a2": 5}
+    state = replace(
+        state,
+        candidates=tuple(candidate(c.seat, c.tree, sizes[c.seat]) for c in state.candidates),
+    )
+    assert decide(scorecards(state)).winner == "a1.1"
+
+
+def test_an_unfinished_attempt_is_kept_and_never_wins() -> None:
+    state = fold([SnapshotTaken(SNAPSHOT, 0.0)], started(spec(1, 0)))
+    state = fold(
+        [
+            AttemptStarted(SeatId("a0"), 1, "/w"),
+            AttemptEnded(SeatId("a0"), 1, "failed", "exit 3"),
+            CandidateCaptured(candidate("a0", "t1")),
+        ],
+        state,
+    )
+    verdict = settled(state)
+    assert (verdict.outcome, verdict.ranking) == ("none", ("a0.1",))
+    assert "exit 3" in verdict.why
+
+
+def test_out_of_time_keeps_what_there_is() -> None:
+    state = fold([SnapshotTaken(SNAPSHOT, 0.0)], started(spec(2, 0)))
+    state = fold(
+        [
+            AttemptStarted(SeatId("a0"), 1, "/w"),
+            AttemptStarted(SeatId("a1"), 1, "/w"),
+            AttemptEnded(SeatId("a0"), 1, "done"),
+            CandidateCaptured(candidate("a0", "t1")),
+            DeadlinePassed(5.0),
+        ],
+        state,
+    )
+    assert next_steps(state) == frozenset(), "the seat at work is no longer wanted"
+    state = fold(
+        [
+            AttemptEnded(SeatId("a1"), 1, "cancelled"),
+            NothingCaptured(SeatId("a1"), 1, "cancelled"),
+        ],
+        state,
+    )
+    assert settled(state).winner == "a0.1"
+
+
+def test_out_of_time_with_nothing_is_cancelled() -> None:
+    state = evolve(started(spec(2, 0)), DeadlinePassed(5.0))
+    assert settled(state).outcome == "cancelled"

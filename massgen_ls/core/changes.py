@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, NewType
 
@@ -51,6 +51,13 @@ def _reads_as_dot_git(part: str) -> bool:
         if name in {".git", "git~1"}:
             return True
     return False
+
+
+def folders_above(path: RelPath) -> Iterator[RelPath]:
+    """The folders that a path is in, outermost first."""
+    for number, char in enumerate(path):
+        if char == "/":
+            yield RelPath(path[:number])
 
 
 @dataclass(frozen=True, slots=True)

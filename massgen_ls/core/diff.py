@@ -71,8 +71,8 @@ def edits_between(old: str, new: str, differ: Differ, refiner: Refiner) -> tuple
     if old == new:
         return ()
     # Comparing characters is a hundred times cheaper than splitting lines that did not change.
-    head = _line_start(old, _common_prefix(old, new))
-    tail = _common_suffix(old, new, min(len(old), len(new)) - head)
+    head = _line_start(old, _shared_prefix(old, new))
+    tail = _shared_suffix(old, new, min(len(old), len(new)) - head)
     tail = len(old) - _line_after(old, len(old) - tail)
     old_lines = split_lines(old[head : len(old) - tail])
     new_lines = split_lines(new[head : len(new) - tail])
@@ -125,8 +125,8 @@ def _pieces(old: str, edit: Edit) -> Iterator[Edit]:
 
 
 def _trimmed(edit: Edit, before: str) -> Edit:
-    head = _common_prefix(before, edit.new)
-    tail = _common_suffix(before, edit.new, min(len(before), len(edit.new)) - head)
+    head = _shared_prefix(before, edit.new)
+    tail = _shared_suffix(before, edit.new, min(len(before), len(edit.new)) - head)
     return Edit(edit.start + head, edit.end - tail, edit.new[head : len(edit.new) - tail])
 
 
@@ -188,7 +188,7 @@ def _joined(left: str, right: str) -> bool:
     )
 
 
-def _common_prefix(a: str, b: str) -> int:
+def _shared_prefix(a: str, b: str) -> int:
     low, high = 0, min(len(a), len(b))
     if a[:high] == b[:high]:
         return high
@@ -201,7 +201,7 @@ def _common_prefix(a: str, b: str) -> int:
     return low
 
 
-def _common_suffix(a: str, b: str, limit: int) -> int:
+def _shared_suffix(a: str, b: str, limit: int) -> int:
     low, high = 0, limit
     while low < high:
         middle = (low + high + 1) // 2

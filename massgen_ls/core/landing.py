@@ -1,14 +1,29 @@
-"""A candidate's changes → an `EditPlan` on the user's live files. Pure."""
+"""From a candidate's change set and the live files to an `EditPlan`.
+
+Every file is decided by itself: it lands as a whole or is a conflict as a whole, so that nothing
+half-merged is ever written. What the user's files have already is left out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal, NoReturn
 
-from massgen_ls.core.changes import ChangeSet, FileChange, FileType, RelPath
-from massgen_ls.core.diff import Differ, Refiner, edits_between, refine
-from massgen_ls.core.merge import Clash, rebase
+from massgen_ls.core.changes import (
+    ChangeSet,
+    FileChange,
+    FileType,
+    RelPath,
+    folders_above,
+    rel_path,
+)
+from massgen_ls.core.diff import Differ, Refiner, line_hunks, refine
+from massgen_ls.core.errors import NotFoundError, UnsafePathError
+from massgen_ls.core.merge import rebase, with_ends_of
 from massgen_ls.core.plan import (
     Conflict,
     ConflictReason,
@@ -20,301 +35,350 @@ from massgen_ls.core.plan import (
     Operation,
     RenameFile,
     ReplaceFile,
+    in_order,
 )
 from massgen_ls.core.task import CandidateId
-from massgen_ls.core.text import Edit, apply_edits, split_lines
+from massgen_ls.core.text import split_lines
 
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
+_LINE_END = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The part of a candidate that should land."""
+
+    paths: AbstractSet[RelPath] | None = None
+    """Files that land; of a rename either name. None: all, or those of ``hunks`` if it has any."""
+    hunks: Mapping[RelPath, AbstractSet[int]] = field(
+        default_factory=dict[RelPath, AbstractSet[int]]
+    )
+    """Of these files only some hunks, as indices into `line_hunks` of base and candidate. A file
+    that has no hunks (added, deleted, binary) lands when any index is given."""
+
+    def includes(self, change: FileChange) -> bool:
+        """Whether anything of a file's change should land."""
+        named = {change.path, change.old_path or change.path}
+        chosen = self.hunks_of(change)
+        if chosen is not None:
+            return bool(chosen)
+        if self.paths is None:
+            return not self.hunks
+        return bool(named & self.paths)
+
+    def hunks_of(self, change: FileChange) -> AbstractSet[int] | None:
+        """The chosen hunks of a file; None for all of them."""
+        for path in (change.path, change.old_path):
+            if path is not None and path in self.hunks:
+                return self.hunks[path]
+        return None
+
+
+EVERYTHING = Selection()
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the plan is computed from, by path."""
+
+    base: Mapping[RelPath, bytes]
+    """As a checkout would write it; of a rename under the old path."""
+    candidate: Mapping[RelPath, bytes]
+    live: Mapping[RelPath, LiveFile]
+    """The user's files at all paths of the change set and, where there are any, at the folders
+    above them (a link or a file in place of a folder is in the way)."""
 
 
 def decode(content: bytes) -> str | None:
-    """The text of a file as an editor shows it, without a byte order mark; None when it is none."""
+    """The text of a file without its byte order mark; None when it is not UTF-8 text."""
     if b"\0" in content:
         return None
     try:
-        return content.removeprefix(_BOM).decode("utf-8")
+        return content.removeprefix(BOM).decode("utf-8")
     except UnicodeDecodeError:
         return None
 
 
-def encode(text: str, like: bytes) -> bytes:
-    """The bytes of a text, with a byte order mark where ``like`` has one."""
-    return (_BOM if like.startswith(_BOM) else b"") + text.encode("utf-8", "surrogatepass")
+def chosen_changes(changes: ChangeSet, selection: Selection) -> tuple[FileChange, ...]:
+    """The changes that a selection takes.
+
+    Raises:
+        NotFoundError: It names a file that the candidate does not change.
+    """
+    known = set(changes.paths())
+    for path in sorted({*(selection.paths or ()), *selection.hunks}):
+        if path not in known:
+            raise NotFoundError(
+                f"the candidate does not change {path}", "Choose among the files that it lists."
+            )
+    return tuple(change for change in changes.files if selection.includes(change))
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One version of a changed file, as a checkout would write it."""
+def plan_landing(
+    candidate: CandidateId,
+    label: str,
+    changes: ChangeSet,
+    contents: Contents,
+    differ: Differ,
+    refiner: Refiner,
+    selection: Selection = EVERYTHING,
+) -> EditPlan:
+    """Computes what has to be done to the live files.
 
-    content: bytes
-    """For a symlink its target."""
-
-    @property
-    def text(self) -> str | None:
-        """Its text, when it is text."""
-        return decode(self.content)
-
-
-@dataclass(frozen=True, slots=True)
-class Landing:
-    """Everything that decides how a candidate lands."""
-
-    candidate: CandidateId
-    label: str
-    changes: ChangeSet
-    base: Mapping[RelPath, Side]
-    """By the path in the base."""
-    new: Mapping[RelPath, Side]
-    """By the path in the candidate."""
-    live: Mapping[RelPath, LiveFile]
-    paths: AbstractSet[RelPath] | None = None
-    """The files to take; None for all."""
-    hunks: Mapping[RelPath, AbstractSet[int]] | None = None
-    """For some files, the hunks to take, as indices into the hunks of base and candidate."""
-
-
-def plan(landing: Landing, differ: Differ, refiner: Refiner) -> EditPlan:
-    """What has to be done to the live files so that the candidate lands.
-
-    A change that the user has made already drops out. A file with a conflict gets no operation at
-    all: nothing half-merged is ever written.
+    Raises:
+        NotFoundError: The selection names a file or a hunk that the candidate does not have.
     """
     operations: list[Operation] = []
     conflicts: list[Conflict] = []
-    for change in landing.changes.files:
-        if landing.paths is not None and change.path not in landing.paths:
-            continue
-        for step in _File(landing, change, differ, refiner).steps():
-            if isinstance(step, Conflict):
-                conflicts.append(step)
-            else:
-                operations.append(step)
-    clashing = {conflict.path for conflict in conflicts}
-    kept = [op for op in operations if op.path not in clashing]
-    return EditPlan(candidate=landing.candidate, label=landing.label,
-                    operations=_ordered(kept), conflicts=tuple(conflicts))  # fmt: skip
+    for change in chosen_changes(changes, selection):
+        landing = _Landing(change, contents, differ, refiner, selection.hunks_of(change))
+        try:
+            operations += landing.operations()
+        except _Clashes as clashes:
+            conflicts += clashes.conflicts
+    return EditPlan(candidate, label, in_order(operations), tuple(conflicts))
 
 
-_RANKS = {RenameFile: 1, CreateFile: 2, EditText: 3, ReplaceFile: 4, DeleteFile: 5}
+# ── one file ────────────────────────────────────────────────────────────────────────────────────
 
 
-def _ordered(operations: Sequence[Operation]) -> tuple[Operation, ...]:
-    """Renames and creations make the place for edits; deletions come last.
+class _Clashes(Exception):
+    """A file cannot land; caught above, where the file is left out of the plan."""
 
-    But what stands in the way goes first: a file where a folder is to be, or the reverse.
-    """
-    arriving = [op.path for op in operations if isinstance(op, CreateFile | RenameFile)]
-
-    def rank(operation: Operation) -> tuple[int, RelPath]:
-        path = operation.path
-        if isinstance(operation, DeleteFile) and any(
-            new.startswith(path + "/") or path.startswith(new + "/") for new in arriving
-        ):
-            return 0, path
-        return _RANKS[type(operation)], path
-
-    return tuple(sorted(operations, key=rank))
-
-
-Step = Operation | Conflict
+    def __init__(self, *conflicts: Conflict) -> None:
+        super().__init__(conflicts)
+        self.conflicts = conflicts
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
-    """One changed file on its way into the live ones."""
+class _Landing:
+    """The decision about one changed file."""
 
-    landing: Landing
     change: FileChange
+    contents: Contents
     differ: Differ
     refiner: Refiner
+    hunks: AbstractSet[int] | None
 
-    def steps(self) -> Iterator[Step]:
-        if "submodule" in {self.change.old_type, self.change.new_type}:
-            yield self._conflict("unsupported")
-            return
-        match self.change.kind:
+    def operations(self) -> list[Operation]:
+        """What lands.
+
+        Raises:
+            _Clashes: Nothing of this file may land.
+        """
+        change = self.change
+        if "submodule" in (change.old_type, change.new_type):
+            self._clash("unsupported")
+        try:
+            rel_path(change.path)
+            if change.new_type == "symlink":
+                _stays_inside(change.path, self._theirs)
+        except UnsafePathError:
+            self._clash("unsupported")
+        match change.kind:
             case "add":
-                yield from self._add()
+                return self._add()
             case "delete":
-                yield from self._delete()
-            case "modify":
-                yield from self._change(self.change.path)
+                return self._delete()
             case "rename":
-                yield from self._rename()
+                return self._rename()
+            case "modify":
+                live = self.contents.live.get(change.path)
+                if live is None:
+                    self._clash("deleted_here")
+                return self._modify(live)
 
-    # ── the four kinds ──────────────────────────────────────────────────────────────────────
+    @property
+    def _base(self) -> bytes:
+        return self.contents.base[self.change.old_path or self.change.path]
 
-    def _add(self) -> Iterator[Step]:
-        path, new = self.change.path, self._new()
-        there = self._live(path)
-        if there is not None:
-            if there.content == new.content and there.type == self._type():
-                return
-            if self._text_equal(there, new):
-                return
-            yield self._conflict("exists_here", there, new)
-            return
-        text = new.text if self._type() in {"file", "executable"} else None
-        yield CreateFile(path, new.content, text, self._type())
+    @property
+    def _theirs(self) -> bytes:
+        return self.contents.candidate[self.change.path]
 
-    def _delete(self) -> Iterator[Step]:
-        path = self.change.path
-        there = self._live(path)
-        if there is None:
-            return
-        if not self._is_base(there, self._base(path)):
-            yield self._conflict("changed_here", there)
-            return
-        yield DeleteFile(path, there.content, there.version)
-
-    def _rename(self) -> Iterator[Step]:
-        old, path = self.change.old_path, self.change.path
-        assert old is not None
-        there = self._live(old)
-        target = self._live(path)
-        if there is None:
-            # Moved by the user as well: what is left is the change of its content.
-            if target is not None:
-                yield from self._change(path, base=old)
-            else:
-                yield self._conflict("deleted_here")
-            return
-        if target is not None and not self._same_file(old, path):
-            yield self._conflict("exists_here", target, self._new())
-            return
-        changed = list(self._change(path, base=old, live=old))
-        if any(isinstance(step, Conflict) for step in changed):
-            yield from changed
-            return
-        yield RenameFile(old, path, there.version)
-        yield from changed
-
-    def _change(
-        self, path: RelPath, *, base: RelPath | None = None, live: RelPath | None = None
-    ) -> Iterator[Step]:
-        """The content and type of a file that both have; ``live`` names it before its rename."""
-        before, new = self._base(base or path), self._new()
-        there = self._live(live or path)
-        if there is None:
-            yield self._conflict("deleted_here")
-            return
-        retyped = self.change.old_type != self.change.new_type
-        if retyped and "symlink" in {self.change.old_type, self.change.new_type, there.type}:
-            yield from self._replace(there, before, new)
-            return
-        base_text, live_text, new_text = before.text, there.text, new.text
-        if base_text is None or live_text is None or new_text is None or there.type == "symlink":
-            yield from self._replace(there, before, new)
-            return
-        edits, clashes = self._merge(base_text, live_text, new_text)
-        if clashes:
-            yield from clashes
-            return
-        wanted_type = self._type() if there.type == self.change.old_type else there.type
-        if wanted_type != there.type:
-            # Editors cannot set a mode: the file is written as a whole.
-            content = encode(apply_edits(live_text, edits), there.content)
-            yield ReplaceFile(path, there.content, content, wanted_type)
-        elif edits:
-            yield EditText(path, there.version, live_text, edits)
-
-    def _replace(self, there: LiveFile, before: Side, new: Side) -> Iterator[Step]:
-        """A file that cannot be merged by lines: as a whole or not at all."""
-        if there.content == new.content and there.type == self._type():
-            return
-        if there.content != before.content or there.type != self.change.old_type:
-            yield self._conflict("binary", there, new)
-            return
-        yield ReplaceFile(self.change.path, there.content, new.content, self._type())
-
-    # ── merging ─────────────────────────────────────────────────────────────────────────────
-
-    def _merge(
-        self, base: str, live: str, new: str
-    ) -> tuple[tuple[Edit, ...], tuple[Conflict, ...]]:
-        """Edits on the live text that bring the candidate's changes in, and the conflicts."""
-        chosen = (self.landing.hunks or {}).get(self.change.path)
-        end = _line_end(live)
-        if end and end != _line_end(base):
-            # The editor shows other line ends than a checkout has: they are not a change.
-            base, new = _with_line_end(base, end), _with_line_end(new, end)
-        if chosen is None and live == base:
-            return edits_between(live, new, self.differ, self.refiner), ()
-        merge = rebase(base, live, new, self.differ, chosen)
-        clashes = tuple(self._clash(clash) for clash in merge.conflicts)
-        return refine(live, merge.edits, self.refiner), clashes
-
-    def _clash(self, clash: Clash) -> Conflict:
-        return Conflict(
-            self.change.path,
-            "overlap",
-            clash.base,
-            clash.live,
-            clash.candidate,
-            clash.live_text,
-            clash.candidate_text,
-        )
-
-    # ── looking things up ───────────────────────────────────────────────────────────────────
-
-    def _live(self, path: RelPath) -> LiveFile | None:
-        return self.landing.live.get(path)
-
-    def _base(self, path: RelPath) -> Side:
-        return self.landing.base[path]
-
-    def _new(self) -> Side:
-        return self.landing.new[self.change.path]
-
+    @property
     def _type(self) -> FileType:
-        kind = self.change.new_type or "file"
-        assert kind != "submodule"
-        return kind
+        return self.change.new_type or "file"
 
-    def _is_base(self, there: LiveFile, base: Side) -> bool:
-        return there.content == base.content or self._text_equal(there, base)
-
-    def _text_equal(self, there: LiveFile, side: Side) -> bool:
-        """Whether two texts differ in line ends or byte order mark at most."""
-        text = side.text
-        if there.text is None or text is None or there.type == "symlink":
-            return False
-        return there.text == text or _with_line_end(there.text, "\n") == _with_line_end(text, "\n")
-
-    def _same_file(self, old: RelPath, path: RelPath) -> bool:
-        """Whether two names are one file here: a rename by case only, on such a file system."""
-        here, there = self._live(old), self._live(path)
-        return (
-            old.casefold() == path.casefold()
-            and here is not None
-            and there is not None
-            and here.content == there.content
-            and path not in self.landing.base
+    def _clash(self, reason: ConflictReason, live: LiveFile | None = None) -> NoReturn:
+        """Gives up on the file; both texts go along, to be shown side by side."""
+        ours = (live.text if live else None) or ""
+        theirs = decode(self.contents.candidate.get(self.change.path, b"")) or ""
+        raise _Clashes(
+            Conflict(
+                self.change.path,
+                reason,
+                live=(0, len(split_lines(ours))),
+                candidate=(0, len(split_lines(theirs))),
+                live_text=ours,
+                candidate_text=theirs,
+            )
         )
 
-    def _conflict(
-        self, reason: ConflictReason, there: LiveFile | None = None, new: Side | None = None
-    ) -> Conflict:
-        live = (there.text if there else None) or ""
-        wanted = (new.text if new else None) or ""
-        return Conflict(
-            self.change.path,
-            reason,
-            live=(0, len(split_lines(live))),
-            candidate=(0, len(split_lines(wanted))),
-            live_text=live,
-            candidate_text=wanted,
-        )
+    def _add(self) -> list[Operation]:
+        live = self.contents.live.get(self.change.path)
+        if live is None:
+            self._room_for()
+            return [CreateFile(self.change.path, self._theirs, decode(self._theirs), self._type)]
+        if _kind(live.type) != _kind(self._type) or not _same(live, self._theirs):
+            self._clash("exists_here", live)
+        return self._mode(live, "file" if self._type == "executable" else self._type)
+
+    def _room_for(self) -> None:
+        """A new file needs its folders: none of them may be a file or a link of the user's."""
+        gone = self.contents.live
+        for folder in folders_above(self.change.path):
+            if folder in gone and folder != self.change.old_path and not self._leaves(folder):
+                self._clash("exists_here")
+
+    def _leaves(self, folder: RelPath) -> bool:
+        """Whether the candidate takes away the file in place of a folder (and it may go)."""
+        live, base = self.contents.live[folder], self.contents.base.get(folder)
+        return folder not in self.contents.candidate and base == live.content
+
+    def _delete(self) -> list[Operation]:
+        live = self.contents.live.get(self.change.path)
+        if live is None:
+            return []
+        if not _same(live, self._base) or _kind(live.type) != _kind(self.change.old_type):
+            self._clash("changed_here", live)
+        return [DeleteFile(live.path, live.content, live.version)]
+
+    def _rename(self) -> list[Operation]:
+        change = self.change
+        old_path = change.old_path
+        assert old_path is not None, "a rename has an old path"
+        live = self.contents.live.get(old_path)
+        there = self.contents.live.get(change.path)
+        if live is not None and there is not None and _one_file(live, there):
+            there = None
+        if live is None:
+            if there is None:
+                self._clash("deleted_here")
+            return self._modify(there)  # the user gave it the same new name
+        if there is not None:
+            if _same(there, self._theirs) and live.content == self._base:
+                return [
+                    *self._mode(there, change.old_type),
+                    DeleteFile(old_path, live.content, live.version),
+                ]
+            self._clash("exists_here", there)
+        self._room_for()
+        moved = LiveFile(change.path, live.content, live.text, live.type, live.version)
+        rest = self._modify(moved)
+        if old_path in folders_above(change.path):
+            # A file cannot move below itself; both ends of the way are whole-file operations.
+            if live.content != self._base or self.hunks is not None:
+                self._clash("changed_here", live)
+            return [
+                DeleteFile(old_path, live.content, live.version),
+                CreateFile(change.path, self._theirs, decode(self._theirs), self._type),
+            ]
+        return [RenameFile(old_path, change.path, live.version), *rest]
+
+    def _modify(self, live: LiveFile) -> list[Operation]:
+        change, base, theirs = self.change, self._base, self._theirs
+        old_kind, new_kind = _kind(change.old_type), _kind(change.new_type)
+        if live.content == theirs and _kind(live.type) == new_kind:
+            return self._mode(live, change.old_type)
+        if _kind(live.type) != old_kind or old_kind != new_kind or old_kind == "symlink":
+            if _kind(live.type) != old_kind or live.content != base:
+                self._clash("changed_here", live)
+            return [ReplaceFile(live.path, live.content, theirs, self._type)]
+        if base == theirs:
+            return self._mode(live, change.old_type)
+        old, new = decode(base), decode(theirs)
+        if old is None or new is None or live.text is None:
+            if live.content != base:
+                self._clash("binary", live)
+            return [ReplaceFile(live.path, live.content, theirs, self._type)]
+        marked = base.startswith(BOM) != theirs.startswith(BOM)
+        if marked and live.content == base and self.hunks is None:
+            # Text edits cannot bring or take a byte order mark.
+            return [ReplaceFile(live.path, live.content, theirs, self._type)]
+        return [*self._merge(live, old, live.text, new), *self._mode(live, change.old_type)]
+
+    def _merge(self, live: LiveFile, base: str, text: str, theirs: str) -> list[Operation]:
+        self._check_hunks(base, theirs)
+        base, theirs = with_ends_of(text, base, theirs)
+        merge = rebase(base, text, theirs, self.differ, self.hunks)
+        if merge.conflicts:
+            raise _Clashes(
+                *(
+                    Conflict(
+                        self.change.path,
+                        "overlap",
+                        clash.base,
+                        clash.live,
+                        clash.candidate,
+                        clash.live_text,
+                        clash.candidate_text,
+                    )
+                    for clash in merge.conflicts
+                )
+            )
+        edits = refine(text, merge.edits, self.refiner)
+        return [EditText(live.path, live.version, text, edits)] if edits else []
+
+    def _check_hunks(self, base: str, theirs: str) -> None:
+        if self.hunks is None:
+            return
+        there = len(line_hunks(split_lines(base), split_lines(theirs), self.differ))
+        wrong = [number for number in sorted(self.hunks) if not 0 <= number < there]
+        if wrong:
+            raise NotFoundError(
+                f"{self.change.path} has no hunk {wrong[0]}",
+                f"Its hunks are counted from 0 and there are {there}.",
+            )
+
+    def _mode(self, live: LiveFile, old_type: FileType | None) -> list[Operation]:
+        """The exec bit alone; content and bit are two operations, as no editor knows the bit."""
+        wanted = self._type
+        part = self.hunks is not None and self._base_text_changes()
+        if part or wanted in (old_type, live.type) or _kind(live.type) != _kind(wanted):
+            return []
+        return [ReplaceFile(live.path, live.content, live.content, wanted)]
+
+    def _base_text_changes(self) -> bool:
+        return self.change.kind != "add" and self._base != self._theirs
 
 
-def _line_end(text: str) -> str:
-    """The one line end that a text uses throughout; empty when there is none or several."""
-    crlf, lf = text.count("\r\n"), text.count("\n")
-    if not lf or text.count("\r") != crlf:
-        return ""
-    return "\r\n" if crlf == lf else "\n" if not crlf else ""
+def _kind(type_: FileType | None) -> Literal["file", "symlink", "submodule"]:
+    """The type without the exec bit, which many file systems and settings do not keep."""
+    return "file" if type_ is None or type_ == "executable" else type_
 
 
-def _with_line_end(text: str, end: str) -> str:
-    plain = text.replace("\r\n", "\n")
-    return plain if end == "\n" else plain.replace("\n", end)
+def _same(live: LiveFile, content: bytes) -> bool:
+    """Whether a live file says the same, whatever its line ends."""
+    if live.content == content:
+        return True
+    text = decode(content)
+    if text is None or live.text is None or live.type == "symlink":
+        return False
+    return _LINE_END.sub("\n", text) == _LINE_END.sub("\n", live.text)
+
+
+def _one_file(one: LiveFile, other: LiveFile) -> bool:
+    """Whether two names are one file on a disk that folds case or unicode forms."""
+    names = [unicodedata.normalize("NFC", file.path).casefold() for file in (one, other)]
+    return names[0] == names[1] and one.content == other.content
+
+
+def _stays_inside(path: RelPath, target: bytes) -> None:
+    """Checks where a link of the candidate's leads.
+
+    Raises:
+        UnsafePathError: Out of the repository or into its ``.git``.
+    """
+    text = target.decode("utf-8", "surrogateescape")
+    if not text or text.startswith("/") or "\0" in text or "\\" in text or text[1:2] == ":":
+        raise UnsafePathError(f"{path} is a link that leads to {text!r}")
+    parts = path.split("/")[:-1]
+    for part in text.split("/"):
+        if part == "..":
+            if not parts:
+                raise UnsafePathError(f"{path} is a link that leads outside")
+            parts.pop()
+        elif part not in {"", "."}:
+            parts.append(part)
+            rel_path("/".join(parts))

@@ -142,3 +142,34 @@ def _side(
         yield from new[hunk.new_start : hunk.new_end]
         at = hunk.old_end
     yield from base[at : region.end]
+
+
+# ── line ends ───────────────────────────────────────────────────────────────────────────────────
+
+
+def _style(text: str) -> str | None:
+    r"""The one line end of a text: ``\n`` or ``\r\n``; ``""`` when it has none, None when mixed."""
+    newlines, returns, pairs = text.count("\n"), text.count("\r"), text.count("\r\n")
+    if newlines == returns == 0:
+        return ""
+    if returns == 0:
+        return "\n"
+    return "\r\n" if newlines == returns == pairs else None
+
+
+def with_ends_of(live: str, base: str, theirs: str) -> tuple[str, str]:
+    """Base and candidate with the line ends that the user's buffer has, where those differ.
+
+    A candidate that changes the line ends of the very text the user has is taken at its word.
+    """
+    wanted, had = _style(live), _style(base)
+    if not wanted or had is None or wanted == had:
+        return base, theirs
+    if had == "" and _style(theirs) == wanted:
+        return base, theirs
+    return _ended(base, wanted), _ended(theirs, wanted)
+
+
+def _ended(text: str, end: str) -> str:
+    plain = text.replace("\r\n", "\n")
+    return plain if end == "\n" else plain.replace("\n", end)

@@ -6,10 +6,11 @@ it must refuse the whole of it when that state has moved on; it is then computed
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from massgen_ls.core.changes import FileType, RelPath
+from massgen_ls.core.changes import FileType, RelPath, folders_above
 from massgen_ls.core.task import CandidateId
 from massgen_ls.core.text import Edit
 
@@ -70,7 +71,11 @@ class DeleteFile:
 
 @dataclass(frozen=True, slots=True)
 class ReplaceFile:
-    """Replaces a file that is not text, or its type, as a whole: editors cannot, so we write."""
+    """Replaces a file that is not text, or its type, as a whole: editors cannot, so we write.
+
+    With ``before == content`` of a regular file only its exec bit changes; an `EditText` of the
+    same path may stand before it in the plan, and ``before`` is still the content before the plan.
+    """
 
     path: RelPath
     before: bytes
@@ -120,3 +125,29 @@ class EditPlan:
         found: set[RelPath] = {op.path for op in self.operations}
         found |= {op.old_path for op in self.operations if isinstance(op, RenameFile)}
         return tuple(sorted(found))
+
+
+def in_order(operations: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Renames, creations, edits, whole-file replacements, deletions.
+
+    A deletion that makes room (a file where a folder has to be, or the other way) comes first.
+    """
+    every = tuple(operations)
+    arrivals = {op.path for op in every if isinstance(op, CreateFile | RenameFile)}
+    above = {folder for path in arrivals for folder in folders_above(path)}
+
+    def rank(op: Operation) -> int:
+        match op:
+            case RenameFile():
+                return 1
+            case CreateFile():
+                return 2
+            case EditText():
+                return 3
+            case ReplaceFile():
+                return 4
+            case DeleteFile():
+                in_the_way = op.path in above or not arrivals.isdisjoint(folders_above(op.path))
+                return 0 if in_the_way else 5
+
+    return tuple(sorted(every, key=rank))

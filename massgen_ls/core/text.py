@@ -48,21 +48,19 @@ class Edit:
     new: str
 
 
-# What str.splitlines takes for a line end and the protocol does not.
-_FALSE_ENDS = ("\x0b", "\x0c", "\x1c", "\x1d", "\x1e")
-_FALSE_ENDS_BEYOND_ASCII = ("\x85", "\u2028", "\u2029")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def split_lines(text: str) -> list[str]:
     """The lines of a text, each with its line end; the last may have none. ``""`` has no line."""
-    # Eight memchr scans and splitlines take a third of the time of the regular expression.
-    if any(end in text for end in _FALSE_ENDS) or (
-        not text.isascii() and any(end in text for end in _FALSE_ENDS_BEYOND_ASCII)
-    ):
+    if "\0" in text or text.count("\r") != text.count("\r\n"):
         return _LINE.findall(text)
-    return text.splitlines(keepends=True)
+    # Every line ends at a newline: marking and cutting is a third of the expression's time.
+    lines = text.replace("\n", "\n\0").split("\0")
+    if not lines[-1]:
+        lines.pop()
+    return lines
 
 
 class LineIndex:

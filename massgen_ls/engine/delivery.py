@@ -1,23 +1,27 @@
-"""Verdict + live files → what lands: merged with the live version, or refused and tried anew."""
+"""Lands a candidate in the user's live files: plan, apply, and plan anew when they moved on."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from massgen_ls.core.candidate import Candidate, Snapshot
-from massgen_ls.core.changes import FileChange, RelPath
-from massgen_ls.core.landing import Landing, Side
-from massgen_ls.core.landing import plan as plan_landing
+from massgen_ls.core.changes import FileChange, RelPath, folders_above
+from massgen_ls.core.landing import (
+    Contents,
+    Selection,
+    chosen_changes,
+    plan_landing,
+)
 from massgen_ls.core.plan import Conflict, EditPlan
 from massgen_ls.core.task import CandidateId
 from massgen_ls.engine.world import World
-from massgen_ls.ports import Landed, LiveFiles
+from massgen_ls.ports import Landed, LiveFiles, Objects
 
-TRIES = 3
-"""How often a plan is computed before a user who keeps typing is left in peace."""
+RECOMPUTED = 3
+"""How often a plan is computed anew when the files moved on under it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,9 @@ class Delivery:
 
     candidate: CandidateId
     applied: bool
+    """Whether the files now have all of it that does not conflict, and that is not nothing."""
     paths: tuple[RelPath, ...] = ()
+    """What was written; empty with ``applied`` when the files had it all before."""
     conflicts: tuple[Conflict, ...] = ()
     reason: str = ""
     """Why nothing was applied, for people."""
@@ -40,9 +46,22 @@ async def plan_delivery(
     paths: AbstractSet[RelPath] | None = None,
     hunks: Mapping[RelPath, AbstractSet[int]] | None = None,
 ) -> EditPlan:
-    """What would have to be done to the live files as they are now."""
-    base, new = await _sides(world, snapshot, candidate)
-    return await _plan(world, snapshot, candidate, live, base, new, paths, hunks)
+    """What landing a candidate would do to the live files now.
+
+    Args:
+        world: The ports.
+        snapshot: What the candidate started from.
+        candidate: What should land.
+        live: The user's files.
+        paths: The files to take; None for all.
+        hunks: For some files, the hunks to take (see `massgen_ls.core.landing.Selection`).
+
+    Raises:
+        NotFoundError: A file or a hunk is chosen that the candidate does not have.
+    """
+    selection = Selection(paths, hunks or {})
+    stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
+    return await _planned(world, stored, live, snapshot, candidate, selection)
 
 
 async def deliver(
@@ -53,63 +72,94 @@ async def deliver(
     paths: AbstractSet[RelPath] | None = None,
     hunks: Mapping[RelPath, AbstractSet[int]] | None = None,
 ) -> Delivery:
-    """Lands a candidate, or a part of it. What conflicts is reported and not written."""
-    base, new = await _sides(world, snapshot, candidate)
+    """Lands a candidate, or the part of it that `plan_delivery` is told.
+
+    With a conflict nothing of that file is written; the rest lands.
+
+    Raises:
+        NotFoundError: A file or a hunk is chosen that the candidate does not have.
+    """
+    selection = Selection(paths, hunks or {})
+    stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
     reason = ""
-    for _ in range(TRIES):
-        plan = await _plan(world, snapshot, candidate, live, base, new, paths, hunks)
+    for _ in range(1 + RECOMPUTED):
+        plan = await _planned(world, stored, live, snapshot, candidate, selection)
         if not plan.operations:
-            if plan.conflicts:
-                reason = "every change of it conflicts with what you have now"
-                return Delivery(candidate.id, False, (), plan.conflicts, reason)  # noqa: FBT003
-            return Delivery(candidate.id, True)  # noqa: FBT003 - it is all there already
+            return _nothing_written(plan)
         answer = await live.apply(snapshot.root, plan)
         if isinstance(answer, Landed):
-            return Delivery(candidate.id, True, plan.paths(), plan.conflicts)  # noqa: FBT003
+            return Delivery(
+                candidate.id, applied=True, paths=plan.paths(), conflicts=plan.conflicts
+            )
         reason = answer.reason
         if not answer.stale:
             break
-    return Delivery(candidate.id, False, reason=reason)  # noqa: FBT003
+    else:
+        reason = f"the files kept changing while the edit was made ({reason})"
+    return Delivery(candidate.id, applied=False, reason=reason)
 
 
-Sides = Mapping[RelPath, Side]
+def _nothing_written(plan: EditPlan) -> Delivery:
+    if not plan.conflicts:
+        return Delivery(plan.candidate, applied=True)
+    files = len({conflict.path for conflict in plan.conflicts})
+    reason = f"{files} file{'s' if files > 1 else ''} conflict with your own changes"
+    return Delivery(plan.candidate, applied=False, conflicts=plan.conflicts, reason=reason)
 
 
-async def _sides(world: World, snapshot: Snapshot, candidate: Candidate) -> tuple[Sides, Sides]:
-    """Both versions of every changed file, as a checkout would write them."""
-    old: list[tuple[RelPath, str]] = []
-    new: list[tuple[RelPath, str]] = []
-    for change in candidate.changes.files:
-        if "submodule" in {change.old_type, change.new_type}:
-            continue
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The sides of the merge that never change, read once."""
+
+    base: Mapping[RelPath, bytes]
+    candidate: Mapping[RelPath, bytes]
+    paths: tuple[RelPath, ...]
+
+
+async def _stored(objects: Objects, snapshot: Snapshot, changes: Iterable[FileChange]) -> _Stored:
+    base: list[tuple[RelPath, str]] = []
+    theirs: list[tuple[RelPath, str]] = []
+    paths: set[RelPath] = set()
+    for change in changes:
+        old_path = change.old_path or change.path
+        paths |= {change.path, old_path, *folders_above(change.path)}
+        if "submodule" in (change.old_type, change.new_type):
+            continue  # its object is a commit of another repository
         if change.old_oid is not None and change.kind != "add":
-            old.append((_base_path(change), change.old_oid))
+            base.append((old_path, change.old_oid))
         if change.new_oid is not None and change.kind != "delete":
-            new.append((change.path, change.new_oid))
-    contents = await world.objects.read(snapshot, [*old, *new])
-    sides = [Side(content) for content in contents]
-    return (
-        {path: side for (path, _), side in zip(old, sides, strict=False)},
-        {path: side for (path, _), side in zip(new, sides[len(old) :], strict=True)},
+            theirs.append((change.path, change.new_oid))
+    wanted = [*base, *theirs]
+    blobs = await objects.read(snapshot, wanted) if wanted else ()
+    texts = [(path, blob) for (path, _), blob in zip(wanted, blobs, strict=True)]
+    return _Stored(dict(texts[: len(base)]), dict(texts[len(base) :]), tuple(sorted(paths)))
+
+
+async def _planned(
+    world: World,
+    stored: _Stored,
+    live: LiveFiles,
+    snapshot: Snapshot,
+    candidate: Candidate,
+    selection: Selection,
+) -> EditPlan:
+    now = await live.read(snapshot.root, stored.paths)
+    contents = Contents(stored.base, stored.candidate, now)
+    # Off the loop: a file of 50,000 lines is a tenth of a second of comparing.
+    return await asyncio.to_thread(
+        plan_landing,
+        candidate.id,
+        _label(candidate),
+        candidate.changes,
+        contents,
+        world.differ,
+        world.refiner,
+        selection,
     )
 
 
-def _base_path(change: FileChange) -> RelPath:
-    return change.old_path or change.path
-
-
-async def _plan(
-    world: World,
-    snapshot: Snapshot,
-    candidate: Candidate,
-    live: LiveFiles,
-    base: Sides,
-    new: Sides,
-    paths: AbstractSet[RelPath] | None,
-    hunks: Mapping[RelPath, AbstractSet[int]] | None,
-) -> EditPlan:
-    files = await live.read(snapshot.root, candidate.changes.paths())
-    title = (candidate.summary or f"massgen: {candidate.id}").split("\n")[0]
-    landing = Landing(candidate.id, title, candidate.changes, base, new, files, paths, hunks)
-    # In a thread: a diff of a large file is C code that takes its time.
-    return await asyncio.to_thread(plan_landing, landing, world.differ, world.refiner)
+def _label(candidate: Candidate) -> str:
+    """One short line for the editor's undo list and its review panel."""
+    first = next((line for line in candidate.summary.split("\n") if line.strip()), "").strip()
+    text = f"massgen: {candidate.id}" + (f", {first}" if first else "")
+    return text if len(text) <= 80 else text[:79] + "…"

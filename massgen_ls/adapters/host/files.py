@@ -1,18 +1,19 @@
-"""The user's files on the disk: read as they are, written whole or not at all."""
+"""The user's files on the disk: read, and changed as a whole plan or not at all."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-import secrets
 import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from massgen_ls.core.changes import FileType, RelPath, rel_path
-from massgen_ls.core.errors import UnsafePathError
-from massgen_ls.core.landing import decode, encode
+from massgen_ls.adapters.host.atomic import Batch, MovedOnError, UndoError
+from massgen_ls.core.changes import FileType, RelPath, folders_above, rel_path
+from massgen_ls.core.errors import UnsafePathError, WorkspaceError
+from massgen_ls.core.landing import BOM, decode
 from massgen_ls.core.plan import (
     CreateFile,
     DeleteFile,
@@ -26,256 +27,234 @@ from massgen_ls.core.plan import (
 from massgen_ls.core.text import apply_edits
 from massgen_ls.ports import Landed, Refused
 
+_REASONS = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "it is larger than a file may be",
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "there is no permission to write there",
+    errno.EPERM: "there is no permission to write there",
+    errno.ENAMETOOLONG: "the name is too long for this file system",
+    errno.ENOTEMPTY: "a folder is in the way",
+    errno.EISDIR: "a folder is in the way",
+}
+
 
 class DiskFiles:
-    """`ports.LiveFiles` without an editor: what the disk has is what the user has."""
+    """`massgen_ls.ports.LiveFiles` for plain files, with no editor around them.
+
+    Links are never followed: a path below a link does not exist, and a link is a file of its own.
+    """
 
     async def read(self, root: str, paths: Sequence[RelPath]) -> Mapping[RelPath, LiveFile]:
-        """The files among ``paths`` that exist; folders and special files count as absent."""
+        """The files among ``paths``; folders and devices count as absent.
+
+        Raises:
+            WorkspaceError: A file is there but cannot be read.
+        """
         return await asyncio.to_thread(_read_all, root, paths)
 
     async def apply(self, root: str, plan: EditPlan) -> Landed | Refused:
-        """Writes the whole plan; when something fails on the way, takes back what was written."""
-        # Shielded: half a plan is what a cancelled caller must not leave behind.
-        return await asyncio.shield(asyncio.to_thread(_apply, root, plan))
+        """Performs the whole plan, or nothing of it and says why.
 
-
-def _read_all(root: str, paths: Sequence[RelPath]) -> dict[RelPath, LiveFile]:
-    found: dict[RelPath, LiveFile] = {}
-    for path in paths:
-        full = os.path.join(root, path)
-        file = _read(path, full) if _exactly(root, path) else None
-        if file is not None:
-            found[path] = file
-    return found
-
-
-def _read(path: RelPath, full: str) -> LiveFile | None:
-    try:
-        status = os.lstat(full)
-        if stat.S_ISLNK(status.st_mode):
-            return LiveFile(path, os.fsencode(os.readlink(full)), None, "symlink")
-        if not stat.S_ISREG(status.st_mode):
-            return None
-        with open(full, "rb") as file:
-            content = file.read()
-    except OSError:
-        return None
-    kind: FileType = "executable" if status.st_mode & stat.S_IXUSR else "file"
-    return LiveFile(path, content, decode(content), kind)
-
-
-def _exactly(root: str, path: RelPath) -> bool:
-    """Whether the name is there in this spelling: on some systems ``A`` finds ``a``."""
-    full = os.path.join(root, path)
-    if not os.path.lexists(full):
-        return False
-    folder, name = os.path.split(full)
-    swapped = os.path.join(folder, name.swapcase())
-    if name.swapcase() == name or not os.path.lexists(swapped):
-        return True
-    try:
-        return name in os.listdir(folder)
-    except OSError:
-        return True
-
-
-# ── writing ─────────────────────────────────────────────────────────────────────────────────────
+        Every file must still be what the plan was computed from. Once it has begun it runs to its
+        end: cancelling the caller waits for that, so that no half of a plan is left.
+        """
+        work = asyncio.get_running_loop().run_in_executor(None, _apply, root, plan)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            while not work.done():
+                with suppress(asyncio.CancelledError):
+                    await asyncio.wait([work])
+            raise
 
 
 @dataclass(frozen=True, slots=True)
-class _Stale(Exception):
-    """A file is not what the plan was made for."""
+class _Found:
+    content: bytes
+    type: FileType
+    stat: os.stat_result
 
-    what: str
+
+def _read_all(root: str, paths: Sequence[RelPath]) -> Mapping[RelPath, LiveFile]:
+    links: dict[RelPath, bool] = {}
+    live: dict[RelPath, LiveFile] = {}
+    for path in paths:
+        if any(_is_link(root, folder, links) for folder in folders_above(path)):
+            continue
+        try:
+            found = _look(os.path.join(root, path))
+        except OSError as error:
+            raise WorkspaceError(
+                f"{path} cannot be read ({error.strerror})", "Make it readable, then try again."
+            ) from error
+        if found is not None:
+            text = None if found.type == "symlink" else decode(found.content)
+            live[path] = LiveFile(path, found.content, text, found.type)
+    return live
 
 
-Undo = Callable[[], None]
+def _is_link(root: str, folder: RelPath, known: dict[RelPath, bool]) -> bool:
+    if folder not in known:
+        known[folder] = os.path.islink(os.path.join(root, folder))
+    return known[folder]
+
+
+def _look(full: str) -> _Found | None:
+    """A regular file or a link; None for what is absent or neither."""
+    try:
+        found = os.lstat(full)
+        if stat.S_ISLNK(found.st_mode):
+            return _Found(os.fsencode(os.readlink(full)), "symlink", found)
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        # Not to follow a link nor to wait for a pipe that took its place meanwhile.
+        handle = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG}:
+            return None
+        raise
+    with open(handle, "rb") as file:
+        found = os.fstat(handle)
+        content = file.read()
+    return _Found(content, "executable" if found.st_mode & 0o100 else "file", found)
+
+
+# ── performing a plan ───────────────────────────────────────────────────────────────────────────
+
+
+class _RefusedError(Exception):
+    def __init__(self, reason: str, *, stale: bool = False) -> None:
+        super().__init__(reason)
+        self.refused = Refused(reason, stale)
 
 
 def _apply(root: str, plan: EditPlan) -> Landed | Refused:
-    undo: list[Undo] = []
     try:
-        for operation in plan.operations:
-            _check(root, operation, plan)
-        for operation in plan.operations:
-            for step in _perform(root, operation):
-                undo.append(step)
-    except _Stale as stale:
-        _take_back(undo)
-        return Refused(stale.what, stale=True)
-    except UnsafePathError as error:
-        _take_back(undo)
-        return Refused(str(error))
+        with Batch(root) as batch:
+            performance = _Performance(root, batch)
+            for operation in plan.operations:
+                try:
+                    performance.prepare(operation)
+                except OSError as error:
+                    reason = f"{operation.path} could not be written: {_reason(error)}"
+                    raise _RefusedError(reason) from error
+            batch.commit()
+    except _RefusedError as error:
+        return error.refused
+    except MovedOnError as error:
+        return Refused(f"{error} changed meanwhile", stale=True)
+    except UndoError as error:
+        return Refused(
+            f"writing failed, and so did taking it back ({_reason(error.why)}): "
+            f"the originals are in {error.folder}"
+        )
     except OSError as error:
-        failed = _take_back(undo)
-        name = error.filename or "a file"
-        left = f"; {failed} could not be put back" if failed else "; nothing was changed"
-        return Refused(f"{name} cannot be written: {error.strerror}{left}")
+        where = os.path.relpath(os.fsdecode(error.filename), root) if error.filename else root
+        return Refused(f"{where} could not be written: {_reason(error)}")
     return Landed()
 
 
-def _take_back(undo: list[Undo]) -> int:
-    """Undoes in reverse; returns how many steps failed."""
-    failed = 0
-    for step in reversed(undo):
+def _reason(error: OSError) -> str:
+    return _REASONS.get(error.errno or 0, error.strerror or type(error).__name__)
+
+
+@dataclass(slots=True)
+class _Performance:
+    """Checks each operation against the disk and puts it into the batch."""
+
+    root: str
+    batch: Batch
+    _from: dict[RelPath, RelPath] = field(default_factory=dict[RelPath, RelPath])
+    _gone: set[RelPath] = field(default_factory=set[RelPath])
+    _looked: dict[RelPath, _Found | None] = field(default_factory=dict[RelPath, _Found | None])
+
+    def prepare(self, operation: Operation) -> None:
+        """Stages one operation.
+
+        Raises:
+            _RefusedError: The disk is not what the plan was made for, or must not be written.
+            OSError: There is no room, or no permission.
+        """
+        self._safe(operation.path)
+        match operation:
+            case RenameFile(old_path, path):
+                self._safe(old_path)
+                found = self._present(old_path)
+                self._free(path, found)
+                self.batch.move(old_path, path, found.stat)
+                self._from[path] = old_path
+                self._gone.add(old_path)
+            case CreateFile(path, content, _, type_):
+                self._free(path, None)
+                self.batch.write(path, content, type_, None)
+            case EditText(path, _, before, edits):
+                found = self._writable(path)
+                if found.type == "symlink" or decode(found.content) != before:
+                    raise _RefusedError(f"{path} changed meanwhile", stale=True)
+                mark = BOM if found.content.startswith(BOM) else b""
+                try:
+                    content = mark + apply_edits(before, edits).encode("utf-8")
+                except UnicodeEncodeError:
+                    raise _RefusedError(f"{path} would not be UTF-8 text any more") from None
+                self.batch.write(path, content, found.type, found.stat)
+            case ReplaceFile(path, before, content, type_):
+                found = self._writable(path)
+                self._unchanged(path, found, before)
+                if before == content and "symlink" not in (found.type, type_):
+                    self.batch.set_mode(path, type_, found.stat)
+                else:
+                    self.batch.write(path, content, type_, found.stat)
+            case DeleteFile(path, content):
+                found = self._writable(path)
+                self._unchanged(path, found, content)
+                self.batch.remove(path, found.stat)
+                self._gone.add(path)
+
+    def _safe(self, path: RelPath) -> None:
         try:
-            step()
-        except OSError:
-            failed += 1
-    return failed
+            rel_path(path)
+        except UnsafePathError as error:
+            raise _RefusedError(error.what) from error
+        for folder in folders_above(path):
+            try:
+                mode = os.lstat(os.path.join(self.root, folder)).st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                return
+            if stat.S_ISLNK(mode):
+                raise _RefusedError(f"{folder} is a link, which is not followed", stale=True)
+            if not stat.S_ISDIR(mode) and folder not in self._gone:
+                raise _RefusedError(f"{folder} is a file, not a folder", stale=True)
 
+    def _present(self, path: RelPath) -> _Found:
+        """The file that an operation works on, under its name before the plan."""
+        origin = self._from.get(path, path)
+        if origin not in self._looked:
+            self._looked[origin] = _look(os.path.join(self.root, origin))
+        found = self._looked[origin]
+        if found is None:
+            raise _RefusedError(f"{path} is gone", stale=True)
+        return found
 
-def _check(root: str, operation: Operation, plan: EditPlan) -> None:
-    """Refuses what has moved on since the plan was made, before anything is written."""
-    path = operation.path
-    _stays_below(root, path)
-    match operation:
-        case CreateFile():
-            if os.path.lexists(os.path.join(root, path)) and _exactly(root, path):
-                raise _Stale(f"{path} exists meanwhile")
-        case RenameFile(old_path=old):
-            _stays_below(root, old)
-            if _read(old, os.path.join(root, old)) is None:
-                raise _Stale(f"{old} is gone meanwhile")
-            same = old.casefold() == path.casefold()
-            if os.path.lexists(os.path.join(root, path)) and not same:
-                raise _Stale(f"{path} exists meanwhile")
-        case EditText(before=before):
-            there = _source(root, path, plan)
-            if there is None or there.text != before:
-                raise _Stale(f"{path} has changed meanwhile")
-        case DeleteFile(content=content):
-            there = _read(path, os.path.join(root, path))
-            if there is None or there.content != content:
-                raise _Stale(f"{path} has changed meanwhile")
-        case ReplaceFile(before=before):
-            there = _source(root, path, plan)
-            if there is None or there.content != before:
-                raise _Stale(f"{path} has changed meanwhile")
+    def _writable(self, path: RelPath) -> _Found:
+        found = self._present(path)
+        if found.type != "symlink" and not found.stat.st_mode & 0o222:
+            raise _RefusedError(f"{path} is read-only")
+        return found
 
+    def _unchanged(self, path: RelPath, found: _Found, content: bytes) -> None:
+        if found.content != content:
+            raise _RefusedError(f"{path} changed meanwhile", stale=True)
 
-def _source(root: str, path: RelPath, plan: EditPlan) -> LiveFile | None:
-    """The file under a path that the plan may only give it by a rename."""
-    for operation in plan.operations:
-        if isinstance(operation, RenameFile) and operation.path == path:
-            return _read(path, os.path.join(root, operation.old_path))
-    return _read(path, os.path.join(root, path))
-
-
-def _stays_below(root: str, path: RelPath) -> None:
-    """Refuses a path whose folders lead out of the root through a link, or into a .git."""
-    rel_path(path)
-    top = os.path.realpath(root)
-    folder = os.path.realpath(os.path.dirname(os.path.join(root, path)))
-    if folder != top and not folder.startswith(top.rstrip(os.sep) + os.sep):
-        raise UnsafePathError(f"{path} leads out of {root} through a link")
-    inside = os.path.relpath(folder, top).replace(os.sep, "/")
-    if inside != ".":
-        rel_path(inside)
-
-
-def _perform(root: str, operation: Operation) -> Iterator[Undo]:
-    full = os.path.join(root, operation.path)
-    match operation:
-        case CreateFile(content=content, type=kind):
-            yield from _make_folders(os.path.dirname(full))
-            _write(full, content, kind, mode=None)
-            yield lambda: os.unlink(full)
-        case RenameFile(old_path=old):
-            source = os.path.join(root, old)
-            yield from _make_folders(os.path.dirname(full))
-            os.rename(source, full)
-            yield lambda: os.rename(full, source)
-            yield from _drop_empty_folders(root, os.path.dirname(source))
-        case DeleteFile():
-            yield from _set_aside(full, lambda: os.unlink(full))
-            yield from _drop_empty_folders(root, os.path.dirname(full))
-        case EditText(edits=edits, before=before):
-            with open(full, "rb") as file:
-                old = file.read()
-            new = encode(apply_edits(before, edits), old)
-            yield from _overwrite(full, new, None)
-        case ReplaceFile(content=content, type=kind):
-            yield from _overwrite(full, content, kind)
-
-
-def _overwrite(full: str, content: bytes, kind: FileType | None) -> Iterator[Undo]:
-    """Replaces a file; ``kind`` None keeps its type and mode."""
-    status = os.lstat(full)
-    mode = stat.S_IMODE(status.st_mode) if stat.S_ISREG(status.st_mode) else None
-    if kind == "executable" and mode is not None:
-        mode |= (mode & 0o444) >> 2
-    elif kind == "file" and mode is not None:
-        mode &= ~0o111
-    yield from _set_aside(full, lambda: _write(full, content, kind or "file", mode))
-
-
-def _set_aside(full: str, act: Callable[[], None]) -> Iterator[Undo]:
-    """Keeps what is there for the undo while something is done to it."""
-    status = os.lstat(full)
-    if stat.S_ISLNK(status.st_mode):
-        target = os.readlink(full)
-        act()
-        yield lambda: _link(full, os.fsencode(target))
-        return
-    with open(full, "rb") as file:
-        content = file.read()
-    act()
-    kind: FileType = "file"
-    yield lambda: _write(full, content, kind, stat.S_IMODE(status.st_mode))
-
-
-def _write(full: str, content: bytes, kind: FileType, mode: int | None) -> None:
-    """Puts a whole file in place at once: a reader sees the old or the new, never a part."""
-    if kind == "symlink":
-        _link(full, content)
-        return
-    fresh = _beside(full)
-    default = 0o777 if kind == "executable" else 0o666
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), default)
-    try:
-        with open(fd, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if mode is not None:
-            os.chmod(fresh, mode)
-        os.replace(fresh, full)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(fresh)
-        raise
-
-
-def _link(full: str, target: bytes) -> None:
-    fresh = _beside(full)
-    os.symlink(os.fsdecode(target), fresh)
-    os.replace(fresh, full)
-
-
-def _beside(full: str) -> str:
-    folder = os.path.dirname(full)
-    return os.path.join(folder, f".massgen-ls-{secrets.token_hex(6)}.tmp")
-
-
-def _make_folders(folder: str) -> Iterator[Undo]:
-    missing: list[str] = []
-    while not os.path.isdir(folder):
-        missing.append(folder)
-        folder = os.path.dirname(folder)
-    for name in reversed(missing):
-        os.mkdir(name)
-        yield lambda name=name: os.rmdir(name)
-
-
-def _drop_empty_folders(root: str, folder: str) -> Iterator[Undo]:
-    """Removes folders that a deletion left empty, as git does."""
-    top = os.path.realpath(root)
-    while os.path.realpath(folder) != top:
+    def _free(self, path: RelPath, moved: _Found | None) -> None:
         try:
-            os.rmdir(folder)
-        except OSError:
+            there = os.lstat(os.path.join(self.root, path))
+        except (FileNotFoundError, NotADirectoryError):
             return
-        yield lambda folder=folder: os.mkdir(folder)
-        folder = os.path.dirname(folder)
+        if path in self._gone or (moved is not None and os.path.samestat(there, moved.stat)):
+            return
+        if not stat.S_ISDIR(there.st_mode):
+            raise _RefusedError(f"{path} exists already", stale=True)
+        if not any(folder == path for gone in self._gone for folder in folders_above(gone)):
+            raise _RefusedError(f"{path} is a folder")

@@ -117,7 +117,7 @@ def unittest(text: str) -> list[str]:
 
 
 _PYTEST_SUMMARY = re.compile(r"^=+ short test summary info =+$", re.MULTILINE)
-_PYTEST_LINE = re.compile(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", re.MULTILINE)
+_PYTEST_LINE = re.compile(r"^(?:(?:FAILED|ERROR) |SUBFAILED ?)(\S.*?)(?: - .*)?$", re.MULTILINE)
 
 
 def pytest(text: str) -> list[str]:

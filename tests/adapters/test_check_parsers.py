@@ -238,8 +238,11 @@ def test_a_name_is_never_endless() -> None:
 
 # Pieces that the patterns look for, so that random text comes near to them.
 PIECES = st.sampled_from(
-    [*"=:-> \n.(a1", "FAIL", "FAIL\t", "not ok 1 - ", "# Subtest: ", "failures:\n    ", "● ", "✖ "]
-    + ["=" * 70, "--> ", "short test summary info", "a.py:1:1: ", "\x1b]", "\x1b[0m", "-- FAIL: "]
+    (
+        *"=:-> \n.(a1",
+        *("FAIL", "FAIL\t", "not ok 1 - ", "# Subtest: ", "failures:\n    ", "● ", "✖ ", "=" * 70),
+        *("--> ", "short test summary info", "a.py:1:1: ", "\x1b]", "\x1b[0m", "--- FAIL: "),
+    )
 )
 
 
@@ -253,8 +256,10 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "piece",
-    ["=", " ", "a", "● ", "--- FAIL: ", "✖ (1", "    x\n", "a.py:1:1: x\n", "\x1b]", "( "]
-    + ["not ok 1 ", "a:1", "FAIL\t", " (1 > "],
+    [
+        *("=", " ", "a", "● ", "--- FAIL: ", "✖ (1", "    x\n", "a.py:1:1: x\n", "\x1b]", "( "),
+        *("not ok 1 ", "a:1", "FAIL\t", " (1 > "),
+    ],
 )
 def test_megabytes_of_the_same_are_read_in_linear_time(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))

@@ -90,7 +90,7 @@ async def test_a_check_that_hangs_is_ended(desk: Desk) -> None:
         (("no-such-program-anywhere",), "was not found on PATH"),
         (("{python}", "-m", "no_such_module"), "no module no_such_module"),
         (("sh", "-c", "no-such-program-anywhere"), "was not found"),
-        (("nul\0inside",), "cannot be started"),
+        (("{python}", "nul\0inside"), "cannot be started"),
     ],
 )
 async def test_what_cannot_start_is_broken_and_says_what_to_do(
@@ -110,6 +110,12 @@ async def test_much_output_keeps_its_end(desk: Desk) -> None:
     told = await desk.python("print('x' * 3_000_000); print('the end'); raise SystemExit(1)")
     assert len(told.output) <= SHOWN + 1
     assert told.output.rstrip().endswith("the end")
+
+
+async def test_output_cannot_act_on_a_terminal(desk: Desk) -> None:
+    told = await desk.python(r"print('\x1b[2J\x1b]0;title\x07a\x08b\x9b1m\x1bc')")
+    shown = told.output + "".join(said.text for said in desk.said)
+    assert not [c for c in shown if (c < " " and c != "\n") or "\x7f" <= c <= "\x9f"]
 
 
 async def test_bytes_that_are_no_text_are_shown_as_they_can_be(desk: Desk) -> None:

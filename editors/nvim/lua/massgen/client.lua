@@ -1,0 +1,243 @@
+---Finds the server, starts it when it is not there, and says how this plug-in talks to it.
+
+local say = require('massgen.say')
+
+local M = {}
+
+---Whether a client is massgen-ls, whatever its user calls it.
+---@param client vim.lsp.Client
+---@return boolean
+function M.is_ours(client)
+  local offered =
+    vim.tbl_get(client.server_capabilities or {}, 'executeCommandProvider', 'commands')
+  return type(offered) == 'table' and vim.list_contains(offered, 'massgen.run')
+end
+
+---Every massgen-ls that runs.
+---@return vim.lsp.Client[]
+function M.all()
+  return vim.tbl_filter(function(client)
+    return M.is_ours(client) and not client:is_stopped()
+  end, vim.lsp.get_clients())
+end
+
+---@param name string
+---@param client vim.lsp.Client
+local function holds(client, name)
+  return client.root_dir ~= nil and vim.fs.relpath(client.root_dir, name) ~= nil
+end
+
+---A buffer that shows a file, or will.
+---@param bufnr integer
+---@return string?  Its path
+local function file_of(bufnr)
+  local name = vim.api.nvim_buf_get_name(bufnr)
+  if vim.bo[bufnr].buftype ~= '' or name == '' or name:match('^%a[%w+.-]*:') then
+    return nil
+  end
+  return name
+end
+
+---The server for a buffer: one attached to it, or the one whose project it belongs to; for a
+---buffer without a file that of the current folder, and then the only one there is.
+---@param bufnr integer
+---@return vim.lsp.Client?
+function M.find(bufnr)
+  for _, client in ipairs(vim.lsp.get_clients({ bufnr = bufnr })) do
+    if M.is_ours(client) and not client:is_stopped() then
+      return client
+    end
+  end
+  local name = file_of(bufnr)
+  local clients = M.all()
+  for _, client in ipairs(clients) do
+    if holds(client, name or assert(vim.uv.cwd())) then
+      return client
+    end
+  end
+  return not name and #clients == 1 and clients[1] or nil
+end
+
+---One more listener beside those of the user's own configuration.
+---@param theirs? function|function[]
+---@param ours function
+---@return function[]
+local function with(theirs, ours)
+  local all = type(theirs) == 'table' and vim.list_slice(theirs) or { theirs }
+  table.insert(all, ours)
+  return all
+end
+
+---Calls back with the server for a buffer; starts it first when it is not there. When that cannot
+---be done the user is told why, and nothing is called.
+---@param bufnr integer
+---@param callback fun(client: vim.lsp.Client)
+function M.with(bufnr, callback)
+  local running = M.find(bufnr)
+  if running then
+    callback(running)
+    return
+  end
+  local config = vim.lsp.config['massgen']
+  if not config then
+    say.error('there is no lsp/massgen.lua on the runtimepath: is the plug-in installed whole?')
+    return
+  end
+  config = vim.deepcopy(config)
+  local cmd = config.cmd
+  if type(cmd) == 'table' and vim.fn.executable(cmd[1]) == 0 then
+    say.error(
+      ('%s is not to be found. Install it, or say where it is: '):format(cmd[1])
+        .. "vim.lsp.config('massgen', { cmd = { '/path/to/massgen-ls', 'serve', '--stdio' } })"
+    )
+    return
+  end
+  local source = file_of(bufnr) or assert(vim.uv.cwd()) .. '/.'
+  if type(config.root_dir) ~= 'string' then
+    config.root_dir = vim.fs.root(source, config.root_markers or { '.git' })
+  end
+  if not config.root_dir then
+    say.error(('%s is not in a git repository: go into one, or `git init`'):format(source))
+    return
+  end
+  local waiting = true
+  config.on_init = with(config.on_init, function(client)
+    if waiting then
+      waiting = false
+      -- Once the buffers are attached: the server has to know their unsaved text.
+      vim.schedule(function()
+        M.attach_all(client)
+        callback(client)
+      end)
+    end
+  end)
+  config.on_exit = with(config.on_exit, function(code)
+    if waiting then
+      waiting = false
+      vim.schedule(function()
+        say.error(('the server ended at once (%d); :LspLog may say why'):format(code))
+      end)
+    end
+  end)
+  vim.lsp.start(config, { bufnr = bufnr, attach = file_of(bufnr) ~= nil })
+end
+
+---Sends `massgen/<verb>`; what goes wrong is told to the user.
+---@param client vim.lsp.Client
+---@param verb string
+---@param params table
+---@param callback? fun(result: any)
+function M.request(client, verb, params, callback)
+  local sent = client:request('massgen/' .. verb, params, function(err, result)
+    if err then
+      say.error(err.message)
+    elseif callback then
+      callback(result)
+    end
+  end)
+  if not sent then
+    say.error('the server has gone away; try again, which starts it')
+  end
+end
+
+---Lets the server know every loaded file of its project, also those without a filetype: agents
+---start from what is on the screen.
+---@param client vim.lsp.Client
+function M.attach_all(client)
+  for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
+    if vim.api.nvim_buf_is_loaded(bufnr) then
+      M.attach(client, bufnr)
+    end
+  end
+end
+
+---@param client vim.lsp.Client
+---@param bufnr integer
+function M.attach(client, bufnr)
+  local name = file_of(bufnr)
+  if name and holds(client, name) and not vim.lsp.buf_is_attached(bufnr, client.id) then
+    vim.lsp.buf_attach_client(bufnr, client.id)
+  end
+end
+
+---What the server asks and tells, beyond what Neovim answers well enough by itself.
+---@return table<string, lsp.Handler>
+function M.handlers()
+  return {
+    ['massgen/event'] = function(_, params, ctx)
+      require('massgen.runs').hear(params, ctx.client_id)
+    end,
+    ['workspace/applyEdit'] = function(_, params, ctx)
+      return require('massgen.edits').apply(params, ctx)
+    end,
+    ['window/showMessageRequest'] = function(_, params)
+      return require('massgen.questions').ask(params)
+    end,
+  }
+end
+
+---Commands of code actions that are better asked here than sent at once.
+---@return table<string, fun(command: lsp.Command, ctx: table)>
+function M.commands()
+  return {
+    ['massgen.run'] = function(command, ctx)
+      require('massgen.actions').run_command(command, ctx)
+    end,
+  }
+end
+
+---Follows the servers of this session. Harmless when called twice.
+function M.watch()
+  local group = vim.api.nvim_create_augroup('massgen', {})
+  vim.api.nvim_create_autocmd('LspAttach', {
+    group = group,
+    desc = 'massgen-ls: the other loaded files of the project',
+    callback = function(args)
+      local client = vim.lsp.get_client_by_id(args.data.client_id)
+      -- Attaching fires this again for each buffer: only the first has to do it.
+      if client and M.is_ours(client) and vim.tbl_count(client.attached_buffers) <= 1 then
+        vim.schedule(function()
+          M.attach_all(client)
+        end)
+      end
+    end,
+  })
+  vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufNewFile', 'BufFilePost' }, {
+    group = group,
+    desc = 'massgen-ls: files that have no filetype',
+    callback = function(args)
+      for _, client in ipairs(M.all()) do
+        vim.schedule(function()
+          if vim.api.nvim_buf_is_loaded(args.buf) and not client:is_stopped() then
+            M.attach(client, args.buf)
+          end
+        end)
+      end
+    end,
+  })
+  vim.api.nvim_create_autocmd('LspDetach', {
+    group = group,
+    desc = 'massgen-ls: its runs end with it',
+    callback = function(args)
+      local id = args.data.client_id
+      vim.schedule(function()
+        local client = vim.lsp.get_client_by_id(id)
+        if not client or client:is_stopped() then
+          require('massgen.runs').lose(id)
+        end
+      end)
+    end,
+  })
+  vim.api.nvim_create_autocmd('LspProgress', {
+    group = group,
+    desc = 'massgen-ls: one line that says what happens',
+    callback = function(args)
+      local client = vim.lsp.get_client_by_id(args.data.client_id)
+      if client and M.is_ours(client) then
+        require('massgen.progress').show(args.data.params)
+      end
+    end,
+  })
+end
+
+return M

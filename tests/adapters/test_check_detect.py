@@ -54,9 +54,7 @@ RUFF = "ruff check --no-cache --output-format concise ."
             {"yarn-test": "yarn run test"},
         ),
         (
-            {
-                "package.json": '{"scripts": {"test": "echo \\"Error: no test specified\\"; exit 1"}}'
-            },
+            {"package.json": '{"scripts": {"test": "echo \\"no test specified\\"; exit 1"}}'},
             {},
         ),
         ({"package.json": '{"scripts": {"test": "jest --watch"}}'}, {}),

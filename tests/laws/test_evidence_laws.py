@@ -42,14 +42,17 @@ def test_a_candidate_equal_to_the_base_breaks_and_mends_nothing(base: list[Check
     assert told.fixed == ()
 
 
-@given(named, named, st.integers(0, 1), st.sampled_from("abcd"))
-def test_one_more_failure_on_the_base_never_adds_a_new_one(
-    base: list[CheckResult], mine: list[CheckResult], at: int, failure: str
+@given(named, named, st.sampled_from("abcd"))
+def test_one_more_failure_of_the_base_never_adds_a_new_one(
+    base: list[CheckResult], mine: list[CheckResult], failure: str
 ) -> None:
-    at %= len(base)
-    worse = list(base)
-    more = tuple(sorted((*base[at].failures, failure)))
-    worse[at] = replace(base[at], outcome="failed", failures=more, exit_code=1)
+    # In every run: a failure that only some runs have makes its name flaky, which is another law.
+    worse = [
+        replace(
+            run, outcome="failed", failures=tuple(sorted((*run.failures, failure))), exit_code=1
+        )
+        for run in base
+    ]
     before = Counter(weigh("t", base, mine).new_failures)
     assert Counter(weigh("t", worse, mine).new_failures) <= before
 

@@ -249,7 +249,7 @@ class Worktrees(Protocol):
         """Makes worktrees ahead, so that the next ``count`` leases are quick."""
         ...
 
-    async def fingerprint(self, snapshot: Snapshot, rules: WorktreeRules) -> str:
+    async def fingerprint(self, snapshot: Snapshot, run: RunId, rules: WorktreeRules) -> str:
         """Changes whenever the ignored files that ``rules.include`` brings in do; cheap."""
         ...
 

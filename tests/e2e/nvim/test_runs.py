@@ -241,7 +241,7 @@ def test_the_user_types_on_and_a_conflict_is_reported_and_not_written(
     nvim.until("typed", "vim.api.nvim_buf_get_lines(0, 4, 5, true)[1] == 'mine'")
     mine = _lines(nvim, two)
     nvim.command(f"buffer {one}")
-    nvim.keys("Gotyping still")
+    nvim.keys("16Gotyping still")
     os.close(held)
     applied = nvim.wait_for("MassgenApplied")
     assert [each["path"] for each in applied["conflicts"]] == ["two.py"]
@@ -269,7 +269,7 @@ def test_the_user_types_on_and_a_conflict_is_reported_and_not_written(
     nvim.keys("u")
     nvim.until("undone", "vim.fn.getline(1) == 'unsaved_one = 1'")
     alone = [*before[one][:5], "typed meanwhile", *before[one][5:]]
-    assert _lines(nvim, one) == [*alone, "typing still"]
+    assert _lines(nvim, one) == [*alone[:16], "typing still", *alone[16:]]
 
 
 # ── cancelling ──────────────────────────────────────────────────────────────────────────────────
@@ -428,7 +428,7 @@ def test_a_plain_client_runs_a_task_by_a_command_and_the_winner_lands(
     )
     nvim.wait_for("select")
     made, new = project / "pkg/made.py", project / "new_name.py"
-    nvim.until("the winner", "vim.fn.getbufline(vim.fn.bufnr(...), 6)[1] == 'FIVE = 5'", str(two))
+    nvim.until("the winner", "vim.fn.getbufline(vim.fn.bufnr(...), 5)[1] == 'FIVE = 5'", str(two))
     nvim.until("the winner", "vim.fn.bufloaded(...) == 1", str(made))
     nvim.until("deleted", "vim.uv.fs_stat(...) == nil", str(project / "gone.py"))
     landed = _replaced(before[one], unsaved_one="unsaved_one = 2", one_10="TEN = 10")

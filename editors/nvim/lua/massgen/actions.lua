@@ -204,7 +204,7 @@ end
 ---Lets the user pick a run, then shows it.
 function M.pick()
   client_of.with(resolve_buffer(), function(client)
-    client_of.request(client, 'list', {}, function(result)
+    client_of.request(client, 'list', vim.empty_dict(), function(result)
       if #result.runs == 0 then
         say.info('there are no runs yet: `:Massgen {task}` starts one')
         return

@@ -409,8 +409,9 @@ def verdict(state: RunState) -> Verdict:
         c for c in kept if c not in {m for card in cards for m in card.cluster.members}
     )
     ended = decide(cards, state.ballots)
-    missing = [s.seat for s in state.seats if s.outcome != "done"]
-    note = f" Without a candidate in the vote: {', '.join(missing)}." if missing else ""
+    judged = {c.seat for c in state.candidates if c.id not in unjudged}
+    missing = [f"{s.seat} ({_end(s)})" for s in state.seats if s.seat not in judged]
+    note = f" Without a candidate: {', '.join(missing)}." if missing else ""
     if state.late:
         note = f" Time ran out.{note}"
     return replace(ended, why=ended.why + note, ranking=(*ended.ranking, *unjudged))

@@ -213,7 +213,7 @@ def _common_suffix(a: str, b: str, limit: int) -> int:
 
 
 def _line_start(text: str, at: int) -> int:
-    """The last place at or before ``at`` that follows a newline: a line's start in both texts."""
+    """The last place up to ``at`` after a newline: a line starts there in both texts."""
     return text.rfind("\n", 0, at) + 1
 
 

@@ -26,7 +26,8 @@ def weigh(check: str, base: Sequence[CheckResult], mine: Sequence[CheckResult]) 
         The evidence. Where the base was never judged, or its failures have no names, the check
         holds nothing against anyone that it cannot prove, and ``note`` says so.
     """
-    outcome = min((r.outcome for r in mine), key=_BEST_FIRST.index, default="broken")
+    seen: set[CheckOutcome] = {r.outcome for r in mine}
+    outcome: CheckOutcome = next((o for o in _BEST_FIRST if o in seen), "broken")
     judged = [r for r in base if r.outcome in ("passed", "failed")]
     if not judged or not mine:
         return Evidence(check, outcome, (), (), (), note=_silence(check, base, mine))

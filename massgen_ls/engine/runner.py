@@ -95,16 +95,20 @@ class Runner:
     async def drive(self) -> None:
         """Runs until there is a verdict; everything it started has ended when it returns."""
         in_flight: dict[Step, asyncio.Task[None]] = {}
+        cancelled: set[Step] = set()
         async with asyncio.TaskGroup() as group:
             deadline = group.create_task(self._deadline())
             while self.state.verdict is None:
                 self._changed.clear()
-                wanted = next_steps(self.state)
                 for step in [s for s in in_flight if in_flight[s].done()]:
                     del in_flight[step]
-                for step, task in in_flight.items():
-                    if step not in wanted:
-                        task.cancel()
+                    if self._left_open(step):
+                        await self.append(*_given_up(step))
+                wanted = next_steps(self.state)
+                for step in in_flight.keys() - wanted - cancelled:
+                    # Once: a second cancel would cut off the seat that records what is left.
+                    cancelled.add(step)
+                    in_flight[step].cancel()
                 settle = next((s for s in wanted if isinstance(s, Settle)), None)
                 if settle is not None and not in_flight:
                     await self.append(RunSettled(settle.verdict))
@@ -113,7 +117,18 @@ class Runner:
                     if not isinstance(step, Settle):
                         in_flight[step] = group.create_task(self._perform(step), name=str(step))
                 await self._changed.wait()
-            deadline.cancel()
+            # Settled by somebody else, who took us for dead: whatever still runs is not wanted.
+            for task in (deadline, *in_flight.values()):
+                task.cancel()
+
+    def _left_open(self, step: Step) -> bool:
+        """Whether a step that is over has left a seat that everybody would wait for."""
+        if not isinstance(step, MakeAttempt):
+            return False
+        seat = self.state.seat(step.seat)
+        if seat is None or seat.attempt != step.attempt:
+            return False
+        return seat.phase == "working" or (seat.phase == "ended" and not seat.captured)
 
     async def _deadline(self) -> None:
         spec = self.state.spec

@@ -31,11 +31,14 @@ class ScriptedDriver:
             yield Ended("missing", f"no script for {spec.id}")
             return
         news = script(brief, place)
+        ended = False
         try:
             async for item in news:
+                ended = isinstance(item, Ended)
                 yield item
         except (GeneratorExit, asyncio.CancelledError):
-            self.closed.append(str(spec.id))
+            if not ended:
+                self.closed.append(str(spec.id))
             raise
         finally:
             await news.aclose()

@@ -7,6 +7,7 @@ that turns it into ``is None`` leaves fewer findings and a wrong answer, which t
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,18 +64,22 @@ async def make_sample(folder: Path, processes: Processes, env: Mapping[str, str]
         GitError: git fails.
         FileExistsError: The folder is not empty.
     """
+    await asyncio.to_thread(_claim, folder)
+    await _git(processes, env, folder, "init", "--quiet", "--initial-branch=main")
+    await asyncio.to_thread(_write, folder, FIRST_COMMIT)
+    await _commit(processes, env, folder, "Invoices, money and a small query language")
+    await asyncio.to_thread(_write, folder, SECOND_COMMIT)
+    await _commit(processes, env, folder, "Discounts and the monthly statement")
+    await asyncio.to_thread(_write, folder, UNCOMMITTED)
+    await asyncio.to_thread(_write, folder, UNTRACKED)
+    ((path, text),) = BUFFER.items()
+    return Sample(folder, folder / path, text)
+
+
+def _claim(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty")
-    await _git(processes, env, folder, "init", "--quiet", "--initial-branch=main")
-    _write(folder, FIRST_COMMIT)
-    await _commit(processes, env, folder, "Invoices, money and a small query language")
-    _write(folder, SECOND_COMMIT)
-    await _commit(processes, env, folder, "Discounts and the monthly statement")
-    _write(folder, UNCOMMITTED)
-    _write(folder, UNTRACKED)
-    ((path, text),) = BUFFER.items()
-    return Sample(folder, folder / path, text)
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

@@ -72,7 +72,7 @@ class Money(object):
 
     def __add__(self, other: "Money") -> "Money":
         if self.currency != other.currency:
-            raise ValueError("no sum of %s and %s" % (self.currency, other.currency))
+            raise ValueError("no sum of %s, %s" % (self.currency, other.currency))
         return Money(self.cents + other.cents, self.currency)
 
     def __eq__(self, other: object) -> bool:

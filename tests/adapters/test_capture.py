@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,7 @@ from massgen_ls.adapters.git.capture import stays_inside
 from massgen_ls.core.candidate import Snapshot
 from massgen_ls.core.changes import FileChange
 from massgen_ls.ports import Captured
-from tests.fakes.repositories import PLAIN, RUN, Rooms, UserRepo
-
-ROOT = os.geteuid() == 0
+from tests.fakes.repositories import PLAIN, READS_EVERYTHING, RUN, Rooms, UserRepo
 
 
 def by_path(captured: Captured) -> dict[str, FileChange]:
@@ -241,7 +239,7 @@ async def test_huge_and_special_files_are_kept_out(rooms: Rooms, taken: Snapshot
     assert {note.partition(":")[0] for note in made.notes} == {"a.py", "core.dump", "gone.py"}
 
 
-@pytest.mark.skipif(ROOT, reason="root reads everything")
+@pytest.mark.skipif(READS_EVERYTHING, reason="root reads everything")
 async def test_unreadable_files_and_folders_are_kept_out(rooms: Rooms, taken: Snapshot):
     async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
         top = Path(lease.path)
@@ -325,14 +323,14 @@ async def test_files_hidden_by_the_agents_own_ignore_rules_stay_out(rooms: Rooms
 
 async def test_processes_of_the_agent_do_not_hold_the_lease(rooms: Rooms, taken: Snapshot):
     async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
-        child = subprocess.Popen(["sleep", "60"], cwd=lease.home, close_fds=False)
+        child = await asyncio.create_subprocess_exec("sleep", "60", cwd=lease.home, close_fds=False)
         first = lease.path
     try:
         async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
             assert lease.path == first
     finally:
         child.kill()
-        child.wait()
+        await child.wait()
 
 
 NAMES = st.lists(st.sampled_from(["..", ".", "a", "b", ".git", ""]), min_size=1, max_size=6)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,15 @@ from massgen_ls.core.errors import StorageError, WorkspaceError
 from massgen_ls.core.task import RunId
 from massgen_ls.ports import Buffer
 from tests.fakes.processes import PlainProcesses
-from tests.fakes.repositories import PLAIN, RUN, Rooms, UserRepo, environ, untouched
+from tests.fakes.repositories import (
+    PLAIN,
+    READS_EVERYTHING,
+    RUN,
+    Rooms,
+    UserRepo,
+    environ,
+    untouched,
+)
 
 ROOT = os.geteuid() == 0
 
@@ -339,9 +346,7 @@ async def test_conflicts_are_recorded_with_their_markers(repo: UserRepo, rooms: 
     repo.commit("side", **{"a.py": "side\n"})
     repo.git("checkout", "-q", "main")
     repo.commit("ours", **{"a.py": "ours\n"})
-    done = subprocess.run(
-        ["git", how, "side"], cwd=repo.top, env=repo.environ, capture_output=True, check=False
-    )
+    done = repo.attempt(how, "side")
     assert done.returncode != 0
     with untouched(repo.top):
         taken = await rooms.take(repo.top)
@@ -528,7 +533,7 @@ async def test_huge_untracked_files_and_special_files_are_left_out(repo: UserRep
     assert any("a.py" in note for note in taken.notes)
 
 
-@pytest.mark.skipif(ROOT, reason="root reads everything")
+@pytest.mark.skipif(READS_EVERYTHING, reason="root reads everything")
 async def test_unreadable_files_and_folders_are_left_out(repo: UserRepo, rooms: Rooms):
     repo.write("secret", "s").chmod(0)
     repo.write("closed/x", "x")

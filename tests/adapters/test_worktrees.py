@@ -20,8 +20,6 @@ from massgen_ls.core.task import RunId, WorktreeRules
 from tests.fakes.processes import PlainProcesses
 from tests.fakes.repositories import PLAIN, RUN, Rooms, UserRepo, environ, state_of, untouched
 
-ROOT = os.geteuid() == 0
-
 
 def content_of(folder: str) -> dict[str, tuple[int, str]]:
     return {p: s for p, s in state_of(Path(folder)).items() if not p.startswith(".git")}
@@ -383,6 +381,41 @@ async def test_set_up_runs_again_when_somebody_touched_what_it_made(
     assert log.read_text() == "xx"
 
 
+async def test_ignored_files_that_changed_come_along_with_the_next_run(
+    provisioned: UserRepo, rooms: Rooms
+):
+    taken = await rooms.take(provisioned.top)
+    rules = WorktreeRules(include=(".env",))
+    for number in range(2):
+        provisioned.write(".env", f"SECRET={number}\n")
+        again = await rooms.take(provisioned.top, run=RunId(f"run{number}"))
+        assert again.commit == taken.commit
+        async with rooms.worktrees.lease(again, RunId(f"run{number}"), rules) as lease:
+            assert Path(lease.path, ".env").read_text() == f"SECRET={number}\n"
+
+
+async def test_an_interrupted_set_up_leaves_nothing_behind(repo: UserRepo, rooms: Rooms):
+    taken = await rooms.take(repo.top)
+    await rooms.worktrees.warm(taken, 1)
+    code = "import os; os.mkdir('half'); print('go', flush=True); import time; time.sleep(60)"
+    rules = WorktreeRules(setup=((sys.executable, "-c", code),))
+    tree = Path(taken.shadow).parent / "trees/0/tree"
+
+    async def lease_it() -> None:
+        async with rooms.worktrees.lease(taken, RUN, rules):
+            pytest.fail("the set-up does not end by itself")
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(lease_it())
+        async with asyncio.timeout(20):
+            while not (tree / "half").exists():  # noqa: ASYNC110 - a folder has no event
+                await asyncio.sleep(0.005)
+        task.cancel()
+    async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+        assert Path(lease.path) == tree
+        assert not (tree / "half").exists()
+
+
 @pytest.mark.parametrize("argv", [("no-such-program",), (sys.executable, "-c", "1/0")])
 async def test_a_failing_set_up_is_a_clear_error(
     repo: UserRepo, rooms: Rooms, argv: tuple[str, ...]
@@ -490,7 +523,7 @@ async def test_the_trash_is_emptied_in_the_background(repo: UserRepo, tmp_path: 
         async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
             assert not os.path.exists(os.path.join(lease.path, "d" * 8))
         async with asyncio.timeout(20):
-            while os.listdir(tmp_path / "cache/trash"):
+            while os.listdir(tmp_path / "cache/trash"):  # noqa: ASYNC110 - a folder has no event
                 await asyncio.sleep(0.01)
 
 

@@ -19,10 +19,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from massgen_ls.adapters.git.rooms import GitRooms
+from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.core.candidate import Snapshot
 from massgen_ls.core.task import RunId, WorktreeRules
 from massgen_ls.ports import Buffer, SnapshotRequest
-from tests.fakes.processes import PlainProcesses
 from tests.fakes.repositories import UserRepo, environ
 
 ROUNDS = 5
@@ -56,6 +56,11 @@ def lstat_walk(top: str) -> None:
                     entry.stat(follow_symlinks=False)
 
 
+def show(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 async def timed(act: Callable[[], Awaitable[object]]) -> float:
     began = time.perf_counter()
     await act()
@@ -69,7 +74,7 @@ async def median(act: Callable[[], Awaitable[object]], rounds: int = ROUNDS) -> 
 def say(what: str, took: float, limit: str, floor: float, goal: float | None = None) -> None:
     ratio = took / floor
     verdict = "" if goal is None else f"  goal ≤ {goal}  {'ok' if ratio <= goal else 'MISSED'}"
-    print(f"{what:<42}{took:9.1f} ms   {ratio:6.2f} × {limit} ({floor:.1f} ms){verdict}", flush=True)
+    show(f"{what:<42}{took:9.1f} ms   {ratio:6.2f} × {limit} ({floor:.1f} ms){verdict}")
 
 
 async def main(count: int) -> None:
@@ -81,10 +86,8 @@ async def main(count: int) -> None:
         repo = build(base / "repo", home, count)
         await asyncio.sleep(1.1)  # Past the second in which git compares contents.
         repo.git("status")
-        processes = PlainProcesses()
-        async with GitRooms(
-            processes, base / "cache", environ(home), os.cpu_count() or 2
-        ) as rooms:
+        processes = HostProcesses()
+        async with GitRooms(processes, base / "cache", environ(home), os.cpu_count() or 2) as rooms:
             await measure(base, repo, rooms)
 
 
@@ -98,7 +101,7 @@ async def measure(base: Path, repo: UserRepo, rooms: GitRooms) -> None:
 
     began = time.perf_counter()
     await take()
-    print(f"first snapshot (makes the shadow): {(time.perf_counter() - began) * 1000:.1f} ms")
+    show(f"first snapshot (makes the shadow): {(time.perf_counter() - began) * 1000:.1f} ms")
     for number in range(10):
         repo.write(f"pkg{number}/mod0/f{number}.py", f"dirty = {number}\n")
     walk = await median(lambda: asyncio.to_thread(lstat_walk, str(repo.top)), 15)
@@ -193,7 +196,7 @@ async def measure(base: Path, repo: UserRepo, rooms: GitRooms) -> None:
         made = await lease.capture("s.last", "work")
         wanted = [(f.path, f.new_oid) for f in made.changes.files if f.new_oid]
         reading = await median(lambda: rooms.objects.read(taken, wanted), 9)
-        print(f"reading {len(wanted)} blobs: {reading:.1f} ms")
+        show(f"reading {len(wanted)} blobs: {reading:.1f} ms")
 
 
 async def lease_many_fresh(rooms: GitRooms, taken: Snapshot, many: int) -> None:

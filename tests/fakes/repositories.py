@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,18 @@ from tests.fakes.processes import PlainProcesses
 
 RUN = RunId("20261121-000000-aaaa")
 PLAIN = WorktreeRules()
+
+
+def _reads_everything() -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        closed = Path(folder, "closed")
+        closed.write_text("x")
+        closed.chmod(0)
+        return os.access(closed, os.R_OK)
+
+
+READS_EVERYTHING = _reads_everything()
+"""Whether permissions do not hold us back (root): then there is nothing to test about them."""
 
 
 def environ(home: Path) -> dict[str, str]:
@@ -46,7 +59,15 @@ class UserRepo:
 
     def git(self, *args: str, cwd: Path | str | None = None, stdin: bytes | None = None) -> str:
         """Runs git as the user would; fails the test when git fails."""
-        done = subprocess.run(
+        done = self.attempt(*args, cwd=cwd, stdin=stdin)
+        assert done.returncode == 0, (args, done.stderr)
+        return os.fsdecode(done.stdout)
+
+    def attempt(
+        self, *args: str, cwd: Path | str | None = None, stdin: bytes | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Runs git as the user would; it may fail."""
+        return subprocess.run(
             ["git", *args],
             cwd=cwd or self.top,
             env=self.environ,
@@ -54,8 +75,6 @@ class UserRepo:
             capture_output=True,
             check=False,
         )
-        assert done.returncode == 0, (args, done.stderr)
-        return os.fsdecode(done.stdout)
 
     def write(self, path: str, content: str | bytes) -> Path:
         """Writes a file below the top."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 import os
 from dataclasses import dataclass
 
+from massgen_ls.adapters.git.listings import Listing
 from massgen_ls.adapters.git.plumbing import Git, View
 from massgen_ls.adapters.git.repository import Repository
 from massgen_ls.adapters.git.staging import Staged, ignored, shown
@@ -67,17 +69,28 @@ def _inside(repository: Repository, path: str) -> str | None:
     return real.removeprefix(root) if real.startswith(root) else None
 
 
+def _on_disk(root: str, path: str) -> tuple[bytes | None, bool]:
+    """A file's bytes and executable bit; None when there is no such file. Blocking."""
+    try:
+        with open(os.path.join(root, path), "rb") as file:
+            return file.read(), bool(os.fstat(file.fileno()).st_mode & 0o100)
+    except OSError:
+        return None, False
+
+
 async def lay(
     git: Git,
     view: View,
     repository: Repository,
     buffers: tuple[Buffer, ...],
-    tracked: dict[str, tuple[str, str, str]],
+    tracked: Listing,
     staged: Staged,
 ) -> list[Laid]:
     """Chooses the buffers that belong into the snapshot and encodes them; notes the others."""
-    closed = [p for p, (_, mode, _) in tracked.items() if mode == "160000"] + staged.nested
-    known = set(tracked).union(staged.changed)
+    if not buffers:
+        return []
+    closed = tracked.gitlinks() + staged.nested
+    changed = set(staged.changed)
     chosen: dict[RelPath, Buffer] = {}
     for buffer in buffers:
         inside = _inside(repository, buffer.path)
@@ -93,20 +106,16 @@ async def lay(
             staged.notes.append(f"{shown(path)}: unsaved, but in a repository inside this one")
             continue
         chosen[path] = buffer
-    passed_by = await ignored(git, view, [path for path in chosen if path not in known])
+    passed_by = await ignored(
+        git, view, [path for path in chosen if path not in changed and path not in tracked]
+    )
     laid: list[Laid] = []
     for path, buffer in chosen.items():
         if path in passed_by:
             staged.notes.append(f"{shown(path)}: unsaved, but ignored by git")
             continue
-        full = os.path.join(repository.real_root, path)
-        try:
-            with open(full, "rb") as file:
-                on_disk = file.read()
-                bit = bool(os.fstat(file.fileno()).st_mode & 0o100)
-        except OSError:
-            on_disk, bit = None, False
-        mode = tracked[path][1] if path in tracked else "100644"
+        on_disk, bit = await asyncio.to_thread(_on_disk, repository.real_root, path)
+        mode = tracked.mode(path)
         if repository.settings.get("core.filemode", "true") == "false" or on_disk is None:
             bit = mode == "100755"
         laid.append(Laid(path, encode(buffer.text, buffer.encoding, on_disk), bit))

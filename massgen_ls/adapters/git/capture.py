@@ -7,6 +7,7 @@ worktree, so a capture costs one walk.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import shutil
@@ -15,7 +16,7 @@ from dataclasses import replace
 from massgen_ls.adapters.git.differences import differences
 from massgen_ls.adapters.git.plumbing import Git, View, names, storage_error
 from massgen_ls.adapters.git.shadow import Recipe, fresh_name
-from massgen_ls.adapters.git.snapshots import run_ref
+from massgen_ls.adapters.git.snapshots import run_ref, write_ref
 from massgen_ls.adapters.git.staging import HUGE, Staged, StagingRules, shown, stage, take_files
 from massgen_ls.adapters.git.trees import Place
 from massgen_ls.core.candidate import Snapshot
@@ -74,7 +75,7 @@ async def capture(
             huge=huge,
             huge_tracked=False,
             links=stays_inside,
-            exclude_file=place.exclude_file if os.path.exists(place.exclude_file) else None,
+            exclude_file=place.exclude_rules(),
             keep=frozenset(recipe.gitlinks),
         )
         staged = await stage(git, view, rules)
@@ -86,7 +87,7 @@ async def capture(
     except OSError as error:
         raise storage_error(error, place.top) from error
     finally:
-        if os.path.exists(index):
+        with contextlib.suppress(OSError):
             os.unlink(index)
 
 
@@ -123,7 +124,7 @@ async def _record(
         os.path.join(snapshot.shadow, "objects", "pack", "pack"),
         stdin="".join(f"{oid}\n" for oid in every).encode("ascii"),
     )
-    await git.run(view, "update-ref", run_ref(run, candidate), commit)
+    write_ref(snapshot.shadow, run_ref(run, candidate), commit)
     return Captured(tree, commit, found.changes, (*staged.notes, *found.notes))
 
 

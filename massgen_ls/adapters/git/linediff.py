@@ -29,8 +29,8 @@ _TOKEN = re.compile(r"\w+|[^\S\r\n]+|\r\n|.", re.DOTALL)
 def differ(old: Sequence[str], new: Sequence[str]) -> Sequence[Hunk]:
     """The hunks between two lists of lines (see `massgen_ls.core.diff.Differ`).
 
-    Lines may hold anything, also NULs, lone surrogates and lone carriage returns: they are compared
-    as strings.
+    Lines may hold anything, also NULs, lone surrogates and lone carriage returns: they are
+    compared as strings.
     """
     if len(old) + len(new) > _MOST_LINES:
         return _one_hunk(old, new)

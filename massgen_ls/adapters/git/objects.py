@@ -72,13 +72,13 @@ class GitObjects:
         """A folder that holds the snapshot's ``.gitattributes`` alone: `cat-file` reads files."""
         folder = os.path.join(shadow.snapshot_folder(snapshot.commit), "attributes")
         async with self._laying_out:
-            if os.path.isdir(folder):
+            if _is_folder(folder):
                 return folder
             beside = f"{folder}.{fresh_name()}"
             index = os.path.join(shadow.snapshot_folder(snapshot.commit), "index")
             try:
                 os.makedirs(beside)
-                if recipe.attributes and os.path.exists(index):
+                if recipe.attributes:
                     view = View(
                         shadow.git_dir, work_tree=beside, index=index, settings=recipe.settings
                     )
@@ -94,7 +94,7 @@ class GitObjects:
                 os.rename(beside, folder)
             except OSError as error:
                 shutil.rmtree(beside, ignore_errors=True)
-                if not os.path.isdir(folder):
+                if not _is_folder(folder):
                     raise storage_error(error, folder) from error
         return folder
 
@@ -143,3 +143,7 @@ class GitObjects:
             tree,
         )
         return said.decode("utf-8", "replace")
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)

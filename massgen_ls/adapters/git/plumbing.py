@@ -216,7 +216,7 @@ class Git:
         try:
             return await self._processes.run(command)
         except FileNotFoundError as error:
-            if not os.path.isdir(cwd):
+            if not _is_folder(cwd):
                 raise GitError(
                     f"The folder {cwd!r} is gone", "Something else removed it; start again."
                 ) from error
@@ -250,6 +250,10 @@ def storage_error(error: OSError, path: str) -> StorageError:
     """What to tell a person when our own folder fails."""
     where = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else path
     return StorageError(f"{where!r} cannot be written: {error.strerror or error}", _ROOM)
+
+
+def _is_folder(path: str) -> bool:
+    return os.path.isdir(path)
 
 
 def _last_line(stderr: bytes) -> str:

@@ -81,9 +81,11 @@ class Repository:
                     lines = file.read().split(b"\n")
             except OSError:
                 continue
-            for line in lines:
-                if line and not line.startswith((b"#", b'"')):
-                    queue.append(os.path.realpath(os.path.join(folder, os.fsdecode(line))))
+            queue.extend(
+                os.path.realpath(os.path.join(folder, os.fsdecode(line)))
+                for line in lines
+                if line and not line.startswith((b"#", b'"'))
+            )
         return tuple(found)
 
 
@@ -100,9 +102,7 @@ async def discover(git: Git, folder: str) -> Repository:
     Raises:
         WorkspaceError: There is none, it is bare, it is somebody else's, or git is unusable.
     """
-    if not os.path.isdir(folder):
-        raise WorkspaceError(f"The folder {folder!r} does not exist", "Open an existing folder.")
-    folder = os.path.abspath(folder)
+    folder = _existing(folder)
     await git.ready()
     # One process for all answers. "is it bare" (false by then) stands between the paths, so that
     # a path with a newline in it cannot shift them.
@@ -152,7 +152,7 @@ async def discover(git: Git, folder: str) -> Repository:
         real_root=real_root,
         prefix=prefix,
         git_dir=match[4],
-        common_dir=os.path.realpath(common),
+        common_dir=_resolved(common),
         head=match[8] or None,
         object_format=match[7],
         settings=settings,
@@ -160,6 +160,16 @@ async def discover(git: Git, folder: str) -> Repository:
         own_filters=tuple(sorted(own)),
         lfs="lfs" in foreign | own,
     )
+
+
+def _existing(folder: str) -> str:
+    if not os.path.isdir(folder):
+        raise WorkspaceError(f"The folder {folder!r} does not exist", "Open an existing folder.")
+    return os.path.abspath(folder)
+
+
+def _resolved(path: str) -> str:
+    return os.path.realpath(path)
 
 
 def _as_spelled(folder: str, prefix: str, real_root: str) -> str:

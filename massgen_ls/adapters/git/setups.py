@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from massgen_ls.adapters.git.includes import bring, find, fingerprint
 from massgen_ls.adapters.git.plumbing import Git, View
 from massgen_ls.adapters.git.shadow import Recipe
-from massgen_ls.adapters.git.trees import Place, State, check_out, exclude_lines, unknown
+from massgen_ls.adapters.git.trees import Place, State, check_out, unknown, write_exclude
 from massgen_ls.core.candidate import Snapshot
 from massgen_ls.core.errors import WorkspaceError
-from massgen_ls.core.task import WorktreeRules
+from massgen_ls.core.task import RunId, WorktreeRules
 from massgen_ls.ports import Command, Processes
 
 _PATIENCE = 900.0
@@ -39,18 +39,21 @@ class Setups:
     git: Git
     processes: Processes
     environ: Mapping[str, str]
-    _found: dict[tuple[str, tuple[str, ...]], Wanted] = field(
-        default_factory=dict[tuple[str, tuple[str, ...]], Wanted]
+    _found: dict[tuple[RunId, str, tuple[str, ...]], Wanted] = field(
+        default_factory=dict[tuple[RunId, str, tuple[str, ...]], Wanted]
     )
     _finding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def wanted(
-        self, place: Place, snapshot: Snapshot, recipe: Recipe, rules: WorktreeRules
+        self, place: Place, snapshot: Snapshot, recipe: Recipe, run: RunId, rules: WorktreeRules
     ) -> Wanted:
-        """Finds the included paths in the user's working tree, which is only read."""
+        """Finds the included paths in the user's working tree, which is only read.
+
+        Once for each run: ignored files change without a new snapshot.
+        """
         if not rules.include:
             return Wanted()
-        key = (snapshot.commit, rules.include)
+        key = (run, snapshot.commit, rules.include)
         async with self._finding:
             if key not in self._found:
                 index = os.path.join(place.shadow.snapshot_folder(snapshot.commit), "index")
@@ -112,8 +115,7 @@ class Setups:
             await check_out(self.git, place, recipe, tree)
         kept = tuple(await unknown(self.git, place, recipe))
         printed = await asyncio.to_thread(fingerprint, place.tree, kept, strict=True)
-        with open(place.exclude_file, "wb") as file:
-            file.write(exclude_lines(kept))
+        write_exclude(place, kept)
         return kept, printed
 
     async def _run(self, place: Place, snapshot: Snapshot, argv: tuple[str, ...]) -> None:

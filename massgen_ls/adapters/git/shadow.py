@@ -22,6 +22,7 @@ into the cache folder on purpose, as it could into any folder of the user's.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import itertools
 import json
@@ -73,6 +74,10 @@ class Shadow:
     def git_dir(self) -> str:
         """The bare repository."""
         return os.path.join(self.top, "shadow.git")
+
+    def is_there(self) -> bool:
+        """Whether it was made."""
+        return os.path.isfile(self.folder("origin"))
 
     def folder(self, *parts: str) -> str:
         """A path below the shadow's own folder."""
@@ -130,7 +135,7 @@ class Shadow:
             yield View(path, self.git_dir, work_tree, settings=settings)
         finally:
             shutil.rmtree(path, ignore_errors=True)
-            if os.path.exists(lock_path):
+            with contextlib.suppress(OSError):
                 os.unlink(lock_path)
             if lock is not None:
                 lock.release()
@@ -212,7 +217,7 @@ class Shadows:
         shadow = Shadow(os.path.join(self._cache, "shadows", key))
         async with self._opening:
             try:
-                if not os.path.isfile(shadow.folder("origin")):
+                if not shadow.is_there():
                     await self._make(shadow, repository)
                 _bring_up_to_date(shadow, repository)
             except OSError as error:
@@ -246,13 +251,12 @@ class Shadows:
         )
         os.makedirs(os.path.join(beside.git_dir, "info"), exist_ok=True)
         os.makedirs(os.path.join(beside.git_dir, "objects", "info"), exist_ok=True)
-        with open(beside.folder("origin"), "wb") as file:
-            file.write(os.fsencode(repository.common_dir))
+        replace_file(beside.folder("origin"), os.fsencode(repository.common_dir))
         try:
             os.rename(beside.top, shadow.top)
         except OSError:
             shutil.rmtree(beside.top, ignore_errors=True)
-            if not os.path.isfile(shadow.folder("origin")):
+            if not shadow.is_there():
                 raise
 
     def settings(self, shadow: Shadow, repository: Repository) -> dict[str, str]:

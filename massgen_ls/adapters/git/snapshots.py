@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -11,26 +12,25 @@ from dataclasses import dataclass
 from massgen_ls.adapters.git.blobs import read_blobs
 from massgen_ls.adapters.git.buffers import Laid, lay, put
 from massgen_ls.adapters.git.differences import differences
+from massgen_ls.adapters.git.listings import Listing, tracked_files
 from massgen_ls.adapters.git.plumbing import Git, View, listing, storage_error
 from massgen_ls.adapters.git.repository import STAT_SETTINGS, Repository, discover
-from massgen_ls.adapters.git.shadow import Recipe, Shadow, Shadows
+from massgen_ls.adapters.git.shadow import Recipe, Shadow, Shadows, replace_file
 from massgen_ls.adapters.git.staging import (
     HUGE,
     Staged,
     StagingRules,
-    stage,
-    tracked_files,
+    differing,
+    stage_found,
     without_filter,
 )
 from massgen_ls.core.candidate import Snapshot
-from massgen_ls.core.errors import WorkspaceError
+from massgen_ls.core.errors import MassgenError, WorkspaceError
 from massgen_ls.core.task import RunId
 from massgen_ls.ports import SnapshotRequest
 
 _COMPARED = 64 * 1024 * 1024
 """Bytes of dirty files that are compared with what their blobs check out as."""
-
-Tracked = dict[str, tuple[str, str, str]]
 
 
 def ref_part(name: str) -> str:
@@ -47,6 +47,20 @@ def run_ref(run: RunId, what: str) -> str:
     return f"refs/runs/{ref_part(run)}/{ref_part(what)}"
 
 
+def write_ref(shadow: str, ref: str, oid: str) -> None:
+    """Sets a ref of the shadow. One file, whole or not at all; `update-ref` costs a process.
+
+    Raises:
+        StorageError: It cannot be written.
+    """
+    path = os.path.join(shadow, ref)
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        replace_file(path, oid.encode("ascii") + b"\n")
+    except OSError as error:
+        raise storage_error(error, path) from error
+
+
 @dataclass(frozen=True, slots=True)
 class GitSnapshots:
     """`massgen_ls.ports.Snapshots` on a shadow repository."""
@@ -57,6 +71,10 @@ class GitSnapshots:
     huge: int = HUGE
     """Bytes: larger untracked files are left out."""
 
+    async def locate(self, folder: str) -> str:
+        """The top of the working tree; see `massgen_ls.ports.Snapshots.locate`."""
+        return (await discover(self.git, folder)).root
+
     async def take(self, request: SnapshotRequest) -> Snapshot:
         """Takes a snapshot; see `massgen_ls.ports.Snapshots.take`."""
         repository = await discover(self.git, request.folder)
@@ -64,9 +82,11 @@ class GitSnapshots:
         settings = self.shadows.settings(shadow, repository)
         async with shadow.desk(repository.real_root, settings) as view:
             sparse = _bring_index(repository, view)
-            tracked = await tracked_files(self.git, view)
-            await self._see_everything(repository, view, tracked, sparse=sparse is not None)
-            staged = await stage(self.git, view, StagingRules(huge=self.huge))
+            rules = StagingRules(huge=self.huge)
+            tracked, found = await self._look(view, rules)
+            if await self._see_everything(repository, view, tracked, sparse=sparse is not None):
+                found = await differing(self.git, view, rules)
+            staged = await stage_found(self.git, view, rules, found)
             for name in staged.off:
                 view = without_filter(view, name)
             laid = await lay(self.git, view, repository, request.buffers, tracked, staged)
@@ -75,20 +95,31 @@ class GitSnapshots:
                 request.run, repository, shadow, view, staged, tracked, laid, sparse
             )
 
+    async def _look(
+        self, view: View, rules: StagingRules
+    ) -> tuple[Listing, tuple[list[str], list[str]]]:
+        """Lists the index, and what differs from it, side by side."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                tracked = group.create_task(tracked_files(self.git, view))
+                found = group.create_task(differing(self.git, view, rules))
+        except* MassgenError as errors:
+            raise errors.exceptions[0] from None
+        return tracked.result(), found.result()
+
     async def _see_everything(
-        self, repository: Repository, view: View, tracked: Tracked, *, sparse: bool
-    ) -> None:
-        """Clears the flags, in the private index, that make git look away from edited files."""
-        looked_away = [path for path, (tag, _, _) in tracked.items() if tag.islower()]
+        self, repository: Repository, view: View, tracked: Listing, *, sparse: bool
+    ) -> bool:
+        """Clears the flags, in the private index, that make git look away from edited files.
+
+        Returns whether there were any.
+        """
+        looked_away = tracked.looked_away()
         skipped: list[str] = []
         if not sparse:
             # Without sparse patterns the flag means "do not show my edits"; they are on the
             # screen all the same. An absent file stays as it was committed.
-            skipped = [
-                path
-                for path, (tag, _, _) in tracked.items()
-                if tag in "Ss" and os.path.lexists(os.path.join(repository.real_root, path))
-            ]
+            skipped = _present(repository.real_root, tracked.skipped())
         for flag, paths in (
             ("--no-assume-unchanged", looked_away),
             ("--no-skip-worktree", skipped),
@@ -97,6 +128,7 @@ class GitSnapshots:
                 await self.git.run(
                     view, "update-index", flag, "-z", "--stdin", stdin=listing(paths)
                 )
+        return bool(looked_away or skipped)
 
     async def _keep(
         self,
@@ -105,7 +137,7 @@ class GitSnapshots:
         shadow: Shadow,
         view: View,
         staged: Staged,
-        tracked: Tracked,
+        tracked: Listing,
         laid: list[Laid],
         sparse: str | None,
     ) -> Snapshot:
@@ -116,10 +148,8 @@ class GitSnapshots:
             view, "commit-tree", tree, *parent, "-m", "massgen-ls: the workspace as it was"
         )
         commit = made.decode().strip()
-        every = [*tracked, *staged.changed, *(b.path for b in laid)]
-        attributes = tuple(
-            sorted({p for p in every if p == ".gitattributes" or p.endswith("/.gitattributes")})
-        )
+        more = (p for p in staged.changed if p.rpartition("/")[2] == ".gitattributes")
+        attributes = tuple(sorted({*tracked.attributes(), *more}))
         exact: dict[str, str] = {}
         if (staged.changed or laid) and (attributes or self._may_convert(repository)):
             exact = await self._exact(repository, view, tree, laid)
@@ -128,19 +158,18 @@ class GitSnapshots:
             settings={k: v for k, v in view.settings.items() if k not in STAT_SETTINGS},
             sparse=sparse,
             exact=exact,
-            gitlinks=tuple(p for p, (_, mode, _) in tracked.items() if mode == "160000"),
+            gitlinks=tuple(tracked.gitlinks()),
             attributes=attributes,
             head=repository.head,
         )
-        updates = [f"update {run_ref(run, 'base')}\0{commit}\0\0"]
         if exact:
             entries = (f"100644 blob {oid}\t{n}\0" for n, oid in enumerate(exact.values()))
             kept = await self.git.run(view, "mktree", "-z", stdin="".join(entries).encode())
-            updates.append(f"update {run_ref(run, 'exact')}\0{kept.decode().strip()}\0\0")
-        await self.git.run(view, "update-ref", "-z", "--stdin", stdin="".join(updates).encode())
+            write_ref(shadow.git_dir, run_ref(run, "exact"), kept.decode().strip())
+        write_ref(shadow.git_dir, run_ref(run, "base"), commit)
         try:
             index = os.path.join(view.git_dir, "index")
-            if not os.path.exists(index):
+            if not _present(view.git_dir, ["index"]):
                 await self.git.run(view, "read-tree", "--empty")
             shadow.keep_recipe(commit, recipe, index)
         except OSError as error:
@@ -200,6 +229,10 @@ class GitSnapshots:
 
     async def _empty_tree(self, view: View) -> str:
         return (await self.git.run(view, "mktree", stdin=b"")).decode().strip()
+
+
+def _present(folder: str, paths: list[str]) -> list[str]:
+    return [path for path in paths if os.path.lexists(os.path.join(folder, path))]
 
 
 def _file(path: str, limit: int) -> bytes | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from massgen_ls.adapters.git.plumbing import Git, View, listing, names
 from massgen_ls.core.changes import rel_path
-from massgen_ls.core.errors import StorageError, UnsafePathError
+from massgen_ls.core.errors import MassgenError, StorageError, UnsafePathError
 
 HUGE = 100 * 1024 * 1024
 """Bytes. Larger files that git does not know yet are left out, with a note."""
@@ -58,15 +58,35 @@ def shown(path: str) -> str:
 
 async def stage(git: Git, view: View, rules: StagingRules) -> Staged:
     """Updates the view's index from its working tree."""
-    assert view.work_tree
+    return await stage_found(git, view, rules, await differing(git, view, rules))
+
+
+async def differing(git: Git, view: View, rules: StagingRules) -> tuple[list[str], list[str]]:
+    """Lists (tracked paths that differ, paths that the index does not know).
+
+    Two processes side by side: one asks for the status of each file, one reads the folders.
+    """
     extra = [f"--exclude-from={rules.exclude_file}"] if rules.exclude_file else []
-    asked = await git.run(
-        view, "ls-files", "-t", "-m", "-d", "-o", "-z", "--exclude-standard", *extra
-    )
+    try:
+        async with asyncio.TaskGroup() as group:
+            tracked = group.create_task(git.run(view, "ls-files", "-m", "-d", "-z"))
+            others = group.create_task(
+                git.run(view, "ls-files", "-o", "-z", "--exclude-standard", *extra)
+            )
+    except* MassgenError as errors:
+        raise errors.exceptions[0] from None
+    # A deleted or unmerged path is listed more than once.
+    return list(dict.fromkeys(names(tracked.result()))), names(others.result())
+
+
+async def stage_found(
+    git: Git, view: View, rules: StagingRules, found: tuple[list[str], list[str]]
+) -> Staged:
+    """Updates the view's index from the listings of what differs."""
+    assert view.work_tree
     staged = Staged()
-    tracked, others = _sorted_out(asked)
-    work_tree = view.work_tree
-    wanted = await asyncio.to_thread(_choose, work_tree, tracked, others, rules, staged)
+    tracked, others = found
+    wanted = await asyncio.to_thread(_choose, view.work_tree, tracked, others, rules, staged)
     await update(git, view, wanted, staged)
     return staged
 
@@ -78,18 +98,6 @@ async def take_files(
     assert view.work_tree
     wanted = await asyncio.to_thread(_choose, view.work_tree, [], paths, rules, staged)
     await update(git, view, wanted, staged)
-
-
-def _sorted_out(asked: bytes) -> tuple[list[str], list[str]]:
-    """Splits a tagged listing into (tracked and different, unknown to the index)."""
-    tracked: dict[str, None] = {}
-    others: list[str] = []
-    for entry in asked.split(b"\0"):
-        if entry[:2] == b"? ":
-            others.append(os.fsdecode(entry[2:]))
-        elif entry:
-            tracked[os.fsdecode(entry[2:])] = None
-    return list(tracked), others
 
 
 def _choose(
@@ -244,17 +252,6 @@ def _why(view: View, path: str, said: str) -> str:
             return said
     except OSError as error:
         return error.strerror or said
-
-
-async def tracked_files(git: Git, view: View) -> dict[str, tuple[str, str, str]]:
-    """Every path of an index → (tag, mode, object name). Unmerged paths: the first stage seen."""
-    found: dict[str, tuple[str, str, str]] = {}
-    for entry in (await git.run(view, "ls-files", "-v", "-s", "-z")).split(b"\0"):
-        if entry:
-            head, _, name = entry.partition(b"\t")
-            tag, mode, oid, _stage = head.decode("ascii").split(" ")
-            found.setdefault(os.fsdecode(name), (tag, mode, oid))
-    return found
 
 
 async def ignored(git: Git, view: View, paths: Sequence[str]) -> set[str]:

@@ -71,7 +71,7 @@ class Trash:
                 await self._processes.run(
                     Command(argv=argv, cwd=os.sep, env=self._environ, tree=False)
                 )
-                if not os.path.lexists(path):
+                if os.path.basename(path) not in await asyncio.to_thread(os.listdir, self._path):
                     return
         except FileNotFoundError:
             await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)

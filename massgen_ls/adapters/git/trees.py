@@ -82,6 +82,10 @@ class Place:
         """Ignore patterns for what the set-up made."""
         return os.path.join(self.ours, "exclude")
 
+    def exclude_rules(self) -> str | None:
+        """That file, when there is one."""
+        return self.exclude_file if os.path.exists(self.exclude_file) else None
+
     @property
     def lock_path(self) -> str:
         """The lock file; outside of the place, so that it outlives it."""
@@ -155,15 +159,18 @@ async def settle(place: Place) -> None:
     From then on every change gives a file a change time other than the one in the fingerprint.
     (Git needs no such wait: what has the time stamp of its index it compares by content.)
     """
-    probe = os.path.join(place.ours, "probe")
-    written = 0
+    written = _clock(place)
     for _ in range(20):
-        replace_file(probe, b"")
-        now = os.stat(probe).st_ctime_ns
-        written = written or now
-        if now > written:
+        if _clock(place) > written:
             return
         await asyncio.sleep(0.001)
+
+
+def _clock(place: Place) -> int:
+    """The file system's idea of now, in ns."""
+    probe = os.path.join(place.ours, "probe")
+    replace_file(probe, b"")
+    return os.stat(probe).st_ctime_ns
 
 
 async def sweep(git: Git, place: Place, recipe: Recipe, kept: Collection[str], mode: int) -> None:
@@ -219,6 +226,11 @@ async def unknown(git: Git, place: Place, recipe: Recipe) -> list[str]:
         place.view(recipe), "ls-files", "-o", "-z", "--directory", "--no-empty-directory"
     )
     return [name.rstrip("/") for name in names(asked)]
+
+
+def write_exclude(place: Place, paths: Sequence[str]) -> None:
+    """Keeps some paths out of captures; none: every path may be captured."""
+    replace_file(place.exclude_file, exclude_lines(paths))
 
 
 def exclude_lines(paths: Sequence[str]) -> bytes:

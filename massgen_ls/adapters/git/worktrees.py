@@ -33,6 +33,7 @@ from massgen_ls.adapters.git.trees import (
     settle,
     sweep,
     word,
+    write_exclude,
 )
 from massgen_ls.core.candidate import Snapshot, TreeId
 from massgen_ls.core.errors import GitError, MassgenError, StorageError
@@ -113,7 +114,8 @@ class GitWorktrees:
         recipe = shadow.recipe(snapshot)
         place, lock = self._claim(shadow, tree or snapshot.tree, word(recipe))
         try:
-            await self._get_ready(place, snapshot, recipe, rules, tree or snapshot.tree)
+            wanted = await self.setups.wanted(place, snapshot, recipe, run, rules)
+            await self._get_ready(place, snapshot, recipe, rules, tree or snapshot.tree, wanted)
             try:
                 # From here on somebody else may write there, whatever happens to us.
                 place.write(replace(place.state(), clean=False))
@@ -124,10 +126,9 @@ class GitWorktrees:
         finally:
             try:
                 # What a run left in its HOME is not kept around: it may hold what it should not.
-                if os.path.isdir(place.top):
-                    place.new_home()
+                place.new_home()
             except OSError:
-                pass  # The next lease of this place deals with it.
+                pass  # The place was never made, or is broken: its next lease deals with that.
             finally:
                 lock.release()
 
@@ -137,19 +138,28 @@ class GitWorktrees:
         recipe = shadow.recipe(snapshot)
         claimed: list[tuple[Place, HeldLock]] = []
         try:
-            for _ in range(count):
-                claimed.append(self._claim(shadow, snapshot.tree, word(recipe)))
+            wanted = word(recipe)
+            claimed.extend(self._claim(shadow, snapshot.tree, wanted) for _ in range(count))
             try:
                 async with asyncio.TaskGroup() as group:
                     for place, _ in claimed:
                         group.create_task(
-                            self._get_ready(place, snapshot, recipe, _NO_RULES, snapshot.tree)
+                            self._get_ready(
+                                place, snapshot, recipe, _NO_RULES, snapshot.tree, Wanted()
+                            )
                         )
             except* MassgenError as errors:
                 raise errors.exceptions[0] from None
         finally:
             for _, lock in claimed:
                 lock.release()
+
+    async def fingerprint(self, snapshot: Snapshot, rules: WorktreeRules) -> str:
+        """What the included files are like; see `massgen_ls.ports.Worktrees.fingerprint`."""
+        shadow = self.shadows.of(snapshot)
+        place = Place(shadow, "0", self.trash)  # any will do: only the shadow is asked
+        wanted = await self.setups.wanted(place, snapshot, shadow.recipe(snapshot), rules)
+        return wanted.fingerprint
 
     def _claim(self, shadow: Shadow, tree: TreeId, checkout: str) -> tuple[Place, HeldLock]:
         """Takes the place that needs the least work among those that nobody has."""
@@ -176,9 +186,14 @@ class GitWorktrees:
         raise AssertionError("there is always another number")
 
     async def _get_ready(
-        self, place: Place, snapshot: Snapshot, recipe: Recipe, rules: WorktreeRules, tree: TreeId
+        self,
+        place: Place,
+        snapshot: Snapshot,
+        recipe: Recipe,
+        rules: WorktreeRules,
+        tree: TreeId,
+        wanted: Wanted,
     ) -> None:
-        wanted = await self.setups.wanted(place, snapshot, recipe, rules)
         async with self.git.crowd:
             try:
                 if place.usable():
@@ -231,11 +246,12 @@ class GitWorktrees:
             not kept or await asyncio.to_thread(self.setups.still_good, place, found, key)
         )
         if not good:
+            # If this is interrupted, nobody may take the place for ready.
+            place.write(replace(found, clean=False))
             if kept:
                 await sweep(self.git, place, recipe, (), found.mode)
             kept, printed = (), ""
-            if os.path.lexists(place.exclude_file):
-                os.unlink(place.exclude_file)
+            write_exclude(place, ())
             if key:
                 kept, printed = await self.setups.make(place, snapshot, recipe, rules, wanted, tree)
                 place.new_home()
@@ -259,11 +275,7 @@ class GitWorktrees:
         view = place.view(recipe)
         contents = await read_blobs(self.git, view, list(exact.items()), filtered=False)
         for path, content in zip(exact, contents, strict=True):
-            full = os.path.join(place.tree, path)
-            # The file is there and regular: the checkout just wrote it.
-            with open(full, "r+b", opener=_no_link) as file:
-                file.truncate()
-                file.write(content)
+            _overwrite(os.path.join(place.tree, path), content)
 
     async def reap(self) -> None:
         """Clears away what dead processes left. Live leases, of any process, are not touched.
@@ -312,6 +324,13 @@ def _listed(folder: str) -> list[str]:
         return os.listdir(folder)
     except FileNotFoundError:
         return []
+
+
+def _overwrite(path: str, content: bytes) -> None:
+    # The file is there and regular: the checkout just wrote it.
+    with open(path, "r+b", opener=_no_link) as file:
+        file.truncate()
+        file.write(content)
 
 
 def _no_link(path: str, flags: int) -> int:

@@ -8,7 +8,8 @@ has to reap them. Reaping all children would steal the exit codes of processes t
 started (GitPython), reaping none would collect zombies for as long as an editor is open, and an
 adopted orphan cannot be told from a library's child. A PID namespace (`sandbox`) gives the same
 guarantee without that danger; without one, the marker, the session and the descent are looked for
-here. Only a daemon that leaves its session twice *and* clears its environment escapes that.
+here. A daemon that leaves its session *and* clears its environment escapes that when its parents
+have exited before we look.
 """
 
 from __future__ import annotations
@@ -165,32 +166,43 @@ def lineage(rows: dict[int, Row], pid: int) -> set[int]:
     return line
 
 
+def handle_of(pid: int) -> int | None:
+    """A descriptor that stands for a process and is readable once that has ended.
+
+    None: it is gone, or the kernel is before 5.3, or a filter forbids it, or this Python was built
+    without it.
+    """
+    if sys.platform == "linux" and hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(pid)
+    return None
+
+
 def end(row: Row) -> bool:
-    """Kills exactly this process, never another one that was given its id. False: it was gone."""
-    if sys.platform == "linux":
+    """Kills exactly this process, not another one that was given its id. False: it was gone."""
+    if sys.platform == "linux" and (handle := handle_of(row.pid)) is not None:
+        # The handle pins the process: with the right start time no signal goes astray. Where there
+        # are no handles, the look just before has to do.
         try:
-            handle = os.pidfd_open(row.pid)
-        except OSError:
-            return False
-        try:
-            # The handle pins the process: with the right start time no signal goes astray.
-            now = row_of(row.pid)
-            if now is None or now.start != row.start or now.zombie:
-                return False
-            signal.pidfd_send_signal(handle, signal.SIGKILL)
-        except OSError:
-            return False
+            if _still(row):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+                return True
+        except OSError:  # it has ended, or a filter forbids this call
+            pass
         finally:
             os.close(handle)
-        return True
-    now = row_of(row.pid)
-    if now is None or now.start != row.start or now.zombie:
+    if not _still(row):
         return False
     try:
         psutil.Process(row.pid).kill()
     except psutil.Error:
         return False
     return True
+
+
+def _still(row: Row) -> bool:
+    now = row_of(row.pid)
+    return now is not None and now.start == row.start and not now.zombie
 
 
 def hunt(members: Callable[[], tuple[list[Row], bool]], deadline: float = DEADLINE) -> int:
@@ -221,12 +233,12 @@ def hunt(members: Callable[[], tuple[list[Row], bool]], deadline: float = DEADLI
     return len(ended)
 
 
-def _ours(pedigree: Pedigree) -> tuple[list[Row], bool]:
+def _ours(pedigree: Pedigree, known: Collection[Row]) -> tuple[list[Row], bool]:
     rows = table()
     me = os.getpid()
     leader = rows.get(pedigree.leader)
     trusted = leader is not None and leader.start == pedigree.start
-    found: set[int] = set()
+    found = {row.pid for row in known if (now := rows.get(row.pid)) and now.start == row.start}
     unsure = False
     for row in rows.values():
         # Nothing that descends from the leader started before it.
@@ -241,17 +253,22 @@ def _ours(pedigree: Pedigree) -> tuple[list[Row], bool]:
         elif pedigree.lease in leases:
             found.add(row.pid)
     roots = {*found, pedigree.leader} if trusted else found
-    found |= {pid for pid in descendants(rows, roots) if not rows[pid].zombie}
-    return [rows[pid] for pid in found if pid != me], unsure
+    found |= descendants(rows, roots)
+    return [rows[pid] for pid in found if pid != me and not rows[pid].zombie], unsure
 
 
-def end_survivors(pedigree: Pedigree) -> int:
+def end_survivors(pedigree: Pedigree, known: Collection[Row]) -> int:
     """Ends every descendant of a command whose leader has exited. Blocks: for a thread.
+
+    Args:
+        pedigree: What they are known by.
+        known: Descendants that were seen before the leader exited. Its children change their
+            parent at that moment, so descent proves nothing afterwards.
 
     Returns:
         How many there were.
     """
-    return hunt(lambda: _ours(pedigree))
+    return hunt(lambda: _ours(pedigree, known))
 
 
 def offspring(pid: int) -> Iterator[Row]:

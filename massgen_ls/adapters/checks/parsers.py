@@ -1,0 +1,276 @@
+"""What failed, read from what a check printed: text → names of failures.
+
+Every function is pure and takes output of untrusted programs: any text gives a list, mostly an
+empty one. A name is stable between trees: it has no line numbers, no times and no absolute paths,
+so that the same failure on the base and on a candidate has the same name. A finding that occurs
+twice is named twice.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+from xml.parsers import expat
+
+LONGEST_NAME: Final = 400
+"""Characters of a failure's name; a longer one is cut."""
+MOST_FAILURES: Final = 20_000
+"""More than this is not told apart."""
+
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)")
+
+
+def tidy(text: str, folders: Sequence[str] = ()) -> str:
+    """Output without colours, carriage returns and the absolute paths of a worktree.
+
+    Args:
+        text: As printed.
+        folders: Absolute folders, innermost first; paths below them become relative.
+    """
+    text = _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    for folder in folders:
+        text = text.replace(f"{folder.rstrip('/')}/", "")
+    return text
+
+
+def read(text: str, *, lines_only: bool = False) -> tuple[str, ...]:
+    """The failures in the output of any tool known here, sorted.
+
+    Test runners come first: where one has named its failures, places in its tracebacks are not
+    findings. Runners that ran one after another are added up.
+
+    Args:
+        text: What `tidy` returned.
+        lines_only: Look for findings of linters and compilers only.
+    """
+    found: list[str] = []
+    if not lines_only:
+        for runner in _RUNNERS:
+            found += runner(text)
+    if not found:
+        found = findings(text)
+    return settled(found)
+
+
+def settled(found: Sequence[str]) -> tuple[str, ...]:
+    """Failures as they are stored: cut to a sane length, sorted; none when far too many."""
+    if len(found) > MOST_FAILURES:
+        return ()
+    return tuple(sorted(" ".join(name.split())[:LONGEST_NAME] for name in found))
+
+
+# ── JUnit XML ───────────────────────────────────────────────────────────────────────────────────
+
+
+class _Forbidden(Exception):
+    """The document declares a type or an entity, which no test report needs."""
+
+
+def junit(report: bytes) -> tuple[str, ...] | None:
+    """The failed cases of a JUnit report; None when it is no report.
+
+    The report was written by code that is not trusted: it is read as a stream, without building
+    a tree, and anything that declares a document type or an entity is refused, in any encoding.
+    """
+    failed: list[str] = []
+    case = ""
+    is_report = False
+    whole = True
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal case, is_report
+        match name.rpartition(":")[2]:
+            case "testsuite" | "testsuites":
+                is_report = True
+            case "testcase":
+                owner, own = attributes.get("classname", ""), attributes.get("name", "")
+                case = "::".join(part for part in (owner, own) if part) or "unnamed"
+            case "failure" | "error" if case:
+                failed.append(case)
+                case = ""  # one failure for each case, however many assertions it lost
+            case _:
+                pass
+
+    def refuse(*_: object) -> None:
+        raise _Forbidden
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    try:
+        parser.Parse(report, whole)
+    except (expat.ExpatError, _Forbidden, ValueError, LookupError):
+        return None
+    return settled(failed) if is_report else None
+
+
+# ── test runners ────────────────────────────────────────────────────────────────────────────────
+
+_UNITTEST = re.compile(r"^={60,}\n(?:FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$", re.MULTILINE)
+
+
+def unittest(text: str) -> list[str]:
+    """Python's unittest: the heads of its reports, subtests apart."""
+    return _UNITTEST.findall(text)
+
+
+_PYTEST_SUMMARY = re.compile(r"^=+ short test summary info =+$", re.MULTILINE)
+_PYTEST_LINE = re.compile(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", re.MULTILINE)
+
+
+def pytest(text: str) -> list[str]:
+    """The short summary of pytest, for runs behind another program (make, tox, nox)."""
+    found: list[str] = []
+    for part in _PYTEST_SUMMARY.split(text)[1:]:
+        found += _PYTEST_LINE.findall(part)
+    return found
+
+
+_GO_TEST = re.compile(r"^ *--- FAIL: (\S+) \(|^FAIL\t(\S+)(.*)$", re.MULTILINE)
+
+
+def go(text: str) -> list[str]:
+    """``go test``: each failed test with its package, or a package that does not build."""
+    found: list[str] = []
+    waiting: list[str] = []
+    for test, package, rest in _GO_TEST.findall(text):
+        if test:
+            waiting.append(test)
+            continue
+        # The package's line follows those of its tests.
+        found += [f"{package} {name}" for name in waiting]
+        if not waiting:
+            found.append(f"{package}{' [build failed]' if 'build failed' in rest else ''}")
+        waiting = []
+    return found + waiting
+
+
+_CARGO_LIST = re.compile(r"^failures:\n((?:    \S.*\n)+)", re.MULTILINE)
+_LINE_NUMBER = re.compile(r"\bline \d+\b")
+
+
+def cargo(text: str) -> list[str]:
+    """``cargo test``: the lists at the end of each test binary's report."""
+    return [
+        _LINE_NUMBER.sub("line", name.strip())
+        for names in _CARGO_LIST.findall(text + "\n")
+        for name in names.strip().split("\n")
+    ]
+
+
+_TAP = re.compile(
+    r"^( *)(?:# Subtest: (?P<subtest>.*)|not ok \d+(?: - | )?(?P<failed>.*))$", re.MULTILINE
+)
+_TAP_EXCUSED = re.compile(r"\s# (?:TODO|SKIP)\b", re.IGNORECASE)
+
+
+def tap(text: str) -> list[str]:
+    """TAP, as ``node --test`` and many others print it: the failed points by their path."""
+    found: list[str] = []
+    path: dict[int, str] = {}
+    for line in _TAP.finditer(text):
+        depth = len(line[1])
+        path = {d: name for d, name in path.items() if d < depth}
+        if line["subtest"] is not None:
+            path[depth] = line["subtest"]
+        elif not _TAP_EXCUSED.search(line["failed"]):
+            found.append(" > ".join((*path.values(), line["failed"] or "unnamed")))
+    return found
+
+
+_NODE_SPEC = re.compile(r"^✖ (.+) \([\d.]+ms\)$", re.MULTILINE)
+
+
+def node(text: str) -> list[str]:
+    """The ``spec`` reporter of ``node --test``: its list of failing tests."""
+    _, heading, rest = text.partition("\n✖ failing tests:\n")
+    return [name for name in _NODE_SPEC.findall(rest) if name] if heading else []
+
+
+_JEST = re.compile(r"^ *● (?!Console$)(.+)$")
+_JEST_FILE = re.compile(r"^ *(?:FAIL|PASS) +(\S+)(?: \([\d.]+ m?s\))?$")
+_VITEST = re.compile(r"^ *(?:FAIL|❯ FAIL) +(\S+ (?:> .+|\[ .+ \]))$", re.MULTILINE)
+
+
+def javascript(text: str) -> list[str]:
+    """Jest's and Vitest's failures. Both may print a failure twice, so each is named once."""
+    found = dict.fromkeys(_VITEST.findall(text))
+    if "● " in text:
+        file = ""
+        for line in text.split("\n"):
+            if head := _JEST_FILE.match(line):
+                file = head[1].removeprefix("./")
+            elif file and (failure := _JEST.match(line)):
+                found[f"{file} {failure[1].strip()}"] = None
+    return list(found)
+
+
+_RUNNERS: tuple[Callable[[str], list[str]], ...] = (
+    unittest,
+    pytest,
+    go,
+    cargo,
+    tap,
+    node,
+    javascript,
+)
+
+# ── linters and compilers ───────────────────────────────────────────────────────────────────────
+
+_PATH = r"(?P<path>[^\s:()<>][^:()\n]{0,400})"
+_FINDING = re.compile(
+    # path:line[:column] then a colon, a dash or a space; vet: and pyright put something before.
+    rf"^\s*(?:vet: )?{_PATH}:\d+(?::\d+)?(?:-\d+(?::\d+)?)?(?::| -)?\s+(?P<message>\S.*)$"
+    rf"|^\s*{_PATH.replace('path', 'tsc')}\(\d+(?:,\d+)?\): (?P<said>\S.*)$"
+)
+_STYLISH = re.compile(r"^\s+\d+:\d+\s+(?P<message>(?:error|warning)\s+\S.*)$")
+_ARROW = re.compile(rf"^\s*--> {_PATH}:\d+:\d+$")
+_ASIDE = re.compile(
+    r"(?:note|help|info|information|hint)\b|'[^']*' (?:is|was)(?: also)? declared here\.",
+    re.IGNORECASE,
+)
+_FIXABLE = re.compile(r"\[[*-]\] ")
+_MEASURED = re.compile(r"\(\d+(?= (?:>|/|<) \d+\))")
+
+
+def findings(text: str) -> list[str]:
+    """Findings of linters, type checkers and compilers as ``path: code message``.
+
+    Understands ``path:line:column: message`` (ruff, flake8, mypy, pyright, pylint, gcc, clang, go
+    vet, cargo's short form, eslint's unix form), tsc's ``path(line,column): message``, eslint's
+    stylish blocks, and a title followed by ``--> path:line:column`` (rustc, ruff's full form).
+    """
+    found: list[str] = []
+    title = ""
+    file = ""
+    for line in text.split("\n"):
+        if not line.strip() or len(line) > 10_000:
+            continue
+        if file and (hit := _STYLISH.match(line)):
+            path, message = file, hit["message"]
+        elif hit := _FINDING.match(line):
+            path, message = hit["path"] or hit["tsc"], hit["message"] or hit["said"]
+        elif hit := _ARROW.match(line):
+            path, message, title = hit["path"], title, ""
+        else:
+            if not line[0].isspace():
+                title = line
+                file = line if _is_path(line) else ""
+            continue
+        if message and _is_path(path) and not _ASIDE.match(message):
+            found.append(f"{path.removeprefix('./')}: {_plain(message)}")
+    return found
+
+
+def _is_path(text: str) -> bool:
+    """Whether it could name a file: times and log prefixes cannot."""
+    return ("." in text or "/" in text) and any(c.isalpha() for c in text) and "://" not in text
+
+
+def _plain(message: str) -> str:
+    """A message without what changes when lines move or a measure moves a little."""
+    message = _FIXABLE.sub("", message)
+    message = _MEASURED.sub("(…", message)
+    return _LINE_NUMBER.sub("line", message)

@@ -82,6 +82,8 @@ class Command:
     keep: int = 8 * 1024 * 1024
     """Bytes kept of each stream in `Finished`: the first half and the last half of it."""
     fence: Fence | None = None
+    raw: bool = False
+    """Pass output on as it comes, without waiting for the end of a line."""
     tree: bool = True
     """Own session, and every descendant is ended with it. False for short plumbing (git)."""
 
@@ -249,7 +251,7 @@ class Worktrees(Protocol):
         """Makes worktrees ahead, so that the next ``count`` leases are quick."""
         ...
 
-    async def fingerprint(self, snapshot: Snapshot, rules: WorktreeRules) -> str:
+    async def fingerprint(self, snapshot: Snapshot, run: RunId, rules: WorktreeRules) -> str:
         """Changes whenever the ignored files that ``rules.include`` brings in do; cheap."""
         ...
 

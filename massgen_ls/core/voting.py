@@ -90,17 +90,19 @@ def decide(cards: Sequence[Scorecard], ballots: Sequence[Ballot] = ()) -> Verdic
 
 def _field(cards: Sequence[Scorecard], passed: Sequence[Scorecard]) -> str:
     total = sum(len(card.cluster.members) for card in cards)
-    gates = ", ".join(dict.fromkeys(e.check for card in cards for e in card.evidence))
+    every = [e for card in cards for e in card.evidence]
+    # A check that could say nothing is no gate, and must not read like one that was passed.
+    gates = ", ".join(dict.fromkeys(e.check for e in every if not e.note))
+    notes = "".join(f" {note}." for note in dict.fromkeys(e.note for e in every if e.note))
     if total == 1:
-        return (
-            f"The only candidate passes every gate ({gates})." if gates else "The only candidate."
-        )
+        only = f"passes every gate ({gates})" if gates else "was measured by no check"
+        return f"The only candidate {only}.{notes}"
     distinct = f", {len(cards)} of them different" if len(cards) < total else ""
     if not gates:
-        return f"{total} candidates{distinct}; no checks were configured, so nothing was measured."
+        return f"{total} candidates{distinct}, measured by no check.{notes}"
     return (
         f"{total} candidates{distinct}; {sum(len(c.cluster.members) for c in passed)} of {total} "
-        f"pass every gate ({gates})."
+        f"pass every gate ({gates}).{notes}"
     )
 
 

@@ -35,7 +35,7 @@ async def judge(
     """
     check = next(c for c in spec.checks if c.name == step.check)
     try:
-        key = await _cache_key(world, spec, snapshot, check, step)
+        key = await _cache_key(world, run, spec, snapshot, check, step)
         # A second look is there to see whether the first one can be trusted: never cached.
         known = await world.store.cached_check(key) if step.repeat == 0 else None
         if known is not None:
@@ -69,11 +69,11 @@ async def judge(
 
 
 async def _cache_key(
-    world: World, spec: RunSpec, snapshot: Snapshot, check: CheckSpec, step: RunCheck
+    world: World, run: RunId, spec: RunSpec, snapshot: Snapshot, check: CheckSpec, step: RunCheck
 ) -> str:
     """Everything that the result depends on, as far as it can be known."""
     worktree = spec.rules.worktree
-    outside = await world.worktrees.fingerprint(snapshot, worktree)
+    outside = await world.worktrees.fingerprint(snapshot, run, worktree)
     parts = [
         step.tree,
         snapshot.prefix,

@@ -180,7 +180,11 @@ class Runner:
         assert snapshot is not None
         async with self._judging:
             result = await judge(self._world, self.run, spec, snapshot, step, self._tell)
-        await self.append(CheckFinished(result, step.repeat))
+        found: list[Event] = [CheckFinished(result, step.repeat)]
+        if result.outcome == "broken":
+            reason = result.output.strip().split("\n")[0] or "it could not be started"
+            found.append(Notice("warning", f"Check {step.check}: {reason}", tree=step.tree))
+        await self.append(*found)
 
 
 def _order(step: Step) -> tuple[int, str]:

@@ -393,7 +393,7 @@ async def open_editor(
         folder: The workspace's one folder.
         profile: Who the editor says it is.
     """
-    async with processes.start(replace(command, keep_stdin=True)) as running:
+    async with processes.start(replace(command, keep_stdin=True, raw=True)) as running:
         editor = StandInEditor(running, folder, profile)
         async with asyncio.TaskGroup() as group:
             listening = group.create_task(editor.listen())

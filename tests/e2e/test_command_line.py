@@ -57,7 +57,7 @@ async def test_what_breaks_a_check_loses_to_what_does_not(world: World) -> None:
         [GATE],
     )
     ended = await world.run("--config", str(team))
-    assert (ended.code, ended.settled["verdict"]["winner"]) == (0, "calm.1")
+    assert (ended.code, ended.settled["verdict"]["winner"]) == (0, "calm.1"), ended.out
     assert "bold.1 is ruled out" in ended.why
 
 
@@ -69,14 +69,13 @@ async def test_exit_codes_tell_the_outcomes_apart(world: World) -> None:
     crash = world.agent("crash", "raise SystemExit(7)")
     slow = world.agent("slow", SLEEP)
     table = [
-        (world.configure([good]), 0, "won"),
-        (world.configure([idle, crash]), 3, "none"),
-        (world.configure([bad], [GATE]), 4, "abstained"),
+        ([good], [], 0, "won"),
+        ([idle, crash], [], 3, "none"),
+        ([bad], [GATE], 4, "abstained"),
     ]
-    for team, code, outcome in table:
-        ended = await world.run("--config", str(team))
-        assert (ended.code, ended.outcome) == (code, outcome)
-        world.configure([good])
+    for agents, checks, code, outcome in table:
+        ended = await world.run("--config", str(world.configure(agents, checks)))
+        assert (ended.code, ended.outcome) == (code, outcome), ended.why
     late = await world.run("--config", str(world.configure([slow], timeout=1)))
     assert (late.code, late.outcome) == (5, "cancelled")
     assert "time" in late.why.lower()

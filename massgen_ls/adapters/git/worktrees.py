@@ -154,11 +154,12 @@ class GitWorktrees:
             for _, lock in claimed:
                 lock.release()
 
-    async def fingerprint(self, snapshot: Snapshot, rules: WorktreeRules) -> str:
+    async def fingerprint(self, snapshot: Snapshot, run: RunId, rules: WorktreeRules) -> str:
         """What the included files are like; see `massgen_ls.ports.Worktrees.fingerprint`."""
         shadow = self.shadows.of(snapshot)
-        place = Place(shadow, "0", self.trash)  # any will do: only the shadow is asked
-        wanted = await self.setups.wanted(place, snapshot, shadow.recipe(snapshot), rules)
+        place = Place(shadow, "0", self.trash)  # any will do: only its shadow is asked
+        recipe = shadow.recipe(snapshot)
+        wanted = await self.setups.wanted(place, snapshot, recipe, run, rules)
         return wanted.fingerprint
 
     def _claim(self, shadow: Shadow, tree: TreeId, checkout: str) -> tuple[Place, HeldLock]:

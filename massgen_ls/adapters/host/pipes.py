@@ -90,6 +90,18 @@ class Lines:
         return rest
 
 
+class Pieces:
+    """Passes a stream on as it comes, for what does not speak in lines."""
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Takes a chunk and returns it."""
+        return [chunk]
+
+    def rest(self) -> bytes:
+        """Nothing is ever held back."""
+        return b""
+
+
 class Outlet:
     """Reads one stream of a process to its end.
 
@@ -97,6 +109,7 @@ class Outlet:
         file: Our end of the pipe; owned from here on.
         stream: Which one it is.
         keep: Bytes to keep of it.
+        lines: Whether pieces end with a line where that is possible.
         post: Takes each piece.
         closed: Called once, after the last piece.
     """
@@ -108,13 +121,15 @@ class Outlet:
         keep: int,
         post: Callable[[Output], None],
         closed: Callable[[], None],
+        *,
+        lines: bool = True,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._file = file
         self._stream: Literal["stdout", "stderr"] = stream
         self._post = post
         self._closed = closed
-        self._lines = Lines()
+        self._lines = Lines() if lines else Pieces()
         self._reading = False
         self.kept = Kept(keep)
         self.reads = 0

@@ -96,7 +96,14 @@ class HostProcess:
             (err, "stderr"),
         )
         self._outlets = tuple(
-            Outlet(file, stream, command.keep, self._mail.post, self._pipe_closed)
+            Outlet(
+                file,
+                stream,
+                command.keep,
+                self._mail.post,
+                self._pipe_closed,
+                lines=not command.raw,
+            )
             for file, stream in pipes
         )
         self._inlet = Inlet(cast(FileIO, child.stdin)) if child.stdin is not None else None

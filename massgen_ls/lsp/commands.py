@@ -1,0 +1,290 @@
+"""The verbs of `massgen/*`: each parses, calls the engine, answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import cast
+
+from massgen_ls.core.changes import RelPath, rel_path
+from massgen_ls.core.errors import MassgenError, UnsafePathError
+from massgen_ls.core.task import (
+    CandidateId,
+    Diagnostic,
+    Json,
+    LineRange,
+    RunId,
+    Scope,
+)
+from massgen_ls.core.text import LineIndex, Range
+from massgen_ls.engine.report import record_json, run_json, settled
+from massgen_ls.lsp import protocol, uris
+from massgen_ls.lsp.desk import Services
+from massgen_ls.lsp.documents import buffer_of, encoding_of
+from massgen_ls.lsp.finish import delivery_json, land, show_patch, tell_delivery
+from massgen_ls.lsp.protocol import ParamsError, ScopeParams
+from massgen_ls.lsp.server import MassgenServer
+from massgen_ls.lsp.stream import Stream
+from massgen_ls.ports import Buffer
+
+BASE = "base"
+"""Names the snapshot where a virtual document names a candidate."""
+_LONGEST_DIFF = 1024 * 1024
+"""Characters of a diff in ``massgen/read``; the files can be read one by one."""
+
+Verb = Callable[[object], Awaitable[Json]]
+
+
+@dataclass(frozen=True, slots=True)
+class Verbs:
+    """What editors can ask for. Every method takes the raw payload."""
+
+    server: MassgenServer
+    stream: Stream
+
+    def methods(self) -> dict[str, Verb]:
+        """By the last part of their names."""
+        return {
+            "run": self.run,
+            "wait": self.wait,
+            "cancel": self.cancel,
+            "list": self.list,
+            "read": self.read,
+            "apply": self.apply,
+            "discard": self.discard,
+            "compare": self.compare,
+        }
+
+    async def run(self, payload: object) -> Json:
+        """Starts a run; returns its id at once."""
+        params = protocol.read_run(payload)
+        folder, scope = self._place(params.scope, params.folder)
+        services = await self.server.services()
+        spec = await asyncio.to_thread(
+            services.desk.make_spec,
+            folder,
+            params.prompt,
+            scope,
+            params.agents,
+            params.checks,
+            params.mode,
+            params.apply,
+        )
+        buffers = await self._buffers(services)
+        run = await services.engine.start(spec, folder, buffers)
+        self.stream.follow(services, run, params.apply, params.token)
+        return {"runId": run}
+
+    async def wait(self, payload: object) -> Json:
+        """Waits for the verdict. `$/cancelRequest` of it cancels the run."""
+        ref = protocol.read_ref(payload, "massgen/wait")
+        services = await self.server.services()
+        run = await services.engine.resolve(ref.run)
+        board = self.stream.board(run)
+        shown = None
+        if ref.token is not None and board is not None:
+            state = await services.engine.state(run)
+            shown = self.server.spawn(board.show_at(ref.token, state))
+        try:
+            state = await services.engine.wait(run)
+        except asyncio.CancelledError:
+            if not self.server.leaving.is_set():
+                self.server.spawn(_cancel(services, run, "$/cancelRequest"))
+            raise
+        finally:
+            if shown is not None:
+                shown.cancel()
+        return cast("Json", settled(run, state))
+
+    async def cancel(self, payload: object) -> Json:
+        """Cancels a run."""
+        ref = protocol.read_ref(payload, "massgen/cancel")
+        engine = (await self.server.services()).engine
+        return {"cancelled": await engine.cancel(await engine.resolve(ref.run), "massgen/cancel")}
+
+    async def list(self, payload: object) -> Json:
+        """The newest runs, of the open folders or of the one that is named."""
+        params = protocol.read_list(payload)
+        engine = (await self.server.services()).engine
+        folder = None
+        if params.folder is not None:
+            folder = _folder(params.folder)
+        elif len(self.server.folders) == 1:
+            folder = self.server.folders[0]
+        records = await engine.runs(folder, params.limit)
+        return {"runs": [cast("Json", record_json(record)) for record in records]}
+
+    async def read(self, payload: object) -> Json:
+        """The whole run with its diffs, or the text of one file of it."""
+        params = protocol.read_read(payload)
+        engine = (await self.server.services()).engine
+        run = await engine.resolve(params.run)
+        candidate = CandidateId(params.candidate) if params.candidate else None
+        if params.path is not None:
+            content = await engine.file(run, candidate, params.path)
+            return {"text": text_of(content), "size": len(content)}
+        state = await engine.state(run)
+        report = {**run_json(run, state), **settled(run, state)}
+        kept: list[Json] = []
+        for each in cast("list[dict[str, Json]]", report["candidates"]):
+            if candidate is not None and each["id"] != candidate:
+                continue
+            diff = await engine.patch(run, CandidateId(str(each["id"])))
+            kept.append(
+                {**each, "diff": diff[:_LONGEST_DIFF], "truncated": len(diff) > _LONGEST_DIFF}
+            )
+        if candidate is not None and not kept:
+            await engine.patch(run, candidate)  # says which candidates there are
+        report["candidates"] = kept
+        return cast("Json", report)
+
+    async def apply(self, payload: object) -> Json:
+        """Lands a candidate, or a part of it, in the editor."""
+        return await self._apply(payload, aloud=False)
+
+    async def apply_aloud(self, payload: object) -> Json:
+        """The same for the command, whose answer no editor shows to its user."""
+        return await self._apply(payload, aloud=True)
+
+    async def _apply(self, payload: object, *, aloud: bool) -> Json:
+        params = protocol.read_apply(payload)
+        services = await self.server.services()
+        run = await services.engine.resolve(params.run)
+        candidate = CandidateId(params.candidate) if params.candidate else None
+        delivery = await land(self.server, services, run, candidate, params.paths, params.hunks)
+        if aloud:
+            tell_delivery(self.server, delivery)
+        return delivery_json(delivery)
+
+    async def discard(self, payload: object) -> Json:
+        """Records that the user does not want it."""
+        ref = protocol.read_ref(payload, "massgen/discard")
+        engine = (await self.server.services()).engine
+        run = await engine.resolve(ref.run)
+        await engine.discard(run, CandidateId(ref.candidate) if ref.candidate else None)
+        self.stream.settled.pop(run, None)
+        return {"discarded": True}
+
+    async def compare(self, payload: object) -> Json:
+        """Shows a candidate's (or the winner's) diff."""
+        ref = protocol.read_ref(payload, "massgen/compare")
+        services = await self.server.services()
+        run = await services.engine.resolve(ref.run)
+        candidate = ref.candidate
+        if candidate is None:
+            verdict = (await services.engine.state(run)).verdict
+            candidate = verdict.winner if verdict else None
+        if candidate is None:
+            raise ParamsError(f"run {run} has no winner", "Name a candidate with `candidateId`.")
+        diff, uri = await show_patch(self.server, services, run, CandidateId(candidate))
+        return {"diff": diff, "uri": uri}
+
+    async def content(self, uri: str) -> Json:
+        """The text behind a ``massgen:`` URI."""
+        found = uris.parse_virtual(uri)
+        if found is None:
+            raise ParamsError(f"{uri} is no massgen document", "massgen:/<run>/<candidate>/<path>")
+        engine = (await self.server.services()).engine
+        run = await engine.resolve(found[0])
+        if not found[2]:
+            return {"text": await engine.patch(run, CandidateId(found[1]))}
+        candidate = None if found[1] == BASE else CandidateId(found[1])
+        return {"text": text_of(await engine.file(run, candidate, found[2])) or ""}
+
+    # ── where a run works ───────────────────────────────────────────────────────────────────
+
+    def _place(self, scope: ScopeParams, folder: str | None) -> tuple[str, Scope]:
+        """The folder of a run: the open one that holds the document, else the named, the first."""
+        named = _folder(folder) if folder is not None else None
+        if scope.uri is None:
+            top = named or next(iter(self.server.folders), None)
+            if top is None:
+                raise ParamsError("no folder is open", "Open one, or give it as `folder`.")
+            return top, Scope()
+        path = uris.to_path(scope.uri)
+        if path is None:
+            raise ParamsError(f"{scope.uri} is not a file", "Save it in the folder first.")
+        roots = sorted(self.server.folders, key=len, reverse=True)
+        top = next((root for root in roots if uris.below(root, path) is not None), None)
+        top = top or named
+        if top is None:
+            top = os.path.dirname(path) if not self.server.folders else self.server.folders[0]
+        rest = uris.below(top, path)
+        if rest is None:
+            raise ParamsError(f"{path} lies outside of {top}", "Give its folder as `folder`.")
+        return top, self._scope(scope, rel_path(rest.replace(os.sep, "/")))
+
+    def _scope(self, scope: ScopeParams, path: RelPath) -> Scope:
+        document = self.server.documents.get(scope.uri or "")
+        last = len(LineIndex(document.text).starts) if document else None
+        lines = _lines(scope.range, last) if scope.range else None
+        return Scope(
+            path,
+            lines,
+            tuple(
+                Diagnostic(path, _lines(d.range, last).first, d.message, d.source, d.code)
+                for d in scope.diagnostics
+            ),
+        )
+
+    async def _buffers(self, services: Services) -> tuple[Buffer, ...]:
+        """Every open document that differs from its file."""
+        found: list[Buffer] = []
+        for document in self.server.documents:
+            if document.path is None:
+                continue
+            path = await asyncio.to_thread(_followed, document.path)
+            folder, name = os.path.split(path)
+            try:
+                key = rel_path(name)
+            except UnsafePathError:
+                continue
+            # A commit message that is being written, say: git's own files are nobody's work.
+            if ".git" in folder.replace("\\", "/").split("/"):
+                continue
+            on_disk = (await services.disk.read(folder, [key])).get(key)
+            buffer = buffer_of(document, on_disk.content if on_disk else None)
+            if buffer is not None:
+                found.append(Buffer(path, buffer.text, buffer.encoding))
+        return tuple(found)
+
+
+def _followed(path: str) -> str:
+    """A document that was opened through a link is the file behind it."""
+    return os.path.realpath(path) if os.path.islink(path) else path
+
+
+async def _cancel(services: Services, run: RunId, by: str) -> None:
+    await services.engine.cancel(run, by)
+
+
+def _folder(name: str) -> str:
+    path = uris.to_path(name) if name.lower().startswith("file:") else name
+    if path is None or not os.path.isabs(path):
+        raise ParamsError(f"{name!r} is no folder", "Give an absolute path or a file: URI.")
+    if not os.path.isdir(path):
+        raise MassgenError(f"There is no folder {path}", "Give one that exists.")
+    return path
+
+
+def _lines(where: Range, last: int | None) -> LineRange:
+    """Whole lines as people count them, cut to the document's ``last`` line.
+
+    A range that ends before a line's first character does not reach into that line.
+    """
+    end = where.end.line
+    if where.end.character == 0 and end > where.start.line:
+        end -= 1
+    first = where.start.line + 1
+    if last is not None:
+        first, end = min(first, last), min(end, last - 1)
+    return LineRange(first, max(first, end + 1))
+
+
+def text_of(content: bytes) -> str | None:
+    """A file's text; None when it has none."""
+    if b"\0" in content[:8192] and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return None
+    return content.decode(encoding_of(content), "replace")

@@ -1,0 +1,140 @@
+"""What this room is given from outside: the engine, the configuration and the disk."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from massgen_ls.core.changes import RelPath
+from massgen_ls.core.coordination import RunState
+from massgen_ls.core.events import Delta, Envelope
+from massgen_ls.core.plan import Conflict
+from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
+from massgen_ls.engine.bus import Gap
+from massgen_ls.ports import Buffer, LiveFiles, RunRecord
+
+News = Envelope | Delta | Gap
+
+
+class Desk(Protocol):
+    """Turns a wish into a full order, with the configuration of the folder."""
+
+    def make_spec(
+        self,
+        folder: str,
+        prompt: str,
+        scope: Scope,
+        agents: Sequence[str] | None,
+        checks: Sequence[str] | None,
+        mode: Mode | None,
+        apply: ApplyMode,
+    ) -> RunSpec:
+        """Chooses agents, checks and rules. Called in a thread: it may read files.
+
+        ``scope.path`` is relative to ``folder``. None means: as configured.
+
+        Raises:
+            ConfigError: The configuration cannot be used, or names no such agent or check.
+        """
+        ...
+
+
+class Delivered(Protocol):
+    """What became of a candidate that should land (`engine.delivery.Delivery`)."""
+
+    @property
+    def candidate(self) -> CandidateId:
+        """Which one."""
+        ...
+
+    @property
+    def applied(self) -> bool:
+        """Whether it landed."""
+        ...
+
+    @property
+    def paths(self) -> tuple[RelPath, ...]:
+        """Every path that was touched."""
+        ...
+
+    @property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """What did not land."""
+        ...
+
+    @property
+    def reason(self) -> str:
+        """Why nothing was applied, for people."""
+        ...
+
+
+class Engine(Protocol):
+    """The part of `engine.supervisor.Supervisor` that editors reach; its docstrings hold."""
+
+    async def start(self, spec: RunSpec, folder: str, buffers: Sequence[Buffer] = ()) -> RunId:
+        """Starts a run and returns at once."""
+        ...
+
+    async def resolve(self, run: str) -> RunId:
+        """The whole id of a run that is named by its beginning."""
+        ...
+
+    async def wait(self, run: RunId) -> RunState:
+        """Waits for the verdict."""
+        ...
+
+    async def cancel(self, run: RunId, by: str) -> bool:
+        """Cancels a run; False: it was over."""
+        ...
+
+    async def state(self, run: RunId) -> RunState:
+        """All that is known of a run."""
+        ...
+
+    async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]:
+        """The newest runs first."""
+        ...
+
+    async def apply(
+        self,
+        run: RunId,
+        candidate: CandidateId | None,
+        live: LiveFiles,
+        *,
+        paths: Sequence[str] | None = None,
+        hunks: Mapping[str, Sequence[int]] | None = None,
+    ) -> Delivered:
+        """Lands a candidate, or a part of it, in the live files."""
+        ...
+
+    async def discard(self, run: RunId, candidate: CandidateId | None) -> None:
+        """Records that the user does not want it."""
+        ...
+
+    async def file(self, run: RunId, candidate: CandidateId | None, path: str) -> bytes:
+        """A file as a candidate, or the base, has it."""
+        ...
+
+    async def patch(self, run: RunId, candidate: CandidateId | None) -> str:
+        """A candidate's unified diff."""
+        ...
+
+    def subscribe(self, run: RunId | None = None) -> AbstractContextManager[AsyncIterator[News]]:
+        """Live news, of one run or of all."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The floors below, put together."""
+
+    engine: Engine
+    desk: Desk
+    disk: LiveFiles
+    """The user's files on the disk, without regard to open buffers."""
+
+
+Compose = Callable[[], AbstractAsyncContextManager[Services]]
+"""Puts the services together; leaving the context cancels every run and leaves nothing behind."""

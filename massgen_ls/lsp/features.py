@@ -1,0 +1,143 @@
+"""Which message is answered by what."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from lsprotocol import types
+
+from massgen_ls.core.task import Json
+from massgen_ls.core.text import Position, Range
+from massgen_ls.lsp.actions import offer, resolve_action
+from massgen_ls.lsp.commands import Verb, Verbs
+from massgen_ls.lsp.protocol import ParamsError, nearest
+from massgen_ls.lsp.server import MassgenServer
+from massgen_ls.lsp.stream import Stream
+
+
+def register(server: MassgenServer, stream: Stream) -> None:
+    """Registers everything."""
+    verbs = Verbs(server, stream)
+    _documents(server)
+    _life(server)
+    for verb, method in verbs.methods().items():
+        _feature(server, f"massgen/{verb}", method)
+    commands: dict[str, Verb] = {f"massgen.{v}": m for v, m in verbs.methods().items()}
+    commands["massgen.apply"] = verbs.apply_aloud
+
+    async def execute(params: object) -> Json:
+        name, argument = _command(params)
+        known = commands.get(name)
+        if known is None:
+            raise ParamsError(f"there is no command {name!r}", nearest(name, commands))
+        return await known(argument)
+
+    async def content(params: types.TextDocumentContentParams) -> Json:
+        return await verbs.content(params.uri)
+
+    def actions(params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
+        runs = reversed(list(stream.settled.values())[-3:])
+        return offer(params, server.documents, runs, server.client)
+
+    def resolve(action: types.CodeAction) -> types.CodeAction:
+        return resolve_action(action, stream.settled, server.client)
+
+    async def cancel(token: str | int) -> None:
+        run = server.tokens.get(token)
+        if run is not None:
+            await (await server.services()).engine.cancel(run, "the progress button")
+
+    def cancel_progress(params: types.WorkDoneProgressCancelParams) -> None:
+        server.spawn(cancel(params.token))
+
+    _feature(server, types.WORKSPACE_EXECUTE_COMMAND, execute)
+    _feature(server, types.WORKSPACE_TEXT_DOCUMENT_CONTENT, content)
+    _feature(server, types.TEXT_DOCUMENT_CODE_ACTION, actions)
+    _feature(server, types.CODE_ACTION_RESOLVE, resolve)
+    _feature(server, types.WINDOW_WORK_DONE_PROGRESS_CANCEL, cancel_progress)
+
+
+def _feature(server: MassgenServer, name: str, handler: Callable[[Any], Any]) -> None:
+    server.protocol.handlers[name] = handler
+
+
+def _command(params: object) -> tuple[str, object]:
+    if not isinstance(params, Mapping):
+        raise ParamsError("workspace/executeCommand takes a `command` and its `arguments`")
+    found = cast("Mapping[str, object]", params)
+    name, arguments = found.get("command"), found.get("arguments")
+    if not isinstance(name, str):
+        raise ParamsError("workspace/executeCommand: `command` must be text")
+    items = cast("list[object]", arguments) if isinstance(arguments, list) else []
+    if len(items) > 1:
+        raise ParamsError(f"{name} takes one object, not {len(items)} arguments")
+    argument = items[0] if items else None
+    token = found.get("workDoneToken")
+    if token is not None and isinstance(argument, dict):
+        argument = {"workDoneToken": token, **cast("dict[str, object]", argument)}
+    return name, argument
+
+
+def _documents(server: MassgenServer) -> None:
+    documents = server.documents
+
+    def opened(params: types.DidOpenTextDocumentParams) -> None:
+        item = params.text_document
+        documents.open(item.uri, str(item.language_id), item.version, item.text)
+
+    def changed(params: types.DidChangeTextDocumentParams) -> None:
+        changes = [(_where(change), change.text) for change in params.content_changes]
+        documents.change(params.text_document.uri, params.text_document.version, changes)
+
+    def saved(params: types.DidSaveTextDocumentParams) -> None:
+        documents.save(params.text_document.uri, params.text)
+
+    def closed(params: types.DidCloseTextDocumentParams) -> None:
+        documents.close(params.text_document.uri)
+
+    def moved(params: types.DidChangeWorkspaceFoldersParams) -> None:
+        for folder in params.event.removed:
+            server.remove_folder(folder.uri)
+        for folder in params.event.added:
+            server.add_folder(folder.uri)
+
+    _feature(server, types.TEXT_DOCUMENT_DID_OPEN, opened)
+    _feature(server, types.TEXT_DOCUMENT_DID_CHANGE, changed)
+    _feature(server, types.TEXT_DOCUMENT_DID_SAVE, saved)
+    _feature(server, types.TEXT_DOCUMENT_DID_CLOSE, closed)
+    _feature(server, types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, moved)
+
+
+def _where(change: types.TextDocumentContentChangeEvent) -> Range | None:
+    if not isinstance(change, types.TextDocumentContentChangePartial):
+        return None
+    start, end = change.range.start, change.range.end
+    return Range(Position(start.line, start.character), Position(end.line, end.character))
+
+
+def _life(server: MassgenServer) -> None:
+    def shutdown(_: object) -> None:
+        # The answer goes out at once; meanwhile every run is cancelled and wrapped up.
+        server.protocol.shut = True
+        server.abandon()
+        server.leaving.set()
+
+    def leave(_: object) -> None:
+        server.stopping.set()
+
+    def again(_: object) -> None:
+        raise ParamsError("the server is initialized already")
+
+    def nothing(_: object) -> None:
+        """Nothing has to be done."""
+
+    quiet: dict[str, Callable[[object], Awaitable[Json] | None]] = {
+        types.SHUTDOWN: shutdown,
+        types.EXIT: leave,
+        types.INITIALIZE: again,
+        types.INITIALIZED: nothing,
+        types.SET_TRACE: nothing,
+    }
+    for name, handler in quiet.items():
+        _feature(server, name, handler)

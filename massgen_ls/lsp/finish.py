@@ -1,0 +1,136 @@
+"""What follows when a run is settled: apply, ask, or just say so. And how a candidate lands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.plan import Conflict
+from massgen_ls.core.task import ApplyMode, CandidateId, Json, RunId
+from massgen_ls.core.wire import to_json
+from massgen_ls.lsp import uris
+from massgen_ls.lsp.desk import Delivered, Services
+from massgen_ls.lsp.server import MassgenServer
+
+APPLY, SHOW, DISCARD = "Apply", "Show diff", "Discard"
+_PATIENCE = 3600.0
+"""Seconds after which a question that nobody answered is taken back; nothing waits for it."""
+_EXCERPT = 4000
+_SHOW_DEADLINE = 10.0
+
+
+async def finish(server: MassgenServer, services: Services, run: RunId, apply: ApplyMode) -> None:
+    """Ends a run as its user wished."""
+    state = await services.engine.state(run)
+    verdict = state.verdict
+    if verdict is None:
+        return
+    if verdict.outcome != "won" or verdict.winner is None:
+        if verdict.outcome != "cancelled":
+            server.say(verdict.why, types.MessageType.Warning)
+    elif apply == "auto":
+        delivery = await land(server, services, run, verdict.winner)
+        tell_delivery(server, delivery)
+    elif apply == "ask":
+        await _ask(server, services, run, verdict.winner, verdict.why)
+    elif not server.client.progress:
+        server.say(f"{verdict.winner} won. {verdict.why}")
+
+
+async def _ask(
+    server: MassgenServer, services: Services, run: RunId, winner: CandidateId, why: str
+) -> None:
+    while True:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                answer = await server.choose(
+                    f"massgen: {winner} won. {why}", (APPLY, SHOW, DISCARD)
+                )
+        except TimeoutError:
+            return
+        match answer:
+            case "Apply":
+                tell_delivery(server, await land(server, services, run, winner))
+                return
+            case "Show diff":
+                await show_patch(server, services, run, winner)
+            case "Discard":
+                await services.engine.discard(run, None)
+                return
+            case _:
+                return
+
+
+async def land(
+    server: MassgenServer,
+    services: Services,
+    run: RunId,
+    candidate: CandidateId | None,
+    paths: Sequence[str] | None = None,
+    hunks: Mapping[str, Sequence[int]] | None = None,
+) -> Delivered:
+    """Lands a candidate in the editor, one after the other.
+
+    Raises:
+        NotFoundError: No such run, candidate or file.
+    """
+    live = server.live_files(services)
+    async with server.applying:
+        return await services.engine.apply(run, candidate, live, paths=paths, hunks=hunks)
+
+
+def delivery_json(delivery: Delivered) -> dict[str, Json]:
+    """The answer to ``massgen/apply``."""
+    return {
+        "applied": delivery.applied,
+        "candidate": delivery.candidate,
+        "paths": [*delivery.paths],
+        "conflicts": [to_json(conflict) for conflict in delivery.conflicts],
+        "reason": delivery.reason,
+    }
+
+
+def tell_delivery(server: MassgenServer, delivery: Delivered) -> None:
+    """Says what became of it."""
+    conflicts = _conflicts(delivery.conflicts)
+    if delivery.applied:
+        files = "one file" if len(delivery.paths) == 1 else f"{len(delivery.paths)} files"
+        message = f"{delivery.candidate} is applied to {files}{conflicts}"
+        kind = types.MessageType.Warning if conflicts else types.MessageType.Info
+    else:
+        message = f"{delivery.candidate} was not applied: {delivery.reason}{conflicts}"
+        kind = types.MessageType.Warning
+    server.say(message, kind)
+
+
+def _conflicts(conflicts: Sequence[Conflict]) -> str:
+    if not conflicts:
+        return ""
+    paths = sorted({conflict.path for conflict in conflicts})
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return f"; your changes and its own meet in {', '.join(paths[:3])}{more}, left as they are"
+
+
+async def show_patch(
+    server: MassgenServer, services: Services, run: RunId, candidate: CandidateId
+) -> tuple[str, str]:
+    """Shows a candidate's diff as well as the editor can; returns (diff, URI of it)."""
+    patch = await services.engine.patch(run, candidate)
+    uri = uris.virtual_patch(run, candidate)
+    if server.client.show_document and server.client.virtual_documents:
+        params = types.ShowDocumentParams(uri=uri, take_focus=True)
+        try:
+            answer = await server.protocol.ask(types.WINDOW_SHOW_DOCUMENT, params, _SHOW_DEADLINE)
+            if isinstance(answer, types.ShowDocumentResult) and answer.success:
+                return patch, uri
+        except (TimeoutError, JsonRpcException, MassgenError):
+            pass
+    log = types.LogMessageParams(type=types.MessageType.Log, message=patch)
+    server.protocol.tell(types.WINDOW_LOG_MESSAGE, log)
+    cut = "" if len(patch) <= _EXCERPT else "\n… (the rest is in the log)"
+    server.say(f"{candidate}\n{patch[:_EXCERPT]}{cut}")
+    return patch, uri

@@ -1,0 +1,290 @@
+"""The user's files as the editor has them: `ports.LiveFiles` over the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from lsprotocol import types
+
+from massgen_ls.core.changes import RelPath
+from massgen_ls.core.plan import (
+    CreateFile,
+    DeleteFile,
+    EditPlan,
+    EditText,
+    LiveFile,
+    Operation,
+    RenameFile,
+    ReplaceFile,
+)
+from massgen_ls.lsp import uris
+from massgen_ls.lsp.capabilities import Client
+from massgen_ls.lsp.documents import Document, Documents, Form, form_of, whole
+from massgen_ls.lsp.edits import Target, describe, for_disk, shown_result, split, workspace_edit
+from massgen_ls.ports import Landed, LiveFiles, Refused
+
+ANSWER_DEADLINE = 30.0
+"""Seconds until an editor that has not answered `workspace/applyEdit` is taken at its documents."""
+QUESTION_DEADLINE = 300.0
+"""Seconds that the user has to agree to file operations."""
+_GRACE = 1.0
+"""Seconds that an answer may still take once the documents show the whole edit."""
+
+
+class Editor(Protocol):
+    """The questions that are asked of the client."""
+
+    async def apply_edit(
+        self, params: types.ApplyWorkspaceEditParams
+    ) -> types.ApplyWorkspaceEditResult:
+        """Sends `workspace/applyEdit` and waits for the answer, for ever if need be."""
+        ...
+
+    async def choose(self, message: str, actions: Sequence[str]) -> str | None:
+        """Asks the user; None when they looked away. Waits for ever if need be."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long to wait for whom, in seconds."""
+
+    answer: float = ANSWER_DEADLINE
+    question: float = QUESTION_DEADLINE
+
+
+class LspLiveFiles:
+    """Open buffers first, then the disk.
+
+    Args:
+        documents: The mirror.
+        client: What the client can do.
+        editor: How it is asked.
+        disk: The files under the buffers.
+        roots: The workspace folders as the editor spells them.
+        deadlines: How long to wait.
+    """
+
+    def __init__(
+        self,
+        documents: Documents,
+        client: Client,
+        editor: Editor,
+        disk: LiveFiles,
+        roots: Callable[[], Sequence[str]],
+        deadlines: Deadlines | None = None,
+    ) -> None:
+        self._documents = documents
+        self._client = client
+        self._editor = editor
+        self._disk = disk
+        self._roots = roots
+        self._deadlines = deadlines or Deadlines()
+
+    async def read(self, root: str, paths: Sequence[RelPath]) -> Mapping[RelPath, LiveFile]:
+        """The live files among ``paths``; what does not exist is absent."""
+        found = dict(await self._disk.read(root, paths))
+        for path in paths:
+            document = self._documents.at(os.path.join(root, path))
+            if document is None:
+                continue
+            under = found.get(path)
+            if under is not None and under.type == "symlink":
+                continue  # the buffer shows what the link leads to, which is another file
+            found[path] = _as_live(path, document, under)
+        return found
+
+    async def apply(self, root: str, plan: EditPlan) -> Landed | Refused:
+        """Performs the whole plan, or nothing of it.
+
+        The editor's part comes first: it is refused far more often than the disk's, and the user
+        can undo it.
+        """
+        if not plan.operations:
+            return Landed()
+        parts = split(plan, self._client)
+        if stale := await self._stale(root, plan.operations):
+            return Refused(stale, stale=True)
+        if parts.disk:
+            if refusal := self._unsaved(root, parts.disk):
+                return refusal
+            if refusal := await self._agreed(plan.label, parts.disk):
+                return refusal
+            if stale := await self._stale(root, plan.operations):
+                return Refused(stale, stale=True)
+        if parts.editor:
+            outcome = await self._send(root, plan, parts.editor)
+            if isinstance(outcome, Refused):
+                return outcome
+        if parts.disk:
+            outcome = await self._disk.apply(root, for_disk(plan, parts.disk))
+            if isinstance(outcome, Refused) and parts.editor:
+                done = describe(parts.editor)
+                return Refused(
+                    f"{outcome.reason}. The editor has already done this, which undo takes "
+                    f"back: {done}"
+                )
+            return outcome
+        return Landed()
+
+    # ── before ──────────────────────────────────────────────────────────────────────────────
+
+    async def _stale(self, root: str, operations: Sequence[Operation]) -> str:
+        """Why the plan does not fit any more; empty when it does."""
+        needed = [_needs(op) for op in operations if not isinstance(op, CreateFile)]
+        renamed = {op.path for op in operations if isinstance(op, RenameFile)}
+        live = await self.read(root, [path for path in needed if path not in renamed])
+        for operation in operations:
+            path = _needs(operation)
+            if path in renamed or isinstance(operation, CreateFile):
+                continue
+            now = live.get(path)
+            if now is None:
+                return f"{path} is gone"
+            match operation:
+                case EditText(version=version, before=before):
+                    fits = now.version == version and now.text == before
+                case RenameFile(version=version):
+                    fits = now.version == version
+                case DeleteFile(version=version, content=content):
+                    fits = now.version == version and now.content == content
+                case ReplaceFile(before=before):
+                    fits = now.content == before
+            if not fits:
+                return f"{path} has changed meanwhile"
+        return ""
+
+    def _unsaved(self, root: str, operations: Sequence[Operation]) -> Refused | None:
+        """We may not write under a buffer that the user has not saved."""
+        for operation in operations:
+            path = _needs(operation)
+            document = self._documents.at(os.path.join(root, path))
+            if document is not None and document.touched:
+                return Refused(
+                    f"{path} has unsaved changes, and this editor leaves file operations to us: "
+                    "save it, then apply again"
+                )
+        return None
+
+    async def _agreed(self, label: str, operations: tuple[Operation, ...]) -> Refused | None:
+        question = f"massgen: {label}. Shall I {describe(operations)} on the disk?"
+        try:
+            async with asyncio.timeout(self._deadlines.question):
+                answer = await self._editor.choose(question, ("Apply", "Cancel"))
+        except TimeoutError:
+            return Refused(f"nobody agreed to {describe(operations)}")
+        if answer == "Apply":
+            return None
+        return Refused(f"the user did not agree to {describe(operations)}")
+
+    # ── the edit ────────────────────────────────────────────────────────────────────────────
+
+    async def _send(
+        self, root: str, plan: EditPlan, operations: tuple[Operation, ...]
+    ) -> Landed | Refused:
+        def target(path: RelPath) -> Target:
+            document = self._documents.at(os.path.join(root, path))
+            if document is None:
+                return Target(self.uri(root, path), Form(), None)
+            return Target(document.uri, document.form or Form(), document.version)
+
+        expected = {
+            target(op.path).uri: shown_result(op, target(op.path).form)
+            for op in operations
+            if isinstance(op, EditText)
+        }
+        edit = workspace_edit(operations, plan.label, self._client, target)
+        params = types.ApplyWorkspaceEditParams(edit=edit, label=plan.label)
+        answer = await self._answer(self._editor.apply_edit(params), expected)
+        if answer is not None and answer.applied:
+            return Landed()
+        shown = self._shown(expected)
+        if answer is None:
+            if (
+                expected
+                and all(shown.values())
+                and all(isinstance(o, EditText) for o in operations)
+            ):
+                return Landed()
+            return Refused(
+                f"the editor did not say within {self._deadlines.answer:g} s whether it applied "
+                "the edit, and its documents do not show it"
+            )
+        stale = bool(await self._stale(root, operations))
+        reason = whole(answer.failure_reason or "the editor refused the edit")
+        if any(shown.values()):
+            names = ", ".join(os.path.basename(uri) for uri, done in shown.items() if done)
+            return Refused(f"{reason}; yet it changed {names}, which undo takes back")
+        return Refused(reason, stale=stale)
+
+    async def _answer(
+        self, request: Awaitable[types.ApplyWorkspaceEditResult], expected: Mapping[str, str]
+    ) -> types.ApplyWorkspaceEditResult | None:
+        """The client's answer. None: it never came, so its documents have to speak.
+
+        The change notifications of the edit come before the answer with some editors, after it
+        with others; both are fine, since an answer is believed as it is.
+        """
+
+        async def ask() -> types.ApplyWorkspaceEditResult:
+            return await request
+
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(ask())
+            looking = group.create_task(self._until_shown(expected))
+            try:
+                async with asyncio.timeout(self._deadlines.answer):
+                    await asyncio.wait((asking, looking), return_when=asyncio.FIRST_COMPLETED)
+                    if not asking.done():
+                        with suppress(TimeoutError):
+                            async with asyncio.timeout(_GRACE):
+                                await asyncio.wait((asking,))
+            except TimeoutError:
+                pass
+            finally:
+                looking.cancel()
+                asking.cancel()
+        return None if asking.cancelled() else asking.result()
+
+    async def _until_shown(self, expected: Mapping[str, str]) -> None:
+        while not expected or not all(self._shown(expected).values()):
+            await self._documents.changed()
+
+    def _shown(self, expected: Mapping[str, str]) -> dict[str, bool]:
+        found = {uri: self._documents.get(uri) for uri in expected}
+        return {
+            uri: document is not None and document.text == expected[uri]
+            for uri, document in found.items()
+        }
+
+    def uri(self, root: str, path: RelPath) -> str:
+        """A file's URI in the editor's own spelling of its folders."""
+        absolute = os.path.join(root, path)
+        document = self._documents.at(absolute)
+        if document is not None:
+            return document.uri
+        for folder in sorted(self._roots(), key=len, reverse=True):
+            rest = uris.below(folder, absolute)
+            if rest is not None:
+                return uris.from_path(os.path.join(folder, rest))
+        return uris.from_path(absolute)
+
+
+def _needs(operation: Operation) -> RelPath:
+    """The path that has to be there, as it was, for the operation."""
+    return operation.old_path if isinstance(operation, RenameFile) else operation.path
+
+
+def _as_live(path: RelPath, document: Document, under: LiveFile | None) -> LiveFile:
+    if document.form is None:
+        document.form = form_of(document.text, under.content if under else None)
+    text = document.form.saved(whole(document.text))
+    content = document.form.encode(document.text)
+    if under is None:
+        return LiveFile(path, content, text, "file", document.version)
+    return replace(under, content=content, text=text, version=document.version)

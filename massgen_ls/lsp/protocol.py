@@ -1,0 +1,355 @@
+"""The names and payloads of `massgen/*`, the same for methods and commands.
+
+Requests (and, with the same object as their one argument, the commands ``massgen.<verb>``):
+
+- ``massgen/run`` {prompt, scope?: {textDocument?, range?, diagnostics?}, agents?, checks?, mode?,
+  apply?: auto|ask|none, folder?} → {runId}
+- ``massgen/wait`` {runId} → the settled run
+- ``massgen/cancel`` {runId} → {cancelled}
+- ``massgen/list`` {folder?, limit?} → {runs: […]}
+- ``massgen/read`` {runId, candidateId?, path?} → the run with files and diffs, or {text} of a file
+- ``massgen/apply`` {runId, candidateId?, paths?, hunks?} → {applied, conflicts, …}
+- ``massgen/discard`` {runId, candidateId?} → {discarded}
+- ``massgen/compare`` {runId, candidateId?} → {diff, uri}; shows the diff where the editor can
+
+Notification: ``massgen/event``. What is wrong with a payload is said in words, with the nearest
+name for a misspelt one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.task import ApplyMode, Mode
+from massgen_ls.core.text import Position, Range
+
+EVENT = "massgen/event"
+VERBS = ("run", "wait", "cancel", "list", "read", "apply", "discard", "compare")
+
+MODES: tuple[Mode, ...] = ("best_of_n", "consensus")
+APPLY_MODES: tuple[ApplyMode, ...] = ("auto", "ask", "none")
+_MAX_LIST = 500
+
+T = TypeVar("T")
+
+
+class ParamsError(MassgenError):
+    """A payload that cannot be understood."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientDiagnostic:
+    """A diagnostic as the editor shows it."""
+
+    range: Range
+    message: str
+    source: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeParams:
+    """What the wish is about, in the editor's terms."""
+
+    uri: str | None = None
+    range: Range | None = None
+    diagnostics: tuple[ClientDiagnostic, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunParams:
+    """Parameters of ``massgen/run``."""
+
+    prompt: str
+    scope: ScopeParams
+    agents: tuple[str, ...] | None
+    checks: tuple[str, ...] | None
+    mode: Mode | None
+    apply: ApplyMode
+    folder: str | None
+    token: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRef:
+    """Names a run, and perhaps one of its candidates."""
+
+    run: str
+    candidate: str | None = None
+    token: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadParams:
+    """Parameters of ``massgen/read``."""
+
+    run: str
+    candidate: str | None
+    path: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListParams:
+    """Parameters of ``massgen/list``."""
+
+    folder: str | None
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyParams:
+    """Parameters of ``massgen/apply``."""
+
+    run: str
+    candidate: str | None
+    paths: tuple[str, ...] | None
+    hunks: Mapping[str, tuple[int, ...]] | None
+
+
+class _Fields:
+    """Takes the fields of one object, one by one, and complains about what is left."""
+
+    def __init__(self, where: str, node: object) -> None:
+        if not isinstance(node, dict):
+            raise ParamsError(f"{where} takes one object, not {_kind(node)}")
+        self._where = where
+        self._left = dict(cast("dict[str, object]", node))
+        self._known: list[str] = []
+
+    def _take(self, name: str) -> object:
+        self._known.append(name)
+        return self._left.pop(name, None)
+
+    def _wrong(self, name: str, wanted: str, got: object) -> ParamsError:
+        return ParamsError(f"{self._where}: `{name}` must be {wanted}, not {_kind(got)}")
+
+    def text(self, name: str) -> str | None:
+        node = self._take(name)
+        if node is not None and not isinstance(node, str):
+            raise self._wrong(name, "text", node)
+        return None if node is None else _clean(node)
+
+    def required(self, name: str) -> str:
+        found = self.text(name)
+        if found is None or not found.strip():
+            near = difflib.get_close_matches(name, list(self._left), 1)
+            hint = f"Is `{near[0]}` meant to be `{name}`?" if near else f"Give it as `{name}`."
+            raise ParamsError(f"{self._where}: `{name}` is missing", hint)
+        return found
+
+    def choice(self, name: str, choices: tuple[T, ...]) -> T | None:
+        node = self._take(name)
+        if node is None:
+            return None
+        for each in choices:
+            if node == each:
+                return each
+        hint = nearest(str(node)[:60], [str(c) for c in choices])
+        raise ParamsError(f"{self._where}: `{name}` cannot be {str(node)[:60]!r}", hint)
+
+    def texts(self, name: str) -> tuple[str, ...] | None:
+        node = self._take(name)
+        if node is None:
+            return None
+        if not isinstance(node, list):
+            raise self._wrong(name, "a list of text", node)
+        for each in cast("list[object]", node):
+            if not isinstance(each, str):
+                raise self._wrong(name, "a list of text", each)
+        return tuple(_clean(each) for each in cast("list[str]", node))
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        node = self._take(name)
+        if node is None:
+            return default
+        if not isinstance(node, int) or isinstance(node, bool):
+            raise self._wrong(name, "a whole number", node)
+        return max(low, min(high, node))
+
+    def token(self) -> str | int | None:
+        node = self._take("workDoneToken")
+        if node is None or (isinstance(node, str | int) and not isinstance(node, bool)):
+            return node
+        raise self._wrong("workDoneToken", "text or a number", node)
+
+    def nested(self, name: str, read: Callable[[str, object], T]) -> T | None:
+        node = self._take(name)
+        return None if node is None else read(f"{self._where}.{name}", node)
+
+    def each(self, name: str, read: Callable[[str, object], T]) -> tuple[T, ...]:
+        node = self._take(name)
+        if node is None:
+            return ()
+        if not isinstance(node, list):
+            raise self._wrong(name, "a list", node)
+        items = cast("list[object]", node)
+        return tuple(read(f"{self._where}.{name}[{i}]", item) for i, item in enumerate(items))
+
+    def by_path(self, name: str) -> dict[str, tuple[int, ...]] | None:
+        node = self._take(name)
+        if node is None:
+            return None
+        if not isinstance(node, dict):
+            raise self._wrong(name, "an object of path → numbers of hunks", node)
+        found: dict[str, tuple[int, ...]] = {}
+        for path, numbers in cast("dict[str, object]", node).items():
+            items = cast("list[object]", numbers) if isinstance(numbers, list) else [None]
+            if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in items):
+                raise ParamsError(
+                    f"{self._where}: `{name}.{path}` must be a list of numbers from 0"
+                )
+            found[path] = tuple(cast("list[int]", items))
+        return found
+
+    def end(self) -> None:
+        self._left.pop("partialResultToken", None)
+        for name in self._left:
+            raise ParamsError(
+                f"{self._where} does not know `{name[:60]}`", nearest(name, self._known)
+            )
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not known."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, 1)
+    return f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(names)}."
+
+
+def _kind(node: object) -> str:
+    match node:
+        case None:
+            return "nothing"
+        case bool():
+            return "true or false"
+        case int() | float():
+            return "a number"
+        case str():
+            return "text"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
+
+
+def _clean(text: str) -> str:
+    """JSON may smuggle in half a surrogate pair, which nothing further on can encode."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _position(where: str, node: object) -> Position:
+    fields = _Fields(where, node)
+    line = fields.number("line", -1, -1, 2**31 - 1)
+    character = fields.number("character", -1, -1, 2**31 - 1)
+    if line < 0 or character < 0:
+        raise ParamsError(f"{where} needs a `line` and a `character`, counted from 0")
+    return Position(line, character)
+
+
+def read_range(where: str, node: object) -> Range:
+    """An LSP range; a reversed one is turned round, as editors with a moving cursor send them."""
+    fields = _Fields(where, node)
+    start = fields.nested("start", _position)
+    end = fields.nested("end", _position)
+    if start is None or end is None:
+        raise ParamsError(f"{where} needs a `start` and an `end`")
+    fields.end()
+    return Range(min(start, end), max(start, end))
+
+
+def _document(where: str, node: object) -> str:
+    if isinstance(node, dict):
+        # A versioned identifier, or a whole item, is as good: only the URI counts here.
+        uri = cast("dict[str, object]", node).get("uri")
+        if isinstance(uri, str) and uri:
+            return uri
+    raise ParamsError(f"{where} needs a `uri`")
+
+
+def _diagnostic(where: str, node: object) -> ClientDiagnostic:
+    if not isinstance(node, dict):
+        raise ParamsError(f"{where} must be a diagnostic, not {_kind(node)}")
+    # Diagnostics come from other servers and carry what those like: only four fields count.
+    found = cast("dict[str, object]", node)
+    code, source = found.get("code"), found.get("source")
+    message = found.get("message")
+    if isinstance(message, dict):  # MarkupContent, since 3.18
+        message = cast("dict[str, object]", message).get("value")
+    return ClientDiagnostic(
+        read_range(f"{where}.range", found.get("range")),
+        _clean(message) if isinstance(message, str) else "",
+        _clean(source) if isinstance(source, str) else "",
+        _clean(str(code)) if isinstance(code, str | int) else "",
+    )
+
+
+def _scope(where: str, node: object) -> ScopeParams:
+    fields = _Fields(where, node)
+    scope = ScopeParams(
+        fields.nested("textDocument", _document),
+        fields.nested("range", read_range),
+        fields.each("diagnostics", _diagnostic),
+    )
+    fields.end()
+    if scope.uri is None and (scope.range or scope.diagnostics):
+        raise ParamsError(f"{where} has a range without a `textDocument`")
+    return scope
+
+
+def read_run(node: object, where: str = "massgen/run") -> RunParams:
+    """Parses ``massgen/run``."""
+    fields = _Fields(where, node)
+    params = RunParams(
+        prompt=fields.required("prompt"),
+        scope=fields.nested("scope", _scope) or ScopeParams(),
+        agents=fields.texts("agents"),
+        checks=fields.texts("checks"),
+        mode=fields.choice("mode", MODES),
+        apply=cast("ApplyMode", fields.choice("apply", APPLY_MODES) or "none"),
+        folder=fields.text("folder"),
+        token=fields.token(),
+    )
+    fields.end()
+    return params
+
+
+def read_ref(node: object, where: str) -> RunRef:
+    """Parses what names a run and perhaps a candidate."""
+    fields = _Fields(where, node)
+    ref = RunRef(fields.required("runId"), fields.text("candidateId"), fields.token())
+    fields.end()
+    return ref
+
+
+def read_read(node: object, where: str = "massgen/read") -> ReadParams:
+    """Parses ``massgen/read``."""
+    fields = _Fields(where, node)
+    params = ReadParams(fields.required("runId"), fields.text("candidateId"), fields.text("path"))
+    fields.end()
+    return params
+
+
+def read_list(node: object, where: str = "massgen/list") -> ListParams:
+    """Parses ``massgen/list``, which may have no parameters at all."""
+    fields = _Fields(where, {} if node is None else node)
+    params = ListParams(fields.text("folder"), fields.number("limit", 50, 1, _MAX_LIST))
+    fields.end()
+    return params
+
+
+def read_apply(node: object, where: str = "massgen/apply") -> ApplyParams:
+    """Parses ``massgen/apply``."""
+    fields = _Fields(where, node)
+    params = ApplyParams(
+        fields.required("runId"),
+        fields.text("candidateId"),
+        fields.texts("paths"),
+        fields.by_path("hunks"),
+    )
+    fields.token()
+    fields.end()
+    return params

@@ -1,0 +1,160 @@
+"""News of the engine on its way to the editor: `massgen/event`, progress, and what follows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from massgen_ls.core.events import AgentActed, Delta, Envelope, RunSettled
+from massgen_ls.core.task import ApplyMode, RunId
+from massgen_ls.engine.bus import Gap
+from massgen_ls.engine.report import envelope_json
+from massgen_ls.lsp.desk import News, Services
+from massgen_ls.lsp.finish import finish
+from massgen_ls.lsp.outbox import DELTA, FACT
+from massgen_ls.lsp.progress import Board
+from massgen_ls.lsp.protocol import EVENT
+from massgen_ls.lsp.server import MassgenServer
+
+_BEAT = 0.1
+"""Seconds for which live output is gathered before it is sent."""
+_KEEP = 8 * 1024
+"""Characters of live output sent at once for each source; the newest are kept."""
+_REMEMBER = 20
+"""Settled runs for which code actions are offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class SettledRun:
+    """A run that code actions can be about."""
+
+    run: RunId
+    folder: str
+    winner: str
+    prompt: str
+
+
+@dataclass(slots=True)
+class _Noise:
+    text: str = ""
+    dropped: int = 0
+
+
+@dataclass(slots=True)
+class _Order:
+    """A run that this editor started."""
+
+    apply: ApplyMode
+    board: Board
+
+
+@dataclass(slots=True)
+class Stream:
+    """Follows every run of this process. Never blocks: what does not fit is counted as lost."""
+
+    server: MassgenServer
+    settled: OrderedDict[RunId, SettledRun] = field(default_factory=OrderedDict[RunId, SettledRun])
+    _orders: dict[RunId, _Order] = field(default_factory=dict[RunId, _Order])
+    _over: set[RunId] = field(default_factory=set[RunId])
+    _noise: dict[tuple[RunId, str, str], _Noise] = field(
+        default_factory=dict[tuple[RunId, str, str], _Noise]
+    )
+    _lost: int = 0
+
+    def follow(
+        self, services: Services, run: RunId, apply: ApplyMode, token: str | int | None
+    ) -> None:
+        """Shows the progress of a run that this editor started, and ends it as it was asked."""
+        if run in self._over:  # it was quicker than the answer to `massgen/run`
+            self._over.discard(run)
+            self.server.spawn(finish(self.server, services, run, apply))
+            return
+        board = Board(self.server, services.engine, run)
+        self._orders[run] = _Order(apply, board)
+        self.server.spawn(board.show(token))
+
+    def board(self, run: RunId) -> Board | None:
+        """The progress of a run that goes on; None when this editor did not start it."""
+        order = self._orders.get(run)
+        return order.board if order else None
+
+    async def listen(self, services: Services, news: AsyncIterator[News]) -> None:
+        """Passes everything on until the engine closes."""
+        async for each in news:
+            match each:
+                case Gap(lost=lost):
+                    self._lost += lost
+                    self._fill_gap()
+                    for run, order in list(self._orders.items()):
+                        order.board.stir()
+                        state = await services.engine.state(run)
+                        if state.verdict is not None:
+                            self._end(services, run)
+                case Delta():
+                    self._hush(each)
+                case Envelope():
+                    self._pass_on(services, each)
+
+    def _pass_on(self, services: Services, envelope: Envelope) -> None:
+        event, run = envelope.event, envelope.run
+        if self.server.client.events != "none" and self._fill_gap():
+            self._lost += not self.server.protocol.tell(EVENT, envelope_json(envelope), FACT)
+        order = self._orders.get(run)
+        if order is not None:
+            if isinstance(event, AgentActed):
+                order.board.action = f"{event.seat}: {event.action} {event.target}".strip()
+            order.board.stir()
+        if isinstance(event, RunSettled):
+            if event.verdict.outcome == "won" and event.verdict.winner:
+                self.server.spawn(self._remember(services, run, event.verdict.winner))
+            if order is not None:
+                self._end(services, run)
+            else:
+                self._over.add(run)
+                if len(self._over) > _REMEMBER:
+                    self._over.pop()
+
+    def _end(self, services: Services, run: RunId) -> None:
+        order = self._orders.pop(run)
+        order.board.end()
+        self.server.spawn(finish(self.server, services, run, order.apply))
+
+    async def _remember(self, services: Services, run: RunId, winner: str) -> None:
+        state = await services.engine.state(run)
+        prompt = state.spec.task.prompt if state.spec else ""
+        self.settled[run] = SettledRun(run, state.folder, winner, prompt)
+        while len(self.settled) > _REMEMBER:
+            self.settled.popitem(last=False)
+
+    # ── what may be lost ────────────────────────────────────────────────────────────────────
+
+    def _fill_gap(self) -> bool:
+        """Tells the editor first that it has missed something; False while that cannot be told."""
+        if not self._lost or self.server.client.events == "none":
+            return True
+        told = self.server.protocol.tell(EVENT, {"kind": "gap", "lost": self._lost}, FACT)
+        if told:
+            self._lost = 0
+        else:
+            self._lost += 1
+        return told
+
+    def _hush(self, delta: Delta) -> None:
+        if self.server.client.events != "all":
+            return
+        if not self._noise:
+            self.server.spawn(self._flush())
+        noise = self._noise.setdefault((delta.run, delta.source, delta.stream), _Noise())
+        text = noise.text + delta.text
+        noise.dropped += max(0, len(text) - _KEEP)
+        noise.text = text[-_KEEP:]
+
+    async def _flush(self) -> None:
+        await asyncio.sleep(_BEAT)
+        gathered, self._noise = self._noise, {}
+        for (run, source, stream), noise in gathered.items():
+            payload = {"kind": "delta", "run": run, "source": source, "stream": stream}
+            extra = {"dropped": noise.dropped} if noise.dropped else {}
+            self.server.protocol.tell(EVENT, {**payload, "text": noise.text, **extra}, DELTA)

@@ -109,7 +109,7 @@ function M.report(run)
   for _, seat in ipairs(run.seats or {}) do
     local state = (seat.outcome or seat.phase or ''):gsub('_', ' ')
     local reason = (seat.reason or '') ~= '' and ': ' .. seat.reason:gsub('%s+', ' ') or ''
-    table.insert(seats, ('- %s: %s%s'):format(seat.id, state, reason))
+    table.insert(seats, ('- %s: %s%s'):format(seat.seat, state, reason))
   end
   if #seats > 0 then
     vim.list_extend(out, { '', '## Agents', '' })

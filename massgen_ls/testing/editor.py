@@ -135,6 +135,7 @@ class StandInEditor:
         self._running = running
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._next = 0
+        self._gone = False
         self._news = asyncio.Condition()
 
     # ── speaking ────────────────────────────────────────────────────────────────────────────
@@ -146,6 +147,8 @@ class StandInEditor:
             ServerError: It answers with an error.
             ConnectionError: It is gone.
         """
+        if self._gone:
+            raise ConnectionError("the server is gone")
         self._next += 1
         number = self._next
         reply = asyncio.get_running_loop().create_future()
@@ -170,6 +173,10 @@ class StandInEditor:
     async def close_input(self) -> None:
         """Goes away without a word."""
         await self._running.close_stdin()
+
+    async def closed(self) -> None:
+        """Waits until the server has ended."""
+        await self._running.wait()
 
     async def command(self, name: str, *arguments: object) -> Any:
         """``workspace/executeCommand``."""
@@ -250,6 +257,7 @@ class StandInEditor:
             pending += piece.bytes
             while (message := _take(pending)) is not None:
                 await self._hear(message)
+        self._gone = True
         for reply in self._waiting.values():
             if not reply.done():
                 reply.set_exception(ConnectionError("the server is gone"))

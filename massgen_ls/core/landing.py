@@ -219,10 +219,14 @@ class _Landing:
         live = self.contents.live.get(self.change.path)
         if live is None:
             self._room_for()
-            return [CreateFile(self.change.path, self._theirs, decode(self._theirs), self._type)]
+            return [self._created()]
         if _kind(live.type) != _kind(self._type) or not _same(live, self._theirs):
             self._clash("exists_here", live)
         return self._mode(live, "file" if self._type == "executable" else self._type)
+
+    def _created(self) -> CreateFile:
+        text = None if self._type == "symlink" else decode(self._theirs)
+        return CreateFile(self.change.path, self._theirs, text, self._type)
 
     def _room_for(self) -> None:
         """A new file needs its folders: none of them may be a file or a link of the user's."""
@@ -272,7 +276,7 @@ class _Landing:
                 self._clash("changed_here", live)
             return [
                 DeleteFile(old_path, live.content, live.version),
-                CreateFile(change.path, self._theirs, decode(self._theirs), self._type),
+                self._created(),
             ]
         return [RenameFile(old_path, change.path, live.version), *rest]
 

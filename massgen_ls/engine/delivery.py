@@ -160,6 +160,6 @@ async def _planned(
 
 def _label(candidate: Candidate) -> str:
     """One short line for the editor's undo list and its review panel."""
-    first = next((line for line in candidate.summary.split("\n") if line.strip()), "").strip()
-    text = f"massgen: {candidate.id}" + (f", {first}" if first else "")
+    said = [line.strip() for line in candidate.summary.split("\n") if line.strip()]
+    text = said[0] if said else f"massgen: {candidate.id}"
     return text if len(text) <= 80 else text[:79] + "…"

@@ -282,6 +282,9 @@ class _Landing:
 
     def _modify(self, live: LiveFile) -> list[Operation]:
         change, base, theirs = self.change, self._base, self._theirs
+        old, new = decode(base), decode(theirs)
+        if self.hunks is not None and old is not None and new is not None:
+            self._check_hunks(self.hunks, old, new)
         old_kind, new_kind = _kind(change.old_type), _kind(change.new_type)
         if live.content == theirs and _kind(live.type) == new_kind:
             return self._mode(live, change.old_type)
@@ -291,7 +294,6 @@ class _Landing:
             return [ReplaceFile(live.path, live.content, theirs, self._type)]
         if base == theirs:
             return self._mode(live, change.old_type)
-        old, new = decode(base), decode(theirs)
         if old is None or new is None or live.text is None:
             if live.content != base:
                 self._clash("binary", live)
@@ -303,7 +305,6 @@ class _Landing:
         return [*self._merge(live, old, live.text, new), *self._mode(live, change.old_type)]
 
     def _merge(self, live: LiveFile, base: str, text: str, theirs: str) -> list[Operation]:
-        self._check_hunks(base, theirs)
         base, theirs = with_ends_of(text, base, theirs)
         merge = rebase(base, text, theirs, self.differ, self.hunks)
         if merge.conflicts:
@@ -324,11 +325,9 @@ class _Landing:
         edits = refine(text, merge.edits, self.refiner)
         return [EditText(live.path, live.version, text, edits)] if edits else []
 
-    def _check_hunks(self, base: str, theirs: str) -> None:
-        if self.hunks is None:
-            return
+    def _check_hunks(self, hunks: AbstractSet[int], base: str, theirs: str) -> None:
         there = len(line_hunks(split_lines(base), split_lines(theirs), self.differ))
-        wrong = [number for number in sorted(self.hunks) if not 0 <= number < there]
+        wrong = [number for number in sorted(hunks) if not 0 <= number < there]
         if wrong:
             raise NotFoundError(
                 f"{self.change.path} has no hunk {wrong[0]}",

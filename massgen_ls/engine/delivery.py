@@ -103,7 +103,8 @@ def _nothing_written(plan: EditPlan) -> Delivery:
     if not plan.conflicts:
         return Delivery(plan.candidate, applied=True)
     files = len({conflict.path for conflict in plan.conflicts})
-    reason = f"{files} file{'s' if files > 1 else ''} conflict with your own changes"
+    who = "1 file conflicts" if files == 1 else f"{files} files conflict"
+    reason = f"{who} with your own changes"
     return Delivery(plan.candidate, applied=False, conflicts=plan.conflicts, reason=reason)
 
 

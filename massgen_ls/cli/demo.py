@@ -28,6 +28,8 @@ from massgen_ls.wiring import open_processes
 
 _PATIENCE = 120.0
 """Seconds until the demo gives up."""
+_SHOWN = 48
+"""Lines of the winning diff."""
 
 
 def demo(options: Options) -> int:
@@ -111,7 +113,10 @@ async def _run(console: Console, editor: StandInEditor, sample: Sample) -> bool:
     _title(console, "6", "the winning diff, against the snapshot")
     read = await editor.request("massgen/read", {"runId": run, "candidateId": verdict["winner"]})
     patch = next(c["diff"] for c in read["candidates"] if c["id"] == verdict["winner"])
-    console.print(Syntax(patch.rstrip(), "diff", theme="ansi_dark", background_color="default"))
+    lines = patch.rstrip().split("\n")
+    console.print(_coloured("\n".join(lines[:_SHOWN])))
+    if len(lines) > _SHOWN:
+        console.print(f"[dim]… and {len(lines) - _SHOWN} more lines[/]")
     _title(console, "7", "applied: one versioned workspace edit, into the open buffers")
     await editor.seen(lambda method, p: method == "massgen/event" and p["kind"] == "delivered")
     changed = [d for d in editor.documents.values() if d.history]
@@ -154,8 +159,8 @@ def _line(event: Mapping[str, Any]) -> str:
                 f"  [dim]{event['seconds']:.2f} s[/]"
             )
         case "attempt_started":
-            tree = Path(event["worktree"]).name
-            return f"[cyan]at work[/]    [bold]{event['seat']}[/] in worktree {tree}"
+            tree = Path(event["worktree"]).parent.name
+            return f"[cyan]at work[/]    [bold]{event['seat']}[/] in worktree {tree} of the shadow"
         case "attempt_ended":
             return (
                 f"[cyan]ended[/]      [bold]{event['seat']}[/] {event['outcome']}"
@@ -205,6 +210,10 @@ def _diff(old: str, new: str, path: str) -> Syntax:
     from massgen_ls.core.diff import unified
 
     text = unified(path, old, new, differ).rstrip()
+    return _coloured(text)
+
+
+def _coloured(text: str) -> Syntax:
     return Syntax(text, "diff", theme="ansi_dark", background_color="default")
 
 

@@ -26,8 +26,7 @@ def weigh(check: str, base: Sequence[CheckResult], mine: Sequence[CheckResult]) 
         The evidence. Where the base was never judged, or its failures have no names, the check
         holds nothing against anyone that it cannot prove, and ``note`` says so.
     """
-    seen: set[CheckOutcome] = {r.outcome for r in mine}
-    outcome: CheckOutcome = next((o for o in _BEST_FIRST if o in seen), "broken")
+    outcome = _best(mine)
     judged = [r for r in base if r.outcome in ("passed", "failed")]
     if not judged or not mine:
         return Evidence(check, outcome, (), (), (), note=_silence(check, base, mine))
@@ -77,6 +76,11 @@ def looks_flaky(base: Sequence[CheckResult], mine: Sequence[CheckResult]) -> boo
     return not weigh(mine[0].check, base, mine).clears
 
 
+def _best(runs: Sequence[CheckResult]) -> CheckOutcome:
+    outcomes: list[CheckOutcome] = [run.outcome for run in runs]
+    return min(outcomes, key=_BEST_FIRST.index) if outcomes else "broken"
+
+
 def _failures(check: str, result: CheckResult) -> Counter[str]:
     if result.outcome == "passed":
         return Counter()
@@ -112,14 +116,14 @@ def _silence(check: str, base: Sequence[CheckResult], mine: Sequence[CheckResult
 def _least(runs: Sequence[Counter[str]]) -> Counter[str]:
     least = runs[0]
     for run in runs[1:]:
-        least &= run
+        least = least & run  # `&=` would change the run itself
     return least
 
 
 def _most(runs: Sequence[Counter[str]]) -> Counter[str]:
     most = runs[0]
     for run in runs[1:]:
-        most |= run
+        most = most | run
     return most
 
 

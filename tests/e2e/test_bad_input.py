@@ -110,7 +110,7 @@ async def test_a_full_cache_folder(world: World, size: str) -> None:
 HOSTILE: dict[str, tuple[str, str, str]] = {
     # name: (program, outcome of the run, words that the verdict or a notice must hold)
     "crashes": (APPEND + "raise SystemExit(9)", "none", "9"),
-    "dies of a signal": (APPEND + "import os; os.kill(os.getpid(), 11)", "none", "signal"),
+    "dies of a signal": (APPEND + "import os; os.kill(os.getpid(), 11)", "none", "SIGSEGV"),
     "hangs": (APPEND + "import time; time.sleep(600)", "none", "3 s"),
     "hangs deaf to TERM": (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",
@@ -329,6 +329,8 @@ time.sleep(600)
     agents = [world.agent("quick", APPEND), world.agent("slow", forks)]
     team = world.configure(agents, checks)
     async with world.started("run", "x", "--json", "--config", str(team)) as process:
+        if step == "check_finished":
+            await until(process, "candidate_captured")  # the base's check comes earlier
         event = await until(process, step)
         run = event["run"]
         process.send_signal(signal.SIGKILL)

@@ -170,7 +170,8 @@ class World:
             async with asyncio.timeout(DEADLINE):
                 out, err = await process.communicate()
             assert process.returncode is not None
-            return Ended(process.returncode, out.decode(), err.decode(errors="replace"))
+            text = out.decode(errors="surrogateescape")
+            return Ended(process.returncode, text, err.decode(errors="replace"))
 
     async def run(self, *arguments: str, prompt: str = "do it", **kwargs: Any) -> Ended:
         """``massgen-ls run --json``."""

@@ -18,7 +18,10 @@ return {
   -- A merge into text that the server has not seen is refused and computed anew. Typing is sent
   -- at once, so that this is rare.
   flags = { debounce_text_changes = 0 },
-  init_options = { events = 'facts' },
+  -- Events as they happen, and code actions whose prompt this plug-in asks for.
+  init_options = { events = 'facts', prompts = true },
+  -- Neovim has no virtual documents; this plug-in has those of `massgen:`.
+  capabilities = { workspace = { textDocumentContent = { dynamicRegistration = false } } },
   handlers = client.handlers(),
   commands = client.commands(),
 }

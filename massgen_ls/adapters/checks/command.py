@@ -90,7 +90,8 @@ class CommandChecker:
                 }
                 async for piece in running.output():
                     shown.add(piece.bytes)
-                    if text := decoders[piece.stream].decode(piece.bytes):
+                    text = parsers.tidy(decoders[piece.stream].decode(piece.bytes))
+                    if text:
                         say(Said(text, piece.stream))
                 ended = await running.wait()
         except FileNotFoundError:
@@ -201,7 +202,7 @@ _NO_MODULE = re.compile(r"^\S*python\S*: No module named ([\w.]+)$", re.MULTILIN
 
 def _outcome(check: CheckSpec, ended: Finished, text: str) -> tuple[CheckOutcome, str]:
     if ended.timed_out:
-        return "timed_out", f"Ended after {check.timeout:g} s: it took too long."
+        return "timed_out", f"Ended after {ended.seconds:.1f} s: it took too long."
     if ended.exit_code == 0:
         return "passed", ""
     if ended.exit_code in (126, 127):

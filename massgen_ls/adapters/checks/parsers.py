@@ -19,16 +19,20 @@ MOST_FAILURES: Final = 20_000
 """More than this is not told apart."""
 
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def tidy(text: str, folders: Sequence[str] = ()) -> str:
-    """Output without colours, carriage returns and the absolute paths of a worktree.
+    """Output without colours, control characters and the absolute paths of a worktree.
+
+    What is left cannot act on a terminal that shows it.
 
     Args:
         text: As printed.
         folders: Absolute folders, innermost first; paths below them become relative.
     """
     text = _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    text = _CONTROLS.sub("", text)
     for folder in folders:
         text = text.replace(f"{folder.rstrip('/')}/", "")
     return text
@@ -117,7 +121,7 @@ def unittest(text: str) -> list[str]:
 
 
 _PYTEST_SUMMARY = re.compile(r"^=+ short test summary info =+$", re.MULTILINE)
-_PYTEST_LINE = re.compile(r"^(?:FAILED|ERROR) (\S.*?)(?: - .*)?$", re.MULTILINE)
+_PYTEST_LINE = re.compile(r"^(?:(?:FAILED|ERROR) |SUBFAILED ?)(\S.*?)(?: - .*)?$", re.MULTILINE)
 
 
 def pytest(text: str) -> list[str]:

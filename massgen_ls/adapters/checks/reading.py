@@ -16,13 +16,16 @@ def read_bounded(path: str, limit: int, *, follow: bool = False) -> bytes | None
         handle = os.open(path, flags if follow else flags | os.O_NOFOLLOW)
     except (OSError, ValueError):
         return None
-    with os.fdopen(handle, "rb", buffering=0) as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
             return None
-        try:
-            # One more than allowed: it may grow, or lie about its size as files of /proc do.
-            content = file.read(limit + 1)
-        except OSError:
-            return None
-    return content if len(content) <= limit else None
+        content = bytearray()
+        # It may grow, or lie about its size as files of /proc do.
+        while len(content) <= limit and (piece := os.read(handle, min(limit + 1, 1 << 20))):
+            content += piece
+    except OSError:
+        return None
+    finally:
+        os.close(handle)
+    return bytes(content) if len(content) <= limit else None

@@ -63,7 +63,10 @@ _IDENTITY = {
 # Git's own output is never bounded: a truncated listing would be a wrong answer.
 _KEEP = 1 << 40
 
-_FULL = re.compile(rb"No space left on device|Disk quota exceeded|Read-only file system")
+# read-tree says no more than that it was unable to write.
+_FULL = re.compile(
+    rb"No space left on device|Disk quota exceeded|Read-only file system|unable to write"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,7 +207,7 @@ def reap_dead_owners(folder: Path) -> Reaped:
 def _unwritable(folder: Path, error: OSError) -> StorageError:
     return StorageError(
         f"The folder {folder} cannot be written: {error.strerror}",
-        "Free some space or correct its permissions.",
+        "Make room or make it writable, or set MASSGEN_LS_STATE to another folder.",
     )
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-DEADLINE = 40.0
+DEADLINE = 90.0
 """Seconds for anything; generous, since a busy machine is not a broken one."""
 
 

@@ -20,6 +20,11 @@ vim.api.nvim_create_autocmd('LspProgress', {
   end,
 })
 
+-- For a session without the plug-in, which has a handler of its own for these.
+vim.lsp.handlers['massgen/event'] = function(_, params)
+  tell('event', { kind = params.kind, run = params.run })
+end
+
 vim.notify = function(text, level)
   tell('notify', { text = text, level = level })
 end

@@ -458,7 +458,7 @@ READ = {
     "task": {"prompt": "tidy up\nand more"},
     "verdict": {"outcome": "won", "winner": "tidy.1", "why": "It clears every check."},
     "notices": [],
-    "seats": [],
+    "seats": [{"seat": "slow", "phase": "ended", "outcome": "timed_out", "reason": "too slow"}],
     "candidates": [
         {
             "id": "tidy.1",
@@ -501,6 +501,7 @@ def test_a_run_is_shown_as_markdown_and_a_candidate_as_a_diff(neovim: Open, proj
     text = "\n".join(_lines(nvim))
     assert text.startswith("# tidy up\n\nand more\n")
     assert f"Run {RUN}: **won**\n\nIt clears every check." in text
+    assert "- slow: timed out: too slow" in text
     assert "## tidy.1 (winner)" in text
     assert "## bold.1 (discarded)" in text
     assert "- `b.py` from `a.py`: renamed, +0 −0" in text
@@ -516,12 +517,34 @@ def test_a_run_is_shown_as_markdown_and_a_candidate_as_a_diff(neovim: Open, proj
 
 def test_a_file_of_a_candidate_can_be_read(neovim: Open, project: Path) -> None:
     nvim = _served(neovim(), project / "one.py", read={"text": "a = 1\nb = 2\n"})
-    nvim.command(f"edit massgen:/{RUN}/tidy.1/sub/one.py")
+    nvim.command(f"edit massgen://{RUN}/tidy.1/sub/one.py")
     nvim.until("the file", "vim.bo.filetype == 'python'")
     assert _lines(nvim) == ["a = 1", "b = 2"]
     assert _sent(nvim, "massgen/read") == [
         {"runId": RUN, "candidateId": "tidy.1", "path": "sub/one.py"}
     ]
+
+
+def test_a_document_that_the_server_names_is_shown(neovim: Open, project: Path) -> None:
+    nvim = _served(neovim(), project / "one.py")
+    nvim.lua("stand.answers['workspace/textDocumentContent'] = { text = '+a\\n-b\\n' }")
+    uri = f"massgen:/{RUN}/tidy.1.diff"
+    nvim.lua("stand.ask('window/showDocument', { uri = ..., takeFocus = true })", uri)
+    nvim.until("the document", "vim.bo.filetype == 'diff'")
+    assert _lines(nvim) == ["+a", "-b"]
+    assert _sent(nvim, "workspace/textDocumentContent") == [{"uri": uri}]
+    assert nvim.lua("return stand.replies[1].result") == {"success": True}
+
+
+def test_a_message_waits_until_the_user_has_stopped_typing(neovim: Open, project: Path) -> None:
+    nvim = _served(neovim(), project / "one.py")
+    nvim.keys("Otyping")
+    nvim.lua("stand.tell('window/showMessage', { type = 2, message = 'massgen: nobody won' })")
+    nvim.keys(" on")
+    nvim.until("typed", "vim.fn.getline(1) == 'typing on'")
+    assert not [name for name, _ in nvim.news if name == "notify"]
+    nvim.keys("<Esc>")
+    assert nvim.wait_for("notify") == {"text": "massgen: nobody won", "level": 3}
 
 
 @pytest.mark.parametrize(

@@ -241,7 +241,7 @@ def test_the_user_types_on_and_a_conflict_is_reported_and_not_written(
     nvim.until("typed", "vim.api.nvim_buf_get_lines(0, 4, 5, true)[1] == 'mine'")
     mine = _lines(nvim, two)
     nvim.command(f"buffer {one}")
-    nvim.keys("Gotyping still")
+    nvim.keys("16Gotyping still")
     os.close(held)
     applied = nvim.wait_for("MassgenApplied")
     assert [each["path"] for each in applied["conflicts"]] == ["two.py"]
@@ -269,7 +269,7 @@ def test_the_user_types_on_and_a_conflict_is_reported_and_not_written(
     nvim.keys("u")
     nvim.until("undone", "vim.fn.getline(1) == 'unsaved_one = 1'")
     alone = [*before[one][:5], "typed meanwhile", *before[one][5:]]
-    assert _lines(nvim, one) == [*alone, "typing still"]
+    assert _lines(nvim, one) == [*alone[:16], "typing still", *alone[16:]]
 
 
 # ── cancelling ──────────────────────────────────────────────────────────────────────────────────
@@ -398,42 +398,59 @@ def test_a_code_action_on_a_task_comment_runs_the_task(
 # ── without the plug-in ─────────────────────────────────────────────────────────────────────────
 
 
+def _plain(
+    nvim: Neovim, command: list[str], project: Path, *files: Path, debounce: int = 150
+) -> None:
+    """Opens files with nothing but Neovim's own client."""
+    nvim.lua(
+        """
+        local cmd, root, debounce = ...
+        vim.api.nvim_create_autocmd('FileType', {
+          callback = function()
+            vim.lsp.start({
+              name = 'team', cmd = cmd, root_dir = root,
+              flags = { debounce_text_changes = debounce },
+            })
+          end,
+        })
+        """,
+        command,
+        str(project),
+        debounce,
+    )
+    for file in files:
+        nvim.command(f"edit {file}")
+    _attached(nvim)
+
+
+def _run_plainly(nvim: Neovim, apply: str) -> None:
+    nvim.lua(
+        """
+        vim.lsp.get_clients({ name = 'team' })[1]:exec_cmd({
+          title = 'x', command = 'massgen.run', arguments = { { prompt = 'go', apply = ... } },
+        })
+        """,
+        apply,
+    )
+
+
 def test_a_plain_client_runs_a_task_by_a_command_and_the_winner_lands(
     neovim: Open, serve: Serve, project: Path
 ) -> None:
     nvim = neovim(plugin=False)
     one, two = project / "one.py", project / "two.py"
-    command = serve(EVERYTHING)
-    nvim.lua(
-        """
-        local cmd, root = ...
-        vim.api.nvim_create_autocmd('FileType', {
-          callback = function() vim.lsp.start({ name = 'team', cmd = cmd, root_dir = root }) end,
-        })
-        """,
-        command,
-        str(project),
-    )
-    for file in (project / "old_name.py", one):
-        nvim.command(f"edit {file}")
-    _attached(nvim)
+    _plain(nvim, serve(EVERYTHING), project, project / "old_name.py", one)
     before = _type_unsaved(nvim, project)
     _say_yes(nvim)
-    nvim.lua(
-        """
-        vim.lsp.get_clients({ name = 'team' })[1]:exec_cmd({
-          title = 'x', command = 'massgen.run', arguments = { { prompt = 'tidy up' } },
-        })
-        """
-    )
+    _run_plainly(nvim, "ask")
     nvim.wait_for("select")
     made, new = project / "pkg/made.py", project / "new_name.py"
-    nvim.until("the winner", "vim.fn.getbufline(vim.fn.bufnr(...), 6)[1] == 'FIVE = 5'", str(two))
+    nvim.until("the winner", "vim.fn.getbufline(vim.fn.bufnr(...), 5)[1] == 'FIVE = 5'", str(two))
     nvim.until("the winner", "vim.fn.bufloaded(...) == 1", str(made))
     nvim.until("deleted", "vim.uv.fs_stat(...) == nil", str(project / "gone.py"))
-    landed = _replaced(before[one], unsaved_one="unsaved_one = 2", one_10="TEN = 10")
-    assert _lines(nvim, one) == [*landed, LAST]
-    assert _lines(nvim, made) == ["made = 1", 'by = "agents"']
+    landed = [*_replaced(before[one], unsaved_one="unsaved_one = 2", one_10="TEN = 10"), LAST]
+    assert _lines(nvim, one)[: len(landed)] == landed
+    assert _lines(nvim, made)[:2] == ["made = 1", 'by = "agents"']
     assert _lines(nvim, new)[1] == "OLD_2 = 2"
     assert not (project / "old_name.py").exists()
     for file in (one, two):
@@ -441,6 +458,56 @@ def test_a_plain_client_runs_a_task_by_a_command_and_the_winner_lands(
         nvim.keys("u")
         nvim.until("undone", f"vim.api.nvim_buf_line_count(0) == {len(before[file])}")
         assert _lines(nvim, file) == before[file]
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="Neovim's client adds an empty line after text behind the last line end, and to a new "
+    "file that ends with a line end; the server does not word its edits around it yet",
+)
+def test_a_plain_client_gets_no_empty_line_at_the_end_of_a_file(
+    neovim: Open, serve: Serve, project: Path
+) -> None:
+    nvim = neovim(plugin=False)
+    one, made = project / "one.py", project / "made.py"
+    program = "open('one.py', 'a').write('last = 1\\n'); open('made.py', 'w').write('made = 1\\n')"
+    _plain(nvim, serve(program), project, one)
+    before = _lines(nvim, one)
+    _run_plainly(nvim, "auto")
+    nvim.until("the winner", "vim.fn.getbufline(vim.fn.bufnr(...), 21)[1] == 'last = 1'", str(one))
+    nvim.until("the new file", "vim.fn.bufloaded(...) == 1", str(made))
+    assert (_lines(nvim, one), _lines(nvim, made)) == ([*before, LAST], ["made = 1"])
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="Neovim's client checks the version of an edit's first document alone and says that it "
+    "applied what it skipped; the server sends all documents in one edit and believes it",
+)
+def test_a_plain_client_that_has_typing_under_way_gets_nothing_in_the_wrong_place(
+    neovim: Open, serve: Serve, gate: Gate, project: Path
+) -> None:
+    nvim = neovim(plugin=False)
+    one, two = project / "one.py", project / "two.py"
+    program = """
+for name in ('one.py', 'two.py'):
+    text = open(name).read()
+    open(name, 'w').write(text.replace('_5 = 5\\n', '_5 = FIVE\\n'))
+"""
+    # A debounce of a minute stands for keys that come faster than Neovim sends them.
+    _plain(nvim, serve(gate.program + program), project, one, two, debounce=60_000)
+    _run_plainly(nvim, "auto")
+    held = gate.reached(nvim)
+    typed = {file: ["typed", *_lines(nvim, file)] for file in (one, two)}
+    for file in (one, two):
+        nvim.command(f"buffer {file}")
+        nvim.keys("ggOtyped<Esc>")
+        nvim.until("typed", "vim.fn.getline(1) == 'typed' and vim.api.nvim_get_mode().mode == 'n'")
+    os.close(held)
+    nvim.wait_for("event", lambda event: event["kind"] in ("delivered", "delivery_refused"))
+    for file in (one, two):
+        merged = [line.replace("_5 = 5", "_5 = FIVE") for line in typed[file]]
+        assert _lines(nvim, file) in (typed[file], merged)
 
 
 def test_a_plain_client_has_the_code_actions(neovim: Open, serve: Serve, project: Path) -> None:

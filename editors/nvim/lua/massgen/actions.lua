@@ -94,6 +94,17 @@ function M.run_command(command, ctx)
   end)
 end
 
+---The command of a code action that shows what a candidate changes.
+---@param command lsp.Command
+---@param ctx { client_id: integer }
+function M.compare_command(command, ctx)
+  local client = vim.lsp.get_client_by_id(ctx.client_id)
+  local params = (command.arguments or {})[1] or {}
+  if client and params.runId then
+    require('massgen.documents').open(client, params.runId, params.candidateId)
+  end
+end
+
 ---@param run? string
 ---@param going_on boolean
 ---@return string?, vim.lsp.Client?
@@ -204,7 +215,7 @@ end
 ---Lets the user pick a run, then shows it.
 function M.pick()
   client_of.with(resolve_buffer(), function(client)
-    client_of.request(client, 'list', {}, function(result)
+    client_of.request(client, 'list', vim.empty_dict(), function(result)
       if #result.runs == 0 then
         say.info('there are no runs yet: `:Massgen {task}` starts one')
         return

@@ -173,6 +173,9 @@ function M.handlers()
     ['window/showMessageRequest'] = function(_, params)
       return require('massgen.questions').ask(params)
     end,
+    ['window/showMessage'] = function(_, params)
+      require('massgen.questions').tell(params)
+    end,
   }
 end
 
@@ -182,6 +185,9 @@ function M.commands()
   return {
     ['massgen.run'] = function(command, ctx)
       require('massgen.actions').run_command(command, ctx)
+    end,
+    ['massgen.compare'] = function(command, ctx)
+      require('massgen.actions').compare_command(command, ctx)
     end,
   }
 end

@@ -44,7 +44,7 @@ end
 ---@return table[]  What `massgen/list` says, the newest first
 local function records()
   local client = require('massgen.client').find(vim.api.nvim_get_current_buf())
-  local answer = client and client:request_sync('massgen/list', {}, PATIENCE)
+  local answer = client and client:request_sync('massgen/list', vim.empty_dict(), PATIENCE)
   return answer and answer.result and answer.result.runs or {}
 end
 

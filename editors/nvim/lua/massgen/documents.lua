@@ -1,5 +1,6 @@
 ---Read-only buffers: `massgen://<run>` is the report of a run, `massgen://<run>/<candidate>` the
 ---diff of a candidate, and `massgen://<run>/<candidate>/<path>` a file as the candidate has it.
+---With one slash it is a document that the server named.
 
 local M = {}
 
@@ -106,12 +107,9 @@ function M.report(run)
   end
   local seats = {} ---@type string[]
   for _, seat in ipairs(run.seats or {}) do
-    local name = seat.id or seat.seat
-    local state = tostring(seat.outcome or seat.state or ''):gsub('_', ' ')
+    local state = (seat.outcome or seat.phase or ''):gsub('_', ' ')
     local reason = (seat.reason or '') ~= '' and ': ' .. seat.reason:gsub('%s+', ' ') or ''
-    if name then
-      table.insert(seats, ('- %s %s%s'):format(name, state, reason))
-    end
+    table.insert(seats, ('- %s: %s%s'):format(seat.seat, state, reason))
   end
   if #seats > 0 then
     vim.list_extend(out, { '', '## Agents', '' })
@@ -162,6 +160,20 @@ local function parts_of(name)
   return run, candidate ~= '' and candidate or nil, path ~= '' and path or nil
 end
 
+---@param client vim.lsp.Client
+---@param bufnr integer
+---@param uri string
+function M.read_content(client, bufnr, uri)
+  client:request('workspace/textDocumentContent', { uri = uri }, function(err, result)
+    if err then
+      fill(bufnr, { err.message })
+    else
+      local filetype = vim.filetype.match({ filename = vim.uri_decode(uri) })
+      fill(bufnr, lines_of(result.text), filetype)
+    end
+  end)
+end
+
 ---Handles BufReadCmd.
 ---@param bufnr integer
 ---@param name string
@@ -179,13 +191,16 @@ function M.read(bufnr, name)
   local with = require('massgen.client').with
   local function ask(server)
     vim.b[bufnr].massgen_client = server.id
+    if not name:match('^massgen://') then
+      M.read_content(server, bufnr, name)
+      return
+    end
     local params = { runId = run, candidateId = candidate, path = path }
     server:request('massgen/read', params, function(err, result)
       if err then
         fill(bufnr, { err.message })
       elseif path then
-        local filetype = vim.filetype.match({ filename = path, buf = bufnr })
-        fill(bufnr, lines_of(result.text or ''), filetype)
+        fill(bufnr, lines_of(result.text or ''), vim.filetype.match({ filename = path }))
       elseif candidate then
         local found ---@type table?
         for _, each in ipairs(result.candidates or {}) do

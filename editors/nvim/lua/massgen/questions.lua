@@ -24,6 +24,19 @@ local function when_free(callback)
   })
 end
 
+---Handles window/showMessage. A message that needs more than the line would stop somebody who types
+---with a prompt to press Enter, so it waits too.
+---@param params lsp.ShowMessageParams
+function M.tell(params)
+  local levels = { vim.log.levels.ERROR, vim.log.levels.WARN }
+  if vim.api.nvim_get_mode().mode ~= 'n' then
+    require('massgen.say').pass(params.message)
+  end
+  when_free(function()
+    vim.notify(params.message, levels[params.type] or vim.log.levels.INFO)
+  end)
+end
+
 ---Handles window/showMessageRequest. Runs in the coroutine of the request.
 ---@param params lsp.ShowMessageRequestParams
 ---@return lsp.MessageActionItem|vim.NIL

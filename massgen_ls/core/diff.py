@@ -19,8 +19,11 @@ REFINED_CHARACTERS = 2_000
 
 # A file in which nearly every line changed is not read word by word by anybody, and thousands of
 # edits are slow to apply: past these totals pieces are only trimmed at their ends.
-_REFINED_PIECES = 256
+_REFINED_PIECES = 128
 _REFINED_TOTAL = 65_536
+
+_STEPS = 16
+"""Characters that are sooner compared one by one than by halving."""
 
 Differ = Callable[[Sequence[str], Sequence[str]], "Sequence[Hunk]"]
 """Old lines, new lines (line ends kept) → hunks, sorted, apart by at least one equal line."""
@@ -48,6 +51,9 @@ def line_hunks(old: Sequence[str], new: Sequence[str], differ: Differ) -> tuple[
     head = next(compress(count(), map(ne, old, new)), shorter)
     tail = next(compress(count(), map(ne, reversed(old), reversed(new))), shorter)
     tail = min(tail, shorter - head)
+    if head * 8 < shorter and tail * 8 < shorter:
+        # Too little to pay for moving every hunk.
+        return tuple(differ(old, new))
     old_end, new_end = len(old) - tail, len(new) - tail
     if head == old_end and head == new_end:
         return ()
@@ -92,36 +98,39 @@ def refine(old: str, edits: Iterable[Edit], refiner: Refiner) -> tuple[Edit, ...
 def _fine(old: str, edits: Iterable[Edit], refiner: Refiner) -> Iterator[Edit]:
     pieces, total = _REFINED_PIECES, _REFINED_TOTAL
     for edit in edits:
-        for piece in _pieces(old, edit):
+        size = max(edit.end - edit.start, len(edit.new))
+        for piece in (edit,) if size <= REFINED_CHARACTERS else _pieces(old, edit):
             before = old[piece.start : piece.end]
             if before == piece.new:
                 continue
+            trimmed = _trimmed(piece, before)
             size = max(len(before), len(piece.new))
-            if before and piece.new and size <= REFINED_CHARACTERS and pieces and size <= total:
+            if (
+                trimmed.new
+                and trimmed.start < trimmed.end
+                and size <= REFINED_CHARACTERS
+                and pieces
+                and size <= total
+            ):
                 pieces, total = pieces - 1, total - size
                 for fine in refiner(before, piece.new):
                     yield Edit(piece.start + fine.start, piece.start + fine.end, fine.new)
             else:
-                yield _trimmed(piece, before)
+                yield trimmed
 
 
-def _pieces(old: str, edit: Edit) -> Iterator[Edit]:
+def _pieces(old: str, edit: Edit) -> Iterable[Edit]:
     """A hunk too long to be looked into, but with as many lines as before, goes line by line."""
-    before = old[edit.start : edit.end]
-    if max(len(before), len(edit.new)) <= REFINED_CHARACTERS:
-        yield edit
-        return
-    if max(len(before), len(edit.new)) > _REFINED_TOTAL:
-        yield edit
-        return
-    old_lines, new_lines = split_lines(before), split_lines(edit.new)
+    if max(edit.end - edit.start, len(edit.new)) > _REFINED_TOTAL:
+        return (edit,)
+    old_lines, new_lines = split_lines(old[edit.start : edit.end]), split_lines(edit.new)
     if len(old_lines) != len(new_lines):
-        yield edit
-        return
-    start = edit.start
-    for line, new_line in zip(old_lines, new_lines, strict=True):
-        yield Edit(start, start + len(line), new_line)
-        start += len(line)
+        return (edit,)
+    starts = accumulate(map(len, old_lines), initial=edit.start)
+    return [
+        Edit(start, start + len(line), new)
+        for start, line, new in zip(starts, old_lines, new_lines, strict=False)
+    ]
 
 
 def _trimmed(edit: Edit, before: str) -> Edit:
@@ -133,26 +142,45 @@ def _trimmed(edit: Edit, before: str) -> Edit:
 def _settle(old: str, edits: Iterable[Edit]) -> tuple[Edit, ...]:
     """Moves edges off the inside of line ends and characters; joins what then touches."""
     settled: list[Edit] = []
+    plain_text = _is_plain(old)
+    plain_last = True
     for edit in edits:
-        if not settled:
-            start = _back(old, edit.start, 0, edit.new)
-            settled.append(Edit(start, edit.end, old[start : edit.start] + edit.new))
-            continue
-        last = settled[-1]
-        # The gap between two edits stays text of both sides: its edges may only move inwards.
-        left = _on(old, last.end, edit.start, last.new)
-        right = _back(old, edit.start, left, edit.new)
-        if left >= right:
-            gap = old[last.end : edit.start]
-            settled[-1] = Edit(last.start, edit.end, last.new + gap + edit.new)
-        else:
-            settled[-1] = Edit(last.start, left, last.new + old[last.end : left])
-            settled.append(Edit(right, edit.end, old[right : edit.start] + edit.new))
-    if settled:
+        plain = plain_text and _is_plain(edit.new)
+        floor = settled[-1].end if settled else -1
+        if not (plain and plain_last) or edit.start == floor:
+            if settled:
+                edit = _apart(old, settled, edit)
+            else:
+                start = _back(old, edit.start, 0, edit.new)
+                edit = Edit(start, edit.end, old[start : edit.start] + edit.new)
+        settled.append(edit)
+        plain_last = plain
+    if settled and not plain_last:
         last = settled[-1]
         end = _on(old, last.end, len(old), last.new)
         settled[-1] = Edit(last.start, end, last.new + old[last.end : end])
     return tuple(settled)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether every place in a text is one where an edit may begin and end."""
+    return text.isascii() and "\r" not in text
+
+
+def _apart(old: str, settled: list[Edit], edit: Edit) -> Edit:
+    """Settles the gap before an edit; takes the last one back out when they have to be one.
+
+    The gap stays text of both sides: its edges may only move inwards.
+    """
+    last = settled[-1]
+    left = _on(old, last.end, edit.start, last.new)
+    right = _back(old, edit.start, left, edit.new)
+    if left >= right:
+        settled.pop()
+        gap = old[last.end : edit.start]
+        return Edit(last.start, edit.end, last.new + gap + edit.new)
+    settled[-1] = Edit(last.start, left, last.new + old[last.end : left])
+    return Edit(right, edit.end, old[right : edit.start] + edit.new)
 
 
 def _back(old: str, at: int, floor: int, new: str) -> int:
@@ -192,23 +220,30 @@ def _shared_prefix(a: str, b: str) -> int:
     low, high = 0, min(len(a), len(b))
     if a[:high] == b[:high]:
         return high
-    while low < high:  # a[:low] == b[:low]; the first difference is at or before high
-        middle = (low + high + 1) // 2
+    while high - low > _STEPS:  # a[:low] == b[:low]; the first difference is before high
+        middle = (low + high) // 2
         if a[low:middle] == b[low:middle]:
             low = middle
         else:
-            high = middle - 1
+            high = middle
+    while a[low] == b[low]:
+        low += 1
     return low
 
 
 def _shared_suffix(a: str, b: str, limit: int) -> int:
+    a_end, b_end = len(a), len(b)
+    if a[a_end - limit :] == b[b_end - limit :]:
+        return limit
     low, high = 0, limit
-    while low < high:
-        middle = (low + high + 1) // 2
-        if a[len(a) - middle : len(a) - low] == b[len(b) - middle : len(b) - low]:
+    while high - low > _STEPS:
+        middle = (low + high) // 2
+        if a[a_end - middle : a_end - low] == b[b_end - middle : b_end - low]:
             low = middle
         else:
-            high = middle - 1
+            high = middle
+    while a[a_end - low - 1] == b[b_end - low - 1]:
+        low += 1
     return low
 
 

@@ -219,10 +219,14 @@ class _Landing:
         live = self.contents.live.get(self.change.path)
         if live is None:
             self._room_for()
-            return [CreateFile(self.change.path, self._theirs, decode(self._theirs), self._type)]
+            return [self._created()]
         if _kind(live.type) != _kind(self._type) or not _same(live, self._theirs):
             self._clash("exists_here", live)
         return self._mode(live, "file" if self._type == "executable" else self._type)
+
+    def _created(self) -> CreateFile:
+        text = None if self._type == "symlink" else decode(self._theirs)
+        return CreateFile(self.change.path, self._theirs, text, self._type)
 
     def _room_for(self) -> None:
         """A new file needs its folders: none of them may be a file or a link of the user's."""
@@ -272,12 +276,15 @@ class _Landing:
                 self._clash("changed_here", live)
             return [
                 DeleteFile(old_path, live.content, live.version),
-                CreateFile(change.path, self._theirs, decode(self._theirs), self._type),
+                self._created(),
             ]
         return [RenameFile(old_path, change.path, live.version), *rest]
 
     def _modify(self, live: LiveFile) -> list[Operation]:
         change, base, theirs = self.change, self._base, self._theirs
+        old, new = decode(base), decode(theirs)
+        if self.hunks is not None and old is not None and new is not None:
+            self._check_hunks(self.hunks, old, new)
         old_kind, new_kind = _kind(change.old_type), _kind(change.new_type)
         if live.content == theirs and _kind(live.type) == new_kind:
             return self._mode(live, change.old_type)
@@ -287,7 +294,6 @@ class _Landing:
             return [ReplaceFile(live.path, live.content, theirs, self._type)]
         if base == theirs:
             return self._mode(live, change.old_type)
-        old, new = decode(base), decode(theirs)
         if old is None or new is None or live.text is None:
             if live.content != base:
                 self._clash("binary", live)
@@ -299,7 +305,6 @@ class _Landing:
         return [*self._merge(live, old, live.text, new), *self._mode(live, change.old_type)]
 
     def _merge(self, live: LiveFile, base: str, text: str, theirs: str) -> list[Operation]:
-        self._check_hunks(base, theirs)
         base, theirs = with_ends_of(text, base, theirs)
         merge = rebase(base, text, theirs, self.differ, self.hunks)
         if merge.conflicts:
@@ -320,11 +325,9 @@ class _Landing:
         edits = refine(text, merge.edits, self.refiner)
         return [EditText(live.path, live.version, text, edits)] if edits else []
 
-    def _check_hunks(self, base: str, theirs: str) -> None:
-        if self.hunks is None:
-            return
+    def _check_hunks(self, hunks: AbstractSet[int], base: str, theirs: str) -> None:
         there = len(line_hunks(split_lines(base), split_lines(theirs), self.differ))
-        wrong = [number for number in sorted(self.hunks) if not 0 <= number < there]
+        wrong = [number for number in sorted(hunks) if not 0 <= number < there]
         if wrong:
             raise NotFoundError(
                 f"{self.change.path} has no hunk {wrong[0]}",

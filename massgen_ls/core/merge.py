@@ -82,10 +82,12 @@ def rebase(
             shift += _growth(region.live)
         if not region.candidate:
             continue
-        new = "".join(_side(region, region.candidate, base_lines, candidate_lines))
         if not region.live:
+            (hunk,) = region.candidate  # hunks of one side never touch each other
+            new = "".join(candidate_lines[hunk.new_start : hunk.new_end])
             edits.append(Edit(at[live_span[0]], at[live_span[1]], new))
             continue
+        new = "".join(_side(region, region.candidate, base_lines, candidate_lines))
         old = "".join(live_lines[live_span[0] : live_span[1]])
         if old == new:
             continue
@@ -109,15 +111,19 @@ def rebase(
 def _regions(ours: Sequence[Hunk], theirs: Sequence[Hunk]) -> Iterator[_Region]:
     """Joins hunks of the two sides that overlap or touch, in the order of the base."""
     left = right = 0
-    while left < len(ours) or right < len(theirs):
-        if right == len(theirs) or (
-            left < len(ours) and ours[left].old_start <= theirs[right].old_start
-        ):
-            seed = ours[left]
-        else:
-            seed = theirs[right]
-        start, end = seed.old_start, seed.old_end
+    while left < len(ours) and right < len(theirs):
+        mine, other = ours[left], theirs[right]
+        if mine.old_end < other.old_start:
+            yield _Region(mine.old_start, mine.old_end, (mine,), ())
+            left += 1
+            continue
+        if other.old_end < mine.old_start:
+            yield _Region(other.old_start, other.old_end, (), (other,))
+            right += 1
+            continue
+        start, end = min(mine.old_start, other.old_start), max(mine.old_end, other.old_end)
         first_left, first_right = left, right
+        left, right = left + 1, right + 1
         while True:
             if left < len(ours) and ours[left].old_start <= end:
                 end, left = max(end, ours[left].old_end), left + 1
@@ -126,6 +132,10 @@ def _regions(ours: Sequence[Hunk], theirs: Sequence[Hunk]) -> Iterator[_Region]:
             else:
                 break
         yield _Region(start, end, tuple(ours[first_left:left]), tuple(theirs[first_right:right]))
+    for mine in ours[left:]:
+        yield _Region(mine.old_start, mine.old_end, (mine,), ())
+    for other in theirs[right:]:
+        yield _Region(other.old_start, other.old_end, (), (other,))
 
 
 def _growth(hunks: Sequence[Hunk]) -> int:

@@ -103,7 +103,8 @@ def _nothing_written(plan: EditPlan) -> Delivery:
     if not plan.conflicts:
         return Delivery(plan.candidate, applied=True)
     files = len({conflict.path for conflict in plan.conflicts})
-    reason = f"{files} file{'s' if files > 1 else ''} conflict with your own changes"
+    who = "1 file conflicts" if files == 1 else f"{files} files conflict"
+    reason = f"{who} with your own changes"
     return Delivery(plan.candidate, applied=False, conflicts=plan.conflicts, reason=reason)
 
 
@@ -160,6 +161,6 @@ async def _planned(
 
 def _label(candidate: Candidate) -> str:
     """One short line for the editor's undo list and its review panel."""
-    first = next((line for line in candidate.summary.split("\n") if line.strip()), "").strip()
-    text = f"massgen: {candidate.id}" + (f", {first}" if first else "")
+    said = [line.strip() for line in candidate.summary.split("\n") if line.strip()]
+    text = said[0] if said else f"massgen: {candidate.id}"
     return text if len(text) <= 80 else text[:79] + "…"

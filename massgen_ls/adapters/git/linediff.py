@@ -18,7 +18,7 @@ _FLAGS = DiffOption.PATIENCE | DiffOption.FORCE_TEXT | DiffOption.SKIP_BINARY_CH
 
 # Above this many lines (equal ends are trimmed before) one change is reported: nobody reviews it
 # by hunks, and the C code holds the interpreter's lock all the while.
-_MOST_LINES = 400_000
+_MOST_LINES = 200_000
 # Above this size lines go in as numbers: libgit2 refuses a gigabyte.
 _MOST_BYTES = 64 * 1024 * 1024
 

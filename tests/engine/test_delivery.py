@@ -1,0 +1,191 @@
+"""Delivery: read, plan, apply, and plan anew when the files moved on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from massgen_ls.adapters.git.linediff import differ, refiner
+from massgen_ls.adapters.host.files import DiskFiles
+from massgen_ls.core.candidate import Candidate, Snapshot
+from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
+from massgen_ls.core.errors import NotFoundError
+from massgen_ls.core.landing import decode
+from massgen_ls.core.plan import DeleteFile, EditPlan, EditText, LiveFile
+from massgen_ls.core.task import CandidateId, SeatId
+from massgen_ls.core.text import apply_edits
+from massgen_ls.engine.delivery import deliver, plan_delivery
+from massgen_ls.engine.world import World
+from massgen_ls.ports import Landed, Refused
+
+SNAPSHOT = Snapshot("/home/user/project", "", "/cache/shadow", "c0", "t0", None)
+F, G = RelPath("src/f.py"), RelPath("g.txt")
+BASE, THEIRS = b"one\ntwo\nthree\n", b"one\ntwo\nTHREE\n"
+
+
+class Blobs:
+    """`ports.Objects` with blobs that are named by their content, in hex."""
+
+    async def read(
+        self, snapshot: Snapshot, wanted: Sequence[tuple[RelPath, str]]
+    ) -> Sequence[bytes]:
+        return [bytes.fromhex(oid) for _, oid in wanted]
+
+
+@dataclass
+class Files:
+    """`ports.LiveFiles` in memory; ``meanwhile`` happens after every reading."""
+
+    files: dict[RelPath, bytes]
+    meanwhile: list[Callable[[dict[RelPath, bytes]], None]] = field(default_factory=list)
+    refusal: Refused | None = None
+    asked: list[EditPlan] = field(default_factory=list)
+
+    async def read(self, root: str, paths: Sequence[RelPath]) -> Mapping[RelPath, LiveFile]:
+        assert root == SNAPSHOT.root
+        found = {
+            path: LiveFile(path, self.files[path], decode(self.files[path]))
+            for path in paths
+            if path in self.files
+        }
+        if self.meanwhile:
+            self.meanwhile.pop(0)(self.files)
+        return found
+
+    async def apply(self, root: str, plan: EditPlan) -> Landed | Refused:
+        self.asked.append(plan)
+        if self.refusal is not None:
+            return self.refusal
+        after = dict(self.files)
+        for operation in plan.operations:
+            match operation:
+                case EditText(path, _, before, edits):
+                    if self.files[path].decode() != before:
+                        return Refused(f"{path} changed", stale=True)
+                    after[path] = apply_edits(before, edits).encode()
+                case DeleteFile(path):
+                    del after[path]
+                case _:
+                    raise AssertionError(operation)
+        self.files = after
+        return Landed()
+
+
+@dataclass(frozen=True)
+class Part:
+    """The three things that delivery takes out of the world."""
+
+    objects: Blobs = field(default_factory=Blobs)
+    differ: object = staticmethod(differ)
+    refiner: object = staticmethod(refiner)
+
+
+WORLD = cast(World, Part())
+
+
+def modify(path: RelPath, base: bytes = BASE, theirs: bytes = THEIRS) -> FileChange:
+    return FileChange("modify", path, None, base.hex(), theirs.hex(), "file", "file", 1, 1)
+
+
+def candidate(*changes: FileChange, summary: str = "") -> Candidate:
+    return Candidate(
+        CandidateId("alice.1"), SeatId("alice"), "t0", "t1", "c1", ChangeSet.of(changes), summary
+    )
+
+
+def typed(files: dict[RelPath, bytes]) -> None:
+    files[F] = b"# typed\n" + files[F]
+
+
+def ruined(files: dict[RelPath, bytes]) -> None:
+    files[F] = files[F].replace(b"three", b"drei")
+
+
+async def test_a_candidate_lands_in_what_the_user_has_now() -> None:
+    files = Files({F: b"zero\n" + BASE})
+    done = await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
+    assert (done.applied, done.paths, done.conflicts, done.reason) == (True, (F,), (), "")
+    assert files.files == {F: b"zero\n" + THEIRS}
+
+
+async def test_a_user_who_types_on_gets_it_merged_anew() -> None:
+    files = Files({F: BASE}, [typed, typed, typed])
+    done = await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
+    assert done.applied
+    assert files.files == {F: b"# typed\n" * 3 + THEIRS}
+    assert len(files.asked) == 4
+
+
+async def test_after_three_new_plans_the_user_is_left_in_peace() -> None:
+    files = Files({F: BASE}, [typed] * 9)
+    done = await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
+    assert not done.applied
+    assert "kept changing" in done.reason
+    assert len(files.asked) == 4
+    assert files.files == {F: b"# typed\n" * 4 + BASE}
+
+
+async def test_a_change_meanwhile_that_conflicts_is_told_and_not_written() -> None:
+    files = Files({F: BASE}, [ruined])
+    done = await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
+    assert not done.applied
+    assert [conflict.reason for conflict in done.conflicts] == ["overlap"]
+    assert done.reason == "1 file conflicts with your own changes"
+    assert files.files == {F: BASE.replace(b"three", b"drei")}
+
+
+async def test_a_refusal_that_a_new_plan_cannot_mend_ends_it() -> None:
+    files = Files({F: BASE}, refusal=Refused("the disk is full"))
+    done = await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
+    assert (done.applied, done.reason, len(files.asked)) == (False, "the disk is full", 1)
+
+
+async def test_what_does_not_conflict_lands_beside_what_does() -> None:
+    files = Files({F: BASE.replace(b"three", b"drei"), G: BASE})
+    done = await deliver(WORLD, SNAPSHOT, candidate(modify(F), modify(G)), files)
+    assert (done.applied, done.paths) == (True, (G,))
+    assert [conflict.path for conflict in done.conflicts] == [F]
+    assert files.files == {F: BASE.replace(b"three", b"drei"), G: THEIRS}
+
+
+async def test_landing_twice_is_landing_once() -> None:
+    files = Files({F: BASE})
+    await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
+    again = await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
+    assert (again.applied, again.paths, again.reason) == (True, (), "")
+    assert len(files.asked) == 1
+
+
+async def test_a_part_lands_and_a_part_that_does_not_exist_is_said() -> None:
+    files = Files({F: BASE, G: BASE})
+    both = candidate(modify(F), modify(G))
+    assert (await deliver(WORLD, SNAPSHOT, both, files, {G})).paths == (G,)
+    assert (await deliver(WORLD, SNAPSHOT, both, files, None, {F: {0}})).paths == (F,)
+    with pytest.raises(NotFoundError):
+        await deliver(WORLD, SNAPSHOT, both, files, None, {F: {5}})
+
+
+async def test_a_plan_is_named_in_one_line_by_what_the_agent_says() -> None:
+    files = Files({F: BASE})
+    said = candidate(modify(F), summary="\n  Rename three.  \nAnd more")
+    assert (await plan_delivery(WORLD, SNAPSHOT, said, files)).label == "Rename three."
+    silent = candidate(modify(F))
+    assert (await plan_delivery(WORLD, SNAPSHOT, silent, files)).label == "massgen: alice.1"
+    long = candidate(modify(F), summary="x" * 500)
+    assert len((await plan_delivery(WORLD, SNAPSHOT, long, files)).label) == 80
+    assert files.asked == []
+
+
+async def test_a_folder_that_the_user_made_a_link_is_in_the_way(tmp_path: Path) -> None:
+    top = str(tmp_path)
+    snapshot = Snapshot(top, "", "/cache/shadow", "c0", "t0", None)
+    Path(top, "elsewhere").mkdir()
+    Path(top, "src").symlink_to("elsewhere")
+    added = FileChange("add", F, None, None, THEIRS.hex(), None, "file", 3, 0)
+    done = await deliver(WORLD, snapshot, candidate(added), DiskFiles())
+    assert [conflict.reason for conflict in done.conflicts] == ["exists_here"]
+    assert list(Path(top, "elsewhere").iterdir()) == []

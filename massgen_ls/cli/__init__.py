@@ -6,9 +6,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from massgen_ls import __version__
 from massgen_ls.core.errors import ConfigError, MassgenError, NotFoundError, WorkspaceError
+
+if TYPE_CHECKING:
+    from massgen_ls.core.task import Mode
 
 EXIT_WON = 0
 EXIT_INTERNAL = 1
@@ -42,7 +46,7 @@ class Options:
     scope: str | None = None
     agents: str | None = None
     candidate: str | None = None
-    mode: str | None = None
+    mode: Mode | None = None
     apply: bool = False
     json: bool = False
     diff: bool = False

@@ -25,7 +25,8 @@ from massgen_ls.core.changes import rel_path
 from massgen_ls.core.coordination import RunState
 from massgen_ls.core.errors import ConfigError, UnsafePathError, WorkspaceError
 from massgen_ls.core.events import RunSettled
-from massgen_ls.core.task import LineRange, RunId, RunSpec, Scope
+from massgen_ls.core.task import Json, LineRange, RunId, RunSpec, Scope
+from massgen_ls.core.wire import to_json
 from massgen_ls.engine.bus import Gap, Subscription
 from massgen_ls.engine.report import envelope_json, settled
 from massgen_ls.engine.supervisor import Delivery, Supervisor
@@ -215,14 +216,12 @@ def print_delivery(console: Console, delivery: Delivery) -> None:
         console.print(f"[red]not applied[/]: {delivery.reason}", highlight=False)
 
 
-def delivery_json(delivery: Delivery) -> dict[str, object]:
+def delivery_json(delivery: Delivery) -> dict[str, Json]:
     """What became of the files, for programs."""
-    from massgen_ls.core.wire import to_json
-
     return {
         "candidate": delivery.candidate,
         "applied": delivery.applied,
-        "paths": list(delivery.paths),
+        "paths": [*delivery.paths],
         "conflicts": to_json(delivery.conflicts),
         "reason": delivery.reason,
     }

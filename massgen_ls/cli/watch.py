@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -24,7 +25,7 @@ from massgen_ls.core.events import (
     NothingCaptured,
     SnapshotTaken,
 )
-from massgen_ls.core.task import RunId, SeatId
+from massgen_ls.core.task import CandidateId, RunId, SeatId
 
 
 class Watch:
@@ -160,7 +161,7 @@ def print_verdict(console: Console, run: RunId, state: RunState) -> None:
     console.print(escape(verdict.why), highlight=False)
 
 
-def _matrix(state: RunState, cards: dict[str, Scorecard]) -> Table:
+def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("candidate")
     table.add_column("change")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -43,7 +43,7 @@ def parse(text: str, shown: str) -> Document:
         ConfigError: It is not YAML, holds a key twice, or grows without measure.
     """
     try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = cast("yaml.Node | None", yaml.compose(text, Loader=yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType] # the stub does not say
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
@@ -53,7 +53,7 @@ def parse(text: str, shown: str) -> Document:
     except RecursionError as error:
         raise ConfigError(f"{shown}: nested too deeply") from error
     builder = _Builder(shown)
-    body = builder.build(root, ()) if root is not None else {}
+    body: Any = builder.build(root, ()) if root is not None else {}
     return Document(body, builder.places)
 
 
@@ -74,20 +74,24 @@ class _Builder:
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, where)
         try:
-            return self._scalars.construct_object(node)
+            return self._scalar(node)
         except (yaml.YAMLError, ValueError) as error:
             self._fail(node, f"cannot be understood: {str(error).split(chr(10))[0]}")
+
+    def _scalar(self, node: yaml.Node) -> Any:
+        return self._scalars.construct_object(node)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # the stub does not say
 
     def _mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
                 merged = self.build(value_node, where)
-                for part in merged if isinstance(merged, list) else [merged]:
+                parts = cast("list[Any]", merged) if isinstance(merged, list) else [merged]
+                for part in parts:
                     if isinstance(part, dict):
-                        found = {**part, **found}
+                        found = {**cast("dict[str, Any]", part), **found}
                 continue
-            key = self._scalars.construct_object(key_node)
+            key = self._scalar(key_node)
             if not isinstance(key, str):
                 self._fail(key_node, f"the key {key!r} is not a word")
             place = (*where, key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 from pydantic import (
     BaseModel,
@@ -48,7 +48,7 @@ Argv = Annotated[tuple[StrictStr, ...], Field(min_length=1)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class CommandBackend(_Strict):
@@ -144,7 +144,8 @@ def validate(document: Document, shown: str) -> Loaded:
     Raises:
         ConfigError: With a line for each error: place, what is wrong, what was perhaps meant.
     """
-    if not isinstance(document.body, dict):
+    given: object = document.body
+    if not isinstance(given, dict):
         raise ConfigError(
             f"{shown}:1:1: a configuration is a mapping with keys such as `agents` and `checks`"
         )
@@ -178,15 +179,14 @@ def _agent(agent: Agent) -> AgentSpec:
 
 def _refuse_unbuilt(document: Document, shown: str) -> None:
     """A backend that MassGen has and we have not yet is no misspelling: say what is missing."""
-    body: dict[str, Any] = document.body
-    agents = body.get("agents")
+    body = _mapping(document.body)
+    agents: Any = body.get("agents")
     listed: list[tuple[Where, Any]] = []
     if isinstance(agents, list):
-        listed = [(("agents", i), agent) for i, agent in enumerate(agents)]
+        listed = [(("agents", i), agent) for i, agent in enumerate(cast("list[Any]", agents))]
     listed.append((("agent",), body.get("agent")))
     for where, agent in listed:
-        backend = agent.get("backend") if isinstance(agent, dict) else None
-        kind = backend.get("type") if isinstance(backend, dict) else None
+        kind = _mapping(_mapping(agent).get("backend")).get("type")
         for part, kinds in NOT_BUILT.items():
             if kind in kinds:
                 line, column = document.place((*where, "backend", "type"))
@@ -197,6 +197,10 @@ def _refuse_unbuilt(document: Document, shown: str) -> None:
                 )
 
 
+def _mapping(given: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", given) if isinstance(given, dict) else {}
+
+
 _CHOICES = {"type": ("command", *(k for kinds in NOT_BUILT.values() for k in kinds))}
 
 
@@ -205,7 +209,7 @@ def _explain(document: Document, shown: str, error: Any) -> str:
     line, column = document.place(where)
     path = _path(where)
     kind: str = error["type"]
-    given = error.get("input")
+    given: object = error.get("input")
     if kind == "extra_forbidden":
         what = f"unknown key {where[-1]!r}{_near(str(where[-1]), _keys_at(where[:-1]))}"
         path = _path(where[:-1])
@@ -223,10 +227,13 @@ def _explain(document: Document, shown: str, error: Any) -> str:
     elif kind in {"value_error"}:
         what = str(error["ctx"]["error"])
     else:
-        shown_input = repr(given) if not isinstance(given, dict | list) else type(given).__name__
+        shown_input = _KINDS.get(type(given)) or repr(given)
         asked = error["msg"].removeprefix("Input ").replace("valid tuple", "list")
         what = f"{asked}, not {shown_input[:60]}"
     return f"{shown}:{line}:{column}: {f'in {path}: ' if path else ''}{what}"
+
+
+_KINDS: dict[type, str] = {dict: "a mapping", list: "a list"}
 
 
 def _path(where: Where) -> str:

@@ -44,7 +44,7 @@ from massgen_ls.core.events import (
     RunStarted,
     SnapshotTaken,
 )
-from massgen_ls.core.evidence import weigh
+from massgen_ls.core.evidence import looks_flaky, weigh
 from massgen_ls.core.task import CandidateId, RunSpec, SeatId
 from massgen_ls.core.voting import Ballot, Verdict, decide
 
@@ -272,9 +272,35 @@ def _evidence(state: RunState, tree: TreeId) -> Iterator[Evidence]:
         return
     for check in state.spec.checks:
         base = state.results(check.name, state.snapshot.tree)
-        mine = state.results(check.name, tree)
+        mine = _as_in_base(state, tree, state.results(check.name, tree))
         if base and mine:
             yield weigh(check.name, base, mine)
+
+
+def _as_in_base(
+    state: RunState, tree: TreeId, results: Iterable[CheckResult]
+) -> tuple[CheckResult, ...]:
+    """A candidate's results with findings named by the files' old paths.
+
+    A finding that moved along with its file is not a new one.
+    """
+    candidate = next((c for c in state.candidates if c.tree == tree), None)
+    if candidate is None or state.snapshot is None:
+        return tuple(results)
+    top = f"{state.snapshot.prefix}/" if state.snapshot.prefix else ""
+    moved = {
+        f"{change.path.removeprefix(top)}: ": f"{change.old_path.removeprefix(top)}: "
+        for change in candidate.changes.files
+        if change.old_path and change.old_path != change.path
+    }
+    if not moved:
+        return tuple(results)
+
+    def renamed(failure: str) -> str:
+        path, separator, rest = failure.partition(": ")
+        return moved.get(path + separator, path + separator) + rest
+
+    return tuple(replace(r, failures=tuple(sorted(map(renamed, r.failures)))) for r in results)
 
 
 # ── what ought to be going on ───────────────────────────────────────────────────────────────────
@@ -373,9 +399,7 @@ def _checks(state: RunState) -> Iterator[RunCheck]:
             mine = state.results(check.name, tree)
             if not mine:
                 yield RunCheck(check.name, tree)
-            elif (
-                base and mine[0].outcome == "failed" and weigh(check.name, base, mine).new_failures
-            ):
+            elif mine[0].outcome == "failed" and looks_flaky(base, _as_in_base(state, tree, mine)):
                 again = True
                 if len(mine) == 1:
                     yield RunCheck(check.name, tree, 1)

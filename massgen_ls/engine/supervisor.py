@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from types import TracebackType
+from typing import cast
 
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import RelPath, rel_path
@@ -380,6 +381,6 @@ def _selection(
 
 def _first_line(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
-        inner: BaseException = error.exceptions[0]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType] # isinstance cannot know the parameter
-        return _first_line(inner)
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return _first_line(group.exceptions[0])
     return f"{type(error).__name__}: {error}".split("\n")[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -270,7 +270,7 @@ class StandInEditor:
         if "id" in message:
             await self._serve(message["id"], method, params)
 
-    async def _serve(self, number: int, method: str, params: Object) -> None:
+    async def _serve(self, number: int, method: str, params: Any) -> None:
         match method:
             case "workspace/applyEdit":
                 self.edits.append(params["edit"])
@@ -287,7 +287,8 @@ class StandInEditor:
                 self.questions.append(params["message"])
                 if not self.profile.answers_questions:
                     return
-                titles = [action["title"] for action in params.get("actions") or []]
+                offered: list[Object] = params.get("actions") or []
+                titles = [action["title"] for action in offered]
                 picked = {"title": self.answer} if self.answer in titles else None
                 await self._send({"id": number, "result": picked})
             case "window/workDoneProgress/create" | "client/registerCapability":
@@ -300,11 +301,14 @@ class StandInEditor:
 
     async def _apply(self, edit: Object) -> str | None:
         """Applies a workspace edit as a whole, or says why not."""
-        steps = edit.get("documentChanges")
-        if steps is None:
+        steps: list[Object]
+        if "documentChanges" in edit:
+            steps = edit["documentChanges"]
+        else:
+            by_uri: dict[str, list[Object]] = edit.get("changes") or {}
             steps = [
                 {"textDocument": {"uri": uri, "version": None}, "edits": edits}
-                for uri, edits in (edit.get("changes") or {}).items()
+                for uri, edits in by_uri.items()
             ]
         for step in steps:
             if step.get("kind"):
@@ -324,7 +328,8 @@ class StandInEditor:
         match step.get("kind"):
             case "create":
                 path = path_of(step["uri"])
-                if path.exists() and not (step.get("options") or {}).get("overwrite"):
+                options: Object = step.get("options") or {}
+                if path.exists() and not options.get("overwrite"):
                     return
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(b"")
@@ -384,7 +389,7 @@ class StandInEditor:
 @asynccontextmanager
 async def open_editor(
     processes: Processes, command: Command, folder: Path, profile: Profile = NEOVIM
-) -> AsyncIterator[StandInEditor]:
+) -> AsyncGenerator[StandInEditor]:
     """Starts a server and an editor on it; says goodbye properly at the end.
 
     Args:

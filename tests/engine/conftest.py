@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from massgen_ls.adapters.git.linediff import differ, refiner
-from massgen_ls.adapters.host.files import DiskFiles
 
+from massgen_ls.adapters.git.linediff import differ, refiner
 from massgen_ls.adapters.git.rooms import GitRooms
 from massgen_ls.adapters.host.clock import SystemClock
+from massgen_ls.adapters.host.files import DiskFiles
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.core.coordination import RunState

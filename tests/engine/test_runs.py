@@ -86,7 +86,10 @@ async def test_a_cancelled_run_ends_its_agents_and_keeps_their_work(bench: Bench
     begun = asyncio.Event()
     scripts = {"quick": writes(a__py="x\n"), "slow": waits(begun)}
     async with bench.engine(scripts) as supervisor:
-        run = await supervisor.start(bench.spec("quick", "slow"), bench.folder)
+        with supervisor.subscribe() as news:
+            run = await supervisor.start(bench.spec("quick", "slow"), bench.folder)
+            while not (await supervisor.state(run)).candidates:
+                await anext(news)
         await begun.wait()
         assert await supervisor.cancel(run, "a test")
         state = await supervisor.wait(run)

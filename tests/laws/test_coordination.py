@@ -343,6 +343,18 @@ def test_a_new_failure_is_looked_at_twice_before_it_counts() -> None:
     assert settled(fold(again, state)).winner == "a0.1", "what does not happen again is flaky"
 
 
+def test_a_finding_that_moved_with_its_file_is_not_new() -> None:
+    state = with_checks(three_candidates())
+    moved = FileChange("rename", rel_path("new.py"), rel_path("old.py"), added=0, removed=0)
+    renamer = replace(state.candidates[0], changes=ChangeSet.of([moved]))
+    state = replace(state, candidates=(renamer, *state.candidates[1:]))
+    old, new = ("old.py: F401 unused", "other.py: E1"), ("new.py: F401 unused", "other.py: E1")
+    verdict = settled(judged(state, base=old, t1=new, t2=old, t3=old))
+    assert "ruled out" not in verdict.why
+    verdict = settled(judged(state, base=old, t1=("new.py: F402 worse", *old), t2=old, t3=old))
+    assert "a0.1 is ruled out" in verdict.why
+
+
 @given(st.permutations([0, 1, 2]), st.lists(st.sampled_from(TREES), min_size=3, max_size=3))
 def test_equal_candidates_are_one_choice_and_agreement_counts(
     order: list[int], trees: list[str]

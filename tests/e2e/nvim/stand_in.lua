@@ -60,7 +60,7 @@ return function(dispatchers)
         },
       }
     end
-    vim.schedule(function()
+    local function reply()
       if answer and answer.error then
         callback({ code = -32803, message = answer.error })
       else
@@ -69,7 +69,12 @@ return function(dispatchers)
       if done then
         done(id)
       end
-    end)
+    end
+    if method == 'initialize' and stand.slow then
+      stand.wake = reply
+    else
+      vim.schedule(reply)
+    end
     return true, id
   end
 

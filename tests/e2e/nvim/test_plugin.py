@@ -207,6 +207,26 @@ def test_the_server_knows_every_loaded_file_before_the_run_also_without_a_filety
     _sent(nvim, "textDocument/didOpen", 3)
 
 
+def test_a_task_that_is_given_before_the_server_has_started_is_not_lost(
+    neovim: Open, project: Path
+) -> None:
+    nvim = neovim()
+    nvim.command(f"edit {project / 'one.py'}")
+    nvim.lua(
+        """
+        local cmd = dofile(... .. '/stand_in.lua')
+        stand.slow, stand.answers['massgen/run'] = true, { runId = '1' }
+        require('massgen').setup({ lsp = { cmd = cmd } })
+        """,
+        str(HERE),
+    )
+    nvim.until("it starts", "stand.wake ~= nil")
+    nvim.command("Massgen at once")
+    nvim.lua("vim.schedule(stand.wake)")
+    assert [each["prompt"] for each in _sent(nvim, "massgen/run")] == ["at once"]
+    assert len(_sent(nvim, "initialize")) == 1
+
+
 # ── edits ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -4,6 +4,9 @@ local say = require('massgen.say')
 
 local M = {}
 
+---How long the server may take to start, in milliseconds.
+local PATIENCE = 30000
+
 ---Whether a client is massgen-ls, whatever its user calls it.
 ---@param client vim.lsp.Client
 ---@return boolean
@@ -101,25 +104,43 @@ function M.with(bufnr, callback)
     return
   end
   local waiting = true
-  config.on_init = with(config.on_init, function(client)
+  ---@param act fun()
+  local function once(act)
     if waiting then
       waiting = false
-      -- Once the buffers are attached: the server has to know their unsaved text.
-      vim.schedule(function()
-        M.attach_all(client)
-        callback(client)
-      end)
+      vim.schedule(act)
     end
-  end)
+  end
+  ---@param client vim.lsp.Client
+  local function ready(client)
+    once(function()
+      -- The server has to know the unsaved text of all buffers first.
+      M.attach_all(client)
+      callback(client)
+    end)
+  end
+  config.on_init = with(config.on_init, ready)
   config.on_exit = with(config.on_exit, function(code)
-    if waiting then
-      waiting = false
-      vim.schedule(function()
-        say.error(('the server ended at once (%d); :LspLog may say why'):format(code))
-      end)
-    end
+    once(function()
+      say.error(('the server ended at once (%d); :LspLog may say why'):format(code))
+    end)
   end)
-  vim.lsp.start(config, { bufnr = bufnr, attach = file_of(bufnr) ~= nil })
+  local id = vim.lsp.start(config, { bufnr = bufnr, attach = file_of(bufnr) ~= nil })
+  -- One that was started a moment ago, by another buffer, knows nothing of these callbacks.
+  vim.api.nvim_create_autocmd('LspAttach', {
+    desc = 'massgen-ls: something waits for the server',
+    callback = function(args)
+      if waiting and args.data.client_id == id then
+        ready(assert(vim.lsp.get_client_by_id(id)))
+      end
+      return not waiting
+    end,
+  })
+  vim.defer_fn(function()
+    once(function()
+      say.error('the server does not answer; :LspLog may say why')
+    end)
+  end, PATIENCE)
 end
 
 ---Sends `massgen/<verb>`; what goes wrong is told to the user.

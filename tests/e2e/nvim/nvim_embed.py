@@ -94,7 +94,7 @@ class Neovim:
                 return found
             if time.monotonic() > end:
                 self.fail(f"{what}: {condition} is still {found!r}")
-            self._take(0.02)
+            self.listen(0.02)
 
     def wait_for(
         self,
@@ -112,7 +112,7 @@ class Neovim:
             seen = len(self.news)
             if time.monotonic() > end:
                 self.fail(f"no {name}")
-            self._take(end - time.monotonic())
+            self.listen(end - time.monotonic())
 
     def call(self, method: str, *args: object) -> Any:
         """Calls an API function."""
@@ -123,7 +123,7 @@ class Neovim:
         while self._ids not in self._answers:
             if time.monotonic() > end:
                 self.fail(f"{method}{args!r} is not answered")
-            self._take(end - time.monotonic())
+            self.listen(end - time.monotonic())
         error, result = self._answers.pop(self._ids)
         if error is not None:
             raise NvimError(f"{error[1] if isinstance(error, list) else error}\n{self._story()}")
@@ -140,7 +140,8 @@ class Neovim:
         printed = self._log.read_text("utf-8", "replace")[-4000:]
         return "\n".join(["what Neovim told:", *lines, "what it printed:", printed])
 
-    def _take(self, seconds: float) -> None:
+    def listen(self, seconds: float) -> None:
+        """Takes in what Neovim tells, for at most so long; ends with the first of it."""
         if not self._selector.select(max(0.0, seconds)):
             return
         chunk = self._out.read(1 << 20)

@@ -187,10 +187,11 @@ async def _report(
     supervisor: Supervisor, run: RunId, state: RunState, delivery: Delivery | None
 ) -> None:
     errors = Console(stderr=True)
-    print_verdict(errors, run, state)
     verdict = state.verdict
     if verdict is not None and verdict.winner is not None:
         print_diff(Console(), await supervisor.patch(run, verdict.winner))
+    # Last, so that it is on the screen however long the diff is.
+    print_verdict(errors, run, state)
     if delivery is not None:
         print_delivery(errors, delivery)
     elif verdict is not None and verdict.winner is not None:

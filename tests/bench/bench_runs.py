@@ -60,9 +60,7 @@ def world_environ(base: Path, repo: UserRepo, name: str) -> dict[str, str]:
     }
 
 
-async def one_run(
-    supervisor: Supervisor, repo: UserRepo, order: RunSpec
-) -> tuple[float, RunId]:
+async def one_run(supervisor: Supervisor, repo: UserRepo, order: RunSpec) -> tuple[float, RunId]:
     """Runs it; returns ms beyond the agents' sleep."""
     began = time.perf_counter()
     run = await supervisor.start(order, str(repo.top))
@@ -191,7 +189,9 @@ async def test_server_during_a_run_of_16(tmp_path: Path) -> None:
     lines = ["agents:"]
     for each in agents:
         argv = "[" + ", ".join(f'"{word}"' for word in map(str, each.settings["argv"])) + "]"  # type: ignore[arg-type]
-        lines.append(f"  - id: {each.id}\n    backend: {{type: command, argv: {argv}, stdin: none}}")
+        lines.append(
+            f"  - id: {each.id}\n    backend: {{type: command, argv: {argv}, stdin: none}}"
+        )
     config.write_text("\n".join(lines) + "\n")
     environ = world_environ(base, repo, "server")
     async with editing(repo, environ, config) as (editor, server):

@@ -41,6 +41,19 @@ async def aged(repo: UserRepo) -> None:
     await asyncio.to_thread(repo.git, "status")
 
 
+def lstat_walk(top: str) -> None:
+    """The floor of any snapshot: every name, every status."""
+    stack = [top]
+    while stack:
+        with os.scandir(stack.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    if entry.name != ".git":
+                        stack.append(entry.path)
+                else:
+                    entry.stat(follow_symlinks=False)
+
+
 def show(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

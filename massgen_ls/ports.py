@@ -456,8 +456,8 @@ class Store(Protocol):
         """Runs without a verdict, whoever drives them."""
         ...
 
-    async def cached_check(self, key: str) -> CheckResult | None:
-        """A stored check result."""
+    async def cached_check(self, key: str, since: float = 0.0) -> CheckResult | None:
+        """A stored check result, if it was stored at ``since`` or later."""
         ...
 
     async def cache_check(self, key: str, result: CheckResult) -> None:

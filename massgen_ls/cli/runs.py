@@ -48,12 +48,14 @@ async def _runs(supervisor: Supervisor, options: Options) -> int:
         sys.stdout.write('No runs here yet. Start one with: massgen-ls run "your task"\n')
         return EXIT_WON
     from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
+
+    from massgen_ls.cli.shown import shown
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("run", "when", "outcome", "winner", "task"):
-        table.add_column(title, no_wrap=title != "task")
+        # A run's id is there to be copied: it is never cut.
+        table.add_column(title, no_wrap=title != "task", min_width=20 if title == "run" else None)
     for record in records:
         when = datetime.fromtimestamp(record.started, UTC).astimezone()
         outcome = record.outcome if record.settled else "running"
@@ -62,8 +64,8 @@ async def _runs(supervisor: Supervisor, options: Options) -> int:
             record.run,
             f"{when:%Y-%m-%d %H:%M}",
             f"[{colour}]{outcome}[/]",
-            escape(record.winner or "–"),
-            escape(record.prompt.split("\n")[0]),
+            shown(record.winner or "–"),
+            shown(record.prompt.split("\n")[0]),
         )
     Console().print(table)
     return EXIT_WON
@@ -74,22 +76,22 @@ async def _show(supervisor: Supervisor, options: Options) -> int:
     state = await supervisor.state(run)
     candidate = CandidateId(options.candidate) if options.candidate else None
     winner = state.verdict.winner if state.verdict else None
-    shown = candidate or winner
-    patch = await supervisor.patch(run, shown) if shown else ""
+    picked = candidate or winner
+    patch = await supervisor.patch(run, picked) if picked else ""
     if options.json:
-        _print({**run_json(run, state), "diff": patch, "diffOf": shown})
+        _print({**run_json(run, state), "diff": patch, "diffOf": picked})
         return EXIT_WON
     from rich.console import Console
-    from rich.markup import escape
 
+    from massgen_ls.cli.shown import shown
     from massgen_ls.cli.watch import print_diff, print_verdict
 
     console = Console()
     if not options.diff:
         task = state.spec.task.prompt if state.spec else ""
-        console.print(f"[bold]{escape(task)}[/]")
+        console.print(f"[bold]{shown(task)}[/]")
         print_verdict(console, run, state)
-    if shown:
+    if picked:
         print_diff(console, patch)
     elif options.diff:
         raise NotFoundError(f"Run {run} has no winner", "Name one with --candidate ID")

@@ -107,6 +107,7 @@ class Rules:
     mode: Mode = "best_of_n"
     attempt_timeout: float = 1800.0
     run_timeout: float = 3600.0
+    """What the agents have together; what they made by then is still judged."""
     quorum: float = 1.0
     """Share of the seats, 0 < quorum <= 1, whose first attempt must have ended before the
     verdict; the others are cancelled. 1.0 waits for all, and a dead seat has ended."""

@@ -78,20 +78,29 @@ class Supervisor:
     ) -> None:
         """Cancels every run and waits until nothing of theirs is left."""
         live = list(self._live.values())
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_FAREWELL):
-                for entry in live:
-                    if not entry.runner.settled.is_set():
-                        await entry.runner.append(CancelRequested("shutdown"))
-                for entry in live:
-                    await asyncio.wait([entry.task])
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FAREWELL):
+                    await self._farewell(live)
+        finally:
+            for entry in live:
+                entry.task.cancel()
+            self._warming.stop()
+            if self._watch is not None:
+                self._watch.cancel()
+            self._bus.close()
+            await self._group.__aexit__(None, None, None)
+
+    async def _farewell(self, live: Sequence[_Live]) -> None:
+        """Lets every run record what its agents left."""
         for entry in live:
-            entry.task.cancel()
-        self._warming.stop()
-        if self._watch is not None:
-            self._watch.cancel()
-        self._bus.close()
-        await self._group.__aexit__(None, None, None)
+            if not entry.runner.settled.is_set():
+                try:
+                    await entry.runner.append(CancelRequested("shutdown"))
+                except MassgenError:
+                    entry.task.cancel()  # nothing can be recorded: it only has to end
+        for entry in live:
+            await asyncio.wait([entry.task])
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────
 
@@ -124,9 +133,12 @@ class Supervisor:
                 raise
         finally:
             if runner.state.verdict is None:
-                failed: list[Event] = [RunFailed(f"Internal error: {failure}")] if failure else []
-                with suppress(MassgenError):
+                reason = failure or "The run was cut off"
+                failed: list[Event] = [RunFailed(reason)] if failure else []
+                try:
                     await self._settle(runner, failed)
+                except MassgenError:
+                    runner.settle_unrecorded(reason)
             runner.settled.set()
         if all(e.runner is runner or e.task.done() for e in self._live.values()):
             self._warming.begin(runner.state)
@@ -256,7 +268,7 @@ class Supervisor:
         snapshot, chosen = await self._chosen(run, candidate)
         wanted, picked = _selection(chosen, paths, hunks)
         delivery = await deliver(self._world, snapshot, chosen, live, wanted, picked)
-        if delivery.applied or delivery.conflicts:
+        if delivery.applied:
             await self._append(run, Delivered(chosen.id, delivery.paths, delivery.conflicts))
         else:
             await self._append(run, DeliveryRefused(chosen.id, delivery.reason))
@@ -358,7 +370,9 @@ class Supervisor:
             await asyncio.sleep(_LOOK)
             for run, entry in list(self._live.items()):
                 if not entry.runner.settled.is_set():
-                    await entry.runner.catch_up()
+                    # A record that cannot be read this moment costs a look, not the run.
+                    with suppress(MassgenError):
+                        await entry.runner.catch_up()
                 elif entry.task.done() and len(self._live) > _KEPT:
                     del self._live[run]
 
@@ -390,4 +404,6 @@ def _first_line(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
         return _first_line(group.exceptions[0])
-    return f"{type(error).__name__}: {error}".split("\n")[0]
+    if isinstance(error, MassgenError):
+        return str(error)
+    return f"Internal error: {type(error).__name__}: {error}".split("\n")[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,7 +16,6 @@ from massgen_ls.core.task import (
     Diagnostic,
     Json,
     LineRange,
-    RunId,
     Scope,
 )
 from massgen_ls.core.text import LineIndex, Range
@@ -80,18 +80,17 @@ class Verbs:
     async def wait(self, payload: object) -> Json:
         """Waits for the verdict. `$/cancelRequest` of it cancels the run."""
         ref = protocol.read_ref(payload, "massgen/wait")
-        services = await self.server.services()
-        run = await services.engine.resolve(ref.run)
-        board = self.stream.board(run)
-        shown = None
-        if ref.token is not None and board is not None:
-            state = await services.engine.state(run)
-            shown = self.server.spawn(board.show_at(ref.token, state))
+        shown: asyncio.Task[None] | None = None
         try:
-            state = await services.engine.wait(run)
+            engine = (await self.server.services()).engine
+            run = await engine.resolve(ref.run)
+            board = self.stream.board(run)
+            if ref.token is not None and board is not None:
+                shown = self.server.spawn(board.show_at(ref.token, await engine.state(run)))
+            state = await engine.wait(run)
         except asyncio.CancelledError:
             if not self.server.leaving.is_set():
-                self.server.spawn(_cancel(services, run, "$/cancelRequest"))
+                self.server.spawn(self._cancel(ref.run, "$/cancelRequest"))
             raise
         finally:
             if shown is not None:
@@ -103,6 +102,10 @@ class Verbs:
         ref = protocol.read_ref(payload, "massgen/cancel")
         engine = (await self.server.services()).engine
         return {"cancelled": await engine.cancel(await engine.resolve(ref.run), "massgen/cancel")}
+
+    async def _cancel(self, run: str, by: str) -> None:
+        engine = (await self.server.services()).engine
+        await engine.cancel(await engine.resolve(run), by)
 
     async def list(self, payload: object) -> Json:
         """The newest runs, of the open folders or of the one that is named."""
@@ -244,7 +247,9 @@ class Verbs:
             # A commit message that is being written, say: git's own files are nobody's work.
             if ".git" in folder.replace("\\", "/").split("/"):
                 continue
-            on_disk = (await services.disk.read(folder, [key])).get(key)
+            on_disk = None
+            with suppress(MassgenError):  # it cannot be read: what the editor shows is all there is
+                on_disk = (await services.disk.read(folder, [key])).get(key)
             buffer = buffer_of(document, on_disk.content if on_disk else None)
             if buffer is not None:
                 found.append(Buffer(path, buffer.text, buffer.encoding))
@@ -254,10 +259,6 @@ class Verbs:
 def _followed(path: str) -> str:
     """A document that was opened through a link is the file behind it."""
     return os.path.realpath(path) if os.path.islink(path) else path
-
-
-async def _cancel(services: Services, run: RunId, by: str) -> None:
-    await services.engine.cancel(run, by)
 
 
 def _folder(name: str) -> str:

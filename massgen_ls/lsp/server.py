@@ -136,7 +136,8 @@ class MassgenProtocol(LanguageServerProtocol):
             wanted = cast("dict[str, object]", params) if isinstance(params, dict) else {}
             task = self._tasks.get(cast("MessageId", wanted.get("id")))
             if task is not None:
-                task.cancel()
+                # Not before its first step, in which it learns what there is to be cancelled.
+                asyncio.get_running_loop().call_soon(task.cancel)
             return
         handler = self._handler(method)
         if handler is None or (self.shut and method != types.EXIT):
@@ -165,7 +166,8 @@ class MassgenProtocol(LanguageServerProtocol):
 
     def _structured(self, method: str, params: object) -> object:
         """Parameters as lsprotocol's types; those of our own methods stay as they are."""
-        if method.startswith("massgen/") or method == types.WORKSPACE_EXECUTE_COMMAND:
+        raw = {types.WORKSPACE_EXECUTE_COMMAND, types.INITIALIZE}
+        if method.startswith("massgen/") or method in raw:
             return params
         known = cast("tuple[Any, ...] | None", types.METHOD_TO_TYPES.get(method))
         if known is None or known[2] is None:

@@ -57,7 +57,7 @@ class Client(NamedTuple):
     asks_prompts: bool = False
     """A plug-in asks the user for the prompt of a ``massgen.run`` command that has none."""
     one_by_one: bool = False
-    """An edit may touch one document only, and that it was applied has to be seen to be believed."""
+    """An edit may touch one document only, and its answer to it is not to be believed unseen."""
     own_end: bool = False
     """It ends the last line of a document by itself: see `lastline`."""
     flushes: bool = False
@@ -160,7 +160,7 @@ def answer(client: Client) -> dict[str, object]:
     if client.virtual_documents:
         workspace["textDocumentContent"] = {"schemes": [SCHEME]}
     # No token is ever found: a client asks for them when it is told to, and that is all we want.
-    tokens = {"legend": {"tokenTypes": [], "tokenModifiers": []}, "full": True}
+    tokens: dict[str, object] = {"legend": {"tokenTypes": [], "tokenModifiers": []}, "full": True}
     return {
         "capabilities": {
             **({"semanticTokensProvider": tokens} if client.flushes else {}),

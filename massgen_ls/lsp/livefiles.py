@@ -131,7 +131,7 @@ class LspLiveFiles:
                 return f"{path} has changed meanwhile"
         return ""
 
-    async def _stale_step(self, root: str, operation: Operation, moved: bool) -> str:
+    async def _stale_step(self, root: str, operation: Operation, *, moved: bool) -> str:
         """Why a single step does not fit any more, when those before it are done."""
         if not moved and not isinstance(operation, CreateFile):
             return await self._stale(root, (operation,))
@@ -178,7 +178,7 @@ class LspLiveFiles:
                 self._client,
                 self._asking,
                 lambda path: self._target(root, path),
-                lambda operation, moved: self._stale_step(root, operation, moved),
+                lambda operation, moved: self._stale_step(root, operation, moved=moved),
             )
         return await self._steps.perform(operations)
 
@@ -208,9 +208,10 @@ class LspLiveFiles:
                 and all(isinstance(o, EditText) for o in operations)
             ):
                 return Landed()
+            seconds = f"{self._asking.deadlines.answer:g} s"
             return Refused(
-                f"the editor did not say within {self._asking.deadlines.answer:g} s whether it applied "
-                "the edit, and its documents do not show it"
+                f"the editor did not say within {seconds} whether it applied the edit, and its "
+                "documents do not show it"
             )
         stale = bool(await self._stale(root, operations))
         reason = whole(answer.failure_reason or "the editor refused the edit")

@@ -54,7 +54,7 @@ class Stepwise:
         await self._asking.settle([d.uri for op in operations if (d := self._document(op))])
         for operation in self._in_order(operations, renamed):
             moved = isinstance(operation, EditText) and operation.path in renamed
-            refused = await self._step(operation, moved)
+            refused = await self._step(operation, moved=moved)
             if refused is not None:
                 if not self._done:
                     return refused
@@ -99,7 +99,7 @@ class Stepwise:
         path = operation.old_path if isinstance(operation, RenameFile) else operation.path
         return self._documents.get(self._target(path).uri)
 
-    async def _step(self, operation: Operation, moved: bool) -> Refused | None:
+    async def _step(self, operation: Operation, *, moved: bool) -> Refused | None:
         if self._document(operation) is not None:
             await self._asking.editor.flush(self._asking.deadlines.shown)
         if stale := await self._stale(operation, moved):

@@ -39,6 +39,15 @@ class Profile:
     answers_questions: bool = True
     """False: `window/showMessageRequest` is never answered."""
     creates_progress: bool = True
+    first_version: int = 1
+    """What an opened document has until it is changed."""
+    checks_first_only: bool = False
+    """Only the first document's version of an edit is checked, not even that if it is 0; what is
+    newer is skipped, and the answer is that the edit was applied. A file that is created where
+    there is one is emptied."""
+    line_list: bool = False
+    """A document is a list of lines, and shows a line end behind each: an empty file has one, and
+    text behind the last line end becomes lines of its own."""
 
 
 def _workspace(**edit: Any) -> Object:
@@ -73,9 +82,15 @@ NEOVIM = Profile(
         "general": {"positionEncodings": ["utf-8", "utf-16", "utf-32"]},
         "window": {"workDoneProgress": True},
         # It applies documentChanges well and does not say so.
-        "workspace": _workspace(resourceOperations=["rename", "create", "delete"]),
+        "workspace": {
+            **_workspace(resourceOperations=["rename", "create", "delete"]),
+            "semanticTokens": {"refreshSupport": True},
+        },
         "textDocument": {"codeAction": {"dataSupport": True}},
     },
+    first_version=0,
+    checks_first_only=True,
+    line_list=True,
 )
 EGLOT = Profile(
     "Emacs eglot",
@@ -203,8 +218,8 @@ class StandInEditor:
         """Opens a file, or a new buffer with a text of its own that is not saved."""
         uri = self.uri(path)
         file = self.folder / path
-        on_disk = file.read_bytes().decode() if file.exists() else ""
-        document = Document(uri, on_disk)
+        on_disk = self._read(file) if file.exists() else ""
+        document = Document(uri, on_disk, self.profile.first_version)
         self.documents[uri] = document
         await self.notify(
             "textDocument/didOpen",
@@ -221,6 +236,10 @@ class StandInEditor:
             await self.type(path, text)
         return document
 
+    def _read(self, file: Path) -> str:
+        text = file.read_bytes().decode()
+        return text or "\n" * self.profile.line_list
+
     async def type(self, path: str, text: str) -> None:
         """Replaces a buffer's whole text, as typing would, and tells the server."""
         await self._change(self.documents[self.uri(path)], text)
@@ -229,7 +248,8 @@ class StandInEditor:
         document.history.append(document.text)
         whole = LineIndex(document.text).range_at(0, len(document.text), self.encoding)
         document.text = text
-        document.version += 1
+        # In the eyes of Neovim a buffer has been changed twice when it is there.
+        document.version = max(document.version, 2 * self.profile.checks_first_only) + 1
         await self.notify(
             "textDocument/didChange",
             {
@@ -303,6 +323,9 @@ class StandInEditor:
                 await self._send({"id": number, "result": None})
             case "window/showDocument":
                 await self._send({"id": number, "result": {"success": True}})
+            case "workspace/semanticTokens/refresh":
+                # What was typed has been sent already.
+                await self._send({"id": number, "result": None})
             case _:
                 error = {"code": -32601, "message": f"no {method} here"}
                 await self._send({"id": number, "error": error})
@@ -324,20 +347,32 @@ class StandInEditor:
                 if step["kind"] not in allowed.get("resourceOperations", []):
                     return f"{step['kind']} is not supported"
                 continue
+            if self.profile.checks_first_only:
+                continue
             document = self.documents.get(step["textDocument"]["uri"])
             version = step["textDocument"].get("version")
             if document is not None and version not in {None, document.version}:
                 return f"version {version} is not {document.version}"
-        for step in steps:
+        for number, step in enumerate(steps):
+            if number == 0 and self._skips(step):
+                continue
             await self._perform(step)
         return None
+
+    def _skips(self, step: Object) -> bool:
+        if not self.profile.checks_first_only or step.get("kind"):
+            return False
+        document = self.documents.get(step["textDocument"]["uri"])
+        version: int = step["textDocument"].get("version") or 0
+        return document is not None and document.version > version > 0
 
     async def _perform(self, step: Object) -> None:
         match step.get("kind"):
             case "create":
                 path = path_of(step["uri"])
                 options: Object = step.get("options") or {}
-                if path.exists() and not options.get("overwrite"):
+                keeps = options.get("ignoreIfExists") or not self.profile.checks_first_only
+                if path.exists() and keeps and not options.get("overwrite"):
                     return
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(b"")
@@ -351,7 +386,8 @@ class StandInEditor:
                         "textDocument/didClose", {"textDocument": {"uri": document.uri}}
                     )
                     self.documents[step["newUri"]] = document
-                    document.uri, document.version = step["newUri"], 1
+                    document.uri = step["newUri"]
+                    document.version = self.profile.first_version
                     await self._announce(document)
             case "delete":
                 path_of(step["uri"]).unlink()
@@ -366,9 +402,12 @@ class StandInEditor:
     async def _edit(self, uri: str, edits: list[Object]) -> None:
         document = self.documents.get(uri)
         if document is None:  # editors open what they edit
-            document = Document(uri, path_of(uri).read_bytes().decode())
+            document = Document(uri, self._read(path_of(uri)), self.profile.first_version)
             self.documents[uri] = document
             await self._announce(document)
+        if self.profile.line_list:
+            await self._change(document, edited_lines(document.text, edits, self.encoding))
+            return
         index = LineIndex(document.text)
         changes = [
             Edit(
@@ -432,6 +471,40 @@ async def open_editor(
                 pass  # a test may have killed it
             finally:
                 listening.cancel()
+
+
+def edited_lines(text: str, edits: list[Object], encoding: Encoding) -> str:
+    """What Neovim's buffer shows after edits: it has no line behind the last line end."""
+    ended = text.endswith("\n")
+    lines = text.removesuffix("\n").split("\n")
+    reached_behind = False
+    for _, edit in sorted(enumerate(edits), key=_last_first):
+        start, end = position(edit["range"]["start"]), position(edit["range"]["end"])
+        new: list[str] = edit["newText"].replace("\r\n", "\n").replace("\r", "\n").split("\n")
+        if start.line >= len(lines):
+            lines += new
+            continue
+        if end.line >= len(lines):
+            reached_behind = True
+            end = Position(len(lines) - 1, 1 << 30)
+        head = lines[start.line]
+        tail = lines[end.line]
+        new[0] = head[: _column(head, start, encoding)] + new[0]
+        new[-1] += tail[_column(tail, end, encoding) :]
+        lines[start.line : end.line + 1] = new
+    if reached_behind and ended and lines[-1] == "" and len(lines) > 1:
+        lines.pop()
+    return "\n".join(lines) + "\n" * ended
+
+
+def _last_first(numbered: tuple[int, Object]) -> tuple[int, int, int]:
+    number, edit = numbered
+    start = position(edit["range"]["start"])
+    return -start.line, -start.character, -number
+
+
+def _column(line: str, at: Position, encoding: Encoding) -> int:
+    return LineIndex(line).offset_at(Position(0, at.character), encoding)
 
 
 def position(node: Object) -> Position:

@@ -460,11 +460,6 @@ def test_a_plain_client_runs_a_task_by_a_command_and_the_winner_lands(
         assert _lines(nvim, file) == before[file]
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Neovim's client adds an empty line after text behind the last line end, and to a new "
-    "file that ends with a line end; the server does not word its edits around it yet",
-)
 def test_a_plain_client_gets_no_empty_line_at_the_end_of_a_file(
     neovim: Open, serve: Serve, project: Path
 ) -> None:
@@ -479,11 +474,6 @@ def test_a_plain_client_gets_no_empty_line_at_the_end_of_a_file(
     assert (_lines(nvim, one), _lines(nvim, made)) == ([*before, LAST], ["made = 1"])
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Neovim's client checks the version of an edit's first document alone and says that it "
-    "applied what it skipped; the server sends all documents in one edit and believes it",
-)
 def test_a_plain_client_that_has_typing_under_way_gets_nothing_in_the_wrong_place(
     neovim: Open, serve: Serve, gate: Gate, project: Path
 ) -> None:

@@ -23,7 +23,7 @@ from massgen_ls.core.plan import (
 from massgen_ls.lsp import uris
 from massgen_ls.lsp.asking import Asking, Deadlines, Editor
 from massgen_ls.lsp.capabilities import Client
-from massgen_ls.lsp.documents import Document, Documents, Form, form_of, whole
+from massgen_ls.lsp.documents import Document, Documents, Form, whole
 from massgen_ls.lsp.edits import Target, describe, for_disk, shown_result, split, workspace_edit
 from massgen_ls.lsp.stepwise import Stepwise
 from massgen_ls.ports import Landed, LiveFiles, Refused
@@ -247,10 +247,9 @@ def _needs(operation: Operation) -> RelPath:
 
 
 def _as_live(path: RelPath, document: Document, under: LiveFile | None) -> LiveFile:
-    if document.form is None:
-        document.form = form_of(document.text, under.content if under else None)
-    text = document.form.saved(whole(document.text))
-    content = document.form.encode(document.text)
+    form = document.formed(under.content if under else None)
+    text = form.saved(whole(document.text))
+    content = form.encode(document.text)
     if under is None:
         return LiveFile(path, content, text, "file", document.version)
     return replace(under, content=content, text=text, version=document.version)

@@ -249,7 +249,7 @@ class MassgenServer(LanguageServer):
             "massgen-ls", __version__, protocol_cls=MassgenProtocol
         )
         self.client: Client = resolve(greeting)
-        self.documents = Documents(Encoding(self.client.encoding))
+        self.documents = Documents(Encoding(self.client.encoding), self.client.own_end)
         self.folders: list[str] = []
         for uri, _ in roots(greeting):
             self.add_folder(uri)

@@ -500,6 +500,74 @@ for name in ('one.py', 'two.py'):
         assert _lines(nvim, file) in (typed[file], merged)
 
 
+def test_a_plain_client_sends_what_is_typed_in_sight_before_it_is_edited(
+    neovim: Open, serve: Serve, gate: Gate, project: Path
+) -> None:
+    nvim = neovim(plugin=False)
+    one = project / "one.py"
+    edit = "t = open('one.py').read(); open('one.py', 'w').write(t.replace('_5 = 5', '_5 = FIVE'))"
+    _plain(nvim, serve(gate.program + edit), project, one, debounce=60_000)
+    _run_plainly(nvim, "auto")
+    held = gate.reached(nvim)
+    nvim.keys("ggOtyped<Esc>")
+    nvim.until("typed", "vim.fn.getline(1) == 'typed' and vim.api.nvim_get_mode().mode == 'n'")
+    typed = _lines(nvim, one)
+    os.close(held)
+    nvim.wait_for("event", lambda event: event["kind"] == "delivered")
+    assert _lines(nvim, one) == _replaced(typed, one_5="one_5 = FIVE")
+
+
+@pytest.mark.parametrize("tokens", [True, False], ids=["flushed", "without tokens"])
+def test_a_plain_client_that_is_typed_in_without_a_pause_gets_both(
+    neovim: Open, serve: Serve, gate: Gate, project: Path, tokens: bool
+) -> None:
+    nvim = neovim(plugin=False)
+    one, two = project / "one.py", project / "two.py"
+    program = """
+for name in ('one.py', 'two.py'):
+    text = open(name).read()
+    open(name, 'w').write(text.replace('_15 = 15\\n', '_15 = FIVE\\n') + 'last = 1\\n')
+"""
+    if not tokens:  # many turn them off like this
+        nvim.lua(
+            """
+            vim.api.nvim_create_autocmd('LspAttach', { callback = function(args)
+              vim.lsp.get_client_by_id(args.data.client_id)
+                .server_capabilities.semanticTokensProvider = nil
+            end })
+            """
+        )
+    _plain(nvim, serve(gate.program + program), project, one, two)
+    before = {file: _lines(nvim, file) for file in (one, two)}
+    _run_plainly(nvim, "auto")
+    held = gate.reached(nvim)
+    # A new line every 0.4 s, and characters in it every 40 ms, in both buffers.
+    nvim.lua(
+        """
+        local buffers, count = { ... }, 0
+        _G.typing = vim.uv.new_timer()
+        typing:start(0, 40, vim.schedule_wrap(function()
+          count = count + 1
+          for _, name in ipairs(buffers) do
+            local text = count % 10 == 1 and { 'x', '' } or { 'x' }
+            vim.api.nvim_buf_set_text(vim.fn.bufnr(name), 0, 0, 0, 0, text)
+          end
+        end))
+        """,
+        str(one),
+        str(two),
+    )
+    os.close(held)
+    event = nvim.wait_for("event", lambda e: e["kind"] in ("delivered", "delivery_refused"))
+    nvim.lua("typing:stop()")
+    for file in (one, two):
+        shown = [line.replace("x", "") for line in _lines(nvim, file)]
+        shown = [line for line in shown if line]
+        merged = [line.replace("_15 = 15", "_15 = FIVE") for line in before[file]]
+        wanted = [*merged, LAST]
+        assert shown == wanted if event["kind"] == "delivered" else shown in (before[file], wanted)
+
+
 def test_a_plain_client_has_the_code_actions(neovim: Open, serve: Serve, project: Path) -> None:
     nvim = neovim(plugin=False)
     nvim.command(f"edit {project / 'one.py'}")

@@ -23,7 +23,7 @@ from massgen_ls.core.plan import (
 from massgen_ls.lsp import uris
 from massgen_ls.lsp.asking import Asking, Deadlines, Editor
 from massgen_ls.lsp.capabilities import Client
-from massgen_ls.lsp.documents import Document, Documents, Form, whole
+from massgen_ls.lsp.documents import Document, Documents, Form, form_of, whole
 from massgen_ls.lsp.edits import Target, describe, for_disk, shown_result, split, workspace_edit
 from massgen_ls.lsp.stepwise import Stepwise
 from massgen_ls.ports import Landed, LiveFiles, Refused
@@ -63,9 +63,11 @@ class LspLiveFiles:
         found = dict(await self._disk.read(root, paths))
         for path in paths:
             document = self._documents.at(os.path.join(root, path))
-            if document is None:
-                continue
             under = found.get(path)
+            if document is None:
+                if self._steps is not None and path in self._steps.unseen:
+                    found[path] = _as_written(path, self._steps.unseen[path], under)
+                continue
             if under is not None and under.type == "symlink":
                 continue  # the buffer shows what the link leads to, which is another file
             found[path] = _as_live(path, document, under)
@@ -244,6 +246,13 @@ class LspLiveFiles:
 def _needs(operation: Operation) -> RelPath:
     """The path that has to be there, as it was, for the operation."""
     return operation.old_path if isinstance(operation, RenameFile) else operation.path
+
+
+def _as_written(path: RelPath, text: str, under: LiveFile | None) -> LiveFile:
+    content = form_of(text, under.content if under else None).encode(text)
+    if under is None:
+        return LiveFile(path, content, text)
+    return replace(under, content=content, text=text)
 
 
 def _as_live(path: RelPath, document: Document, under: LiveFile | None) -> LiveFile:

@@ -47,6 +47,9 @@ class Stepwise:
         self._target = target
         self._stale = stale
         self._done: list[Operation] = []
+        self.unseen: dict[RelPath, str] = {}
+        """What files hold by now that the editor has changed without opening a document: the disk
+        has not got it yet, and nobody shows it."""
 
     async def perform(self, operations: tuple[Operation, ...]) -> Landed | Refused:
         """Performs all, or stops at the first that fails and says what was done before it."""
@@ -59,12 +62,10 @@ class Stepwise:
                 if not self._done:
                     return refused
                 done = describe(tuple(self._done))
-                return Refused(
-                    f"{refused.reason}; this is done already, and undo takes it back: {done}",
-                    stale=refused.stale,
-                )
+                return Refused(f"{refused.reason}; done already: {done}", stale=refused.stale)
             self._done.append(operation)
         self._done.clear()
+        self.unseen.clear()
         return Landed()
 
     def _in_order(
@@ -72,8 +73,7 @@ class Stepwise:
     ) -> list[Operation]:
         """Edits of open documents first: they fail most often, and nothing else is done then.
 
-        New files come after all edits, since nobody shows us what they hold if no document of
-        theirs is opened: a new plan could not tell them from files of the user's.
+        What makes room comes before what needs it, and deletions come last.
         """
 
         def rank(operation: Operation) -> int:
@@ -121,12 +121,17 @@ class Stepwise:
             why = whole(answer.failure_reason or "the editor refused the edit")
             stale = bool(await self._stale(operation, moved))
             return Refused(f"{name}: {why}", stale=stale)
-        if expected is None or (before is None and self._documents.get(place.uri) is None):
-            # There is nothing to look at.
-            if answer is not None:
-                return None
-            seconds = f"{self._asking.deadlines.answer:g} s"
-            return Refused(f"the editor did not say within {seconds} whether it did {name}")
+        if expected is None or self._documents.get(place.uri) is None:
+            # There is no document to look at.
+            if answer is None:
+                seconds = f"{self._asking.deadlines.answer:g} s"
+                return Refused(f"the editor did not say within {seconds} whether it did {name}")
+            if expected is not None:
+                created = operation.text if isinstance(operation, CreateFile) else None
+                self.unseen[operation.path] = expected if created is None else created
+            elif not await self._stale(operation, moved):
+                return Refused(f"{name}: the editor left the file as it was")
+            return None
         if await self._asking.sees(place.uri, expected, version):
             return None
         return Refused(f"{name}: the editor does not show that it did", stale=True)

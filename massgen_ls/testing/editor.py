@@ -45,6 +45,9 @@ class Profile:
     """Only the first document's version of an edit is checked, not even that if it is 0; what is
     newer is skipped, and the answer is that the edit was applied. A file that is created where
     there is one is emptied."""
+    opens_what_it_edits: bool = True
+    """False: what an edit opens stays unknown to the server, as with types of files that the user
+    has no server for."""
     line_list: bool = False
     """A document is a list of lines, and shows a line end behind each: an empty file has one, and
     text behind the last line end becomes lines of its own."""
@@ -120,6 +123,8 @@ class Document:
     version: int = 1
     history: list[str] = field(default_factory=list[str])
     """The texts before each change: undo."""
+    known: bool = True
+    """Whether the server hears of it."""
 
 
 class ServerError(Exception):
@@ -250,6 +255,8 @@ class StandInEditor:
         document.text = text
         # In the eyes of Neovim a buffer has been changed twice when it is there.
         document.version = max(document.version, 2 * self.profile.checks_first_only) + 1
+        if not document.known:
+            return
         await self.notify(
             "textDocument/didChange",
             {
@@ -403,8 +410,10 @@ class StandInEditor:
         document = self.documents.get(uri)
         if document is None:  # editors open what they edit
             document = Document(uri, self._read(path_of(uri)), self.profile.first_version)
+            document.known = self.profile.opens_what_it_edits
             self.documents[uri] = document
-            await self._announce(document)
+            if document.known:
+                await self._announce(document)
         if self.profile.line_list:
             await self._change(document, edited_lines(document.text, edits, self.encoding))
             return

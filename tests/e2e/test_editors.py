@@ -157,6 +157,28 @@ async def test_a_file_that_appears_before_it_is_created_is_not_emptied(world: Wo
         assert "pkg/made.py" in json.dumps(applied)
 
 
+async def test_what_was_edited_out_of_sight_is_not_edited_again(world: World) -> None:
+    team = prepare(world)
+    async with editing(world, replace(NEOVIM, opens_what_it_edits=False), "--config", team) as e:
+        await e.open("a.py", UNSAVED)
+        await e.open("extra")
+
+        async def type_at_the_last_moment() -> None:
+            if (world.repo / "pkg" / "made.py").exists() or e.text("other.py") != "other\n":
+                await e.type("extra", "mine\n")
+
+        e.before_edit = type_at_the_last_moment
+        run = await e.request("massgen/run", {"prompt": "x", "apply": "none"})
+        await e.request("massgen/wait", run)
+        applied = await e.request("massgen/apply", run)
+        assert "extra" in json.dumps(applied), "the deletion is a conflict now"
+        assert "made.py" not in json.dumps(applied["conflicts"])
+        assert e.text("extra") == "mine\n"
+        assert e.text("other.py") == "other\nmore\n"
+        assert e.text("pkg/made.py") == "made\n"
+        assert (e.text("new.py") or "").startswith("line 0\n")
+
+
 async def test_an_empty_file_and_the_end_of_a_file_get_no_line_too_many(world: World) -> None:
     program = """
 open('other.py', 'a').write('more\\n')

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,99 +19,11 @@ from massgen_ls.core.text import (
     Edit,
     Encoding,
     LineIndex,
-    Position,
-    Range,
     apply_edits,
 )
 from massgen_ls.ports import Command, Processes, Running
-
-Object = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """How one client presents itself and behaves."""
-
-    name: str
-    capabilities: Mapping[str, Any]
-    answers_edits: bool = True
-    """False: `workspace/applyEdit` is never answered (Vim with ALE)."""
-    answers_questions: bool = True
-    """False: `window/showMessageRequest` is never answered."""
-    creates_progress: bool = True
-    first_version: int = 1
-    """What an opened document has until it is changed."""
-    checks_first_only: bool = False
-    """Only the first document's version of an edit is checked, not even that if it is 0; what is
-    newer is skipped, and the answer is that the edit was applied. A file that is created where
-    there is one is emptied."""
-    opens_what_it_edits: bool = True
-    """False: what an edit opens stays unknown to the server, as with types of files that the user
-    has no server for."""
-    line_list: bool = False
-    """A document is a list of lines, and shows a line end behind each: an empty file has one, and
-    text behind the last line end becomes lines of its own."""
-
-
-def _workspace(**edit: Any) -> Object:
-    return {"applyEdit": True, "workspaceEdit": edit, "workspaceFolders": True}
-
-
-VSCODE = Profile(
-    "VS Code",
-    {
-        "general": {"positionEncodings": ["utf-16"]},
-        "window": {"workDoneProgress": True, "showMessage": {}},
-        "workspace": _workspace(
-            documentChanges=True,
-            resourceOperations=["create", "rename", "delete"],
-            failureHandling="textOnlyTransactional",
-            normalizesLineEndings=True,
-            changeAnnotationSupport={"groupsOnLabel": True},
-        ),
-        "textDocument": {
-            "codeAction": {
-                "dataSupport": True,
-                "codeActionLiteralSupport": {
-                    "codeActionKind": {"valueSet": ["quickfix", "refactor.rewrite"]}
-                },
-            }
-        },
-    },
-)
-NEOVIM = Profile(
-    "Neovim",
-    {
-        "general": {"positionEncodings": ["utf-8", "utf-16", "utf-32"]},
-        "window": {"workDoneProgress": True},
-        # It applies documentChanges well and does not say so.
-        "workspace": {
-            **_workspace(resourceOperations=["rename", "create", "delete"]),
-            "semanticTokens": {"refreshSupport": True},
-        },
-        "textDocument": {"codeAction": {"dataSupport": True}},
-    },
-    first_version=0,
-    checks_first_only=True,
-    line_list=True,
-)
-EGLOT = Profile(
-    "Emacs eglot",
-    {
-        "general": {"positionEncodings": ["utf-32", "utf-8", "utf-16"]},
-        "workspace": _workspace(documentChanges=True),
-        "textDocument": {"codeAction": {}},
-    },
-    creates_progress=False,
-)
-ALE = Profile(
-    "Vim with ALE",
-    {"workspace": _workspace(documentChanges=False)},
-    answers_edits=False,
-    answers_questions=False,
-    creates_progress=False,
-)
-PROFILES = (VSCODE, NEOVIM, EGLOT, ALE)
+from massgen_ls.testing.line_list import edited_lines, position, range_json
+from massgen_ls.testing.profiles import NEOVIM, Object, Profile
 
 
 @dataclass
@@ -480,53 +392,6 @@ async def open_editor(
                 pass  # a test may have killed it
             finally:
                 listening.cancel()
-
-
-def edited_lines(text: str, edits: list[Object], encoding: Encoding) -> str:
-    """What Neovim's buffer shows after edits: it has no line behind the last line end."""
-    ended = text.endswith("\n")
-    lines = text.removesuffix("\n").split("\n")
-    reached_behind = False
-    for _, edit in sorted(enumerate(edits), key=_last_first):
-        start, end = position(edit["range"]["start"]), position(edit["range"]["end"])
-        new: list[str] = edit["newText"].replace("\r\n", "\n").replace("\r", "\n").split("\n")
-        if start.line >= len(lines):
-            lines += new
-            continue
-        if end.line >= len(lines):
-            reached_behind = True
-            end = Position(len(lines) - 1, 1 << 30)
-        head = lines[start.line]
-        tail = lines[end.line]
-        new[0] = head[: _column(head, start, encoding)] + new[0]
-        new[-1] += tail[_column(tail, end, encoding) :]
-        lines[start.line : end.line + 1] = new
-    if reached_behind and ended and lines[-1] == "" and len(lines) > 1:
-        lines.pop()
-    return "\n".join(lines) + "\n" * ended
-
-
-def _last_first(numbered: tuple[int, Object]) -> tuple[int, int, int]:
-    number, edit = numbered
-    start = position(edit["range"]["start"])
-    return -start.line, -start.character, -number
-
-
-def _column(line: str, at: Position, encoding: Encoding) -> int:
-    return LineIndex(line).offset_at(Position(0, at.character), encoding)
-
-
-def position(node: Object) -> Position:
-    """A position out of its JSON form."""
-    return Position(node["line"], node["character"])
-
-
-def range_json(span: Range) -> Object:
-    """A range in its JSON form."""
-    return {
-        name: {"line": at.line, "character": at.character}
-        for name, at in (("start", span.start), ("end", span.end))
-    }
 
 
 def path_of(uri: str) -> Path:

@@ -14,16 +14,8 @@ import pytest
 
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.ports import Command
-from massgen_ls.testing.editor import (
-    ALE,
-    EGLOT,
-    NEOVIM,
-    VSCODE,
-    Profile,
-    ServerError,
-    StandInEditor,
-    open_editor,
-)
+from massgen_ls.testing.editor import ServerError, StandInEditor, open_editor
+from massgen_ls.testing.profiles import ALE, EGLOT, NEOVIM, VSCODE, Profile
 from tests.e2e.world import DEADLINE, World
 
 pytestmark = pytest.mark.e2e

@@ -248,7 +248,10 @@ class Worktrees(Protocol):
         ...
 
     async def warm(self, snapshot: Snapshot, count: int) -> None:
-        """Makes worktrees ahead, so that the next ``count`` leases are quick."""
+        """Makes worktrees ahead, so that the next ``count`` leases are quick.
+
+        What an earlier set-up left in them stays. Cancelling it costs nothing but the work done.
+        """
         ...
 
     async def fingerprint(self, snapshot: Snapshot, run: RunId, rules: WorktreeRules) -> str:

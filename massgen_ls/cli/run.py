@@ -9,8 +9,7 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from massgen_ls.cli import (
     EXIT_ABSTAINED,
@@ -20,17 +19,19 @@ from massgen_ls.cli import (
     EXIT_WON,
     Options,
 )
-from massgen_ls.cli.watch import Watch, print_diff, print_verdict
 from massgen_ls.core.changes import rel_path
 from massgen_ls.core.coordination import RunState
 from massgen_ls.core.errors import ConfigError, UnsafePathError, WorkspaceError
-from massgen_ls.core.events import RunSettled
+from massgen_ls.core.events import Delta, RunSettled
 from massgen_ls.core.task import Json, LineRange, RunId, RunSpec, Scope
 from massgen_ls.core.wire import to_json
 from massgen_ls.engine.bus import Gap, Subscription
 from massgen_ls.engine.report import envelope_json, settled
 from massgen_ls.engine.supervisor import Delivery, Supervisor
 from massgen_ls.wiring import disk_files, make_spec, open_supervisor
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _EXITS = {
     "won": EXIT_WON,
@@ -151,6 +152,10 @@ class _cancelled_by_signals:
 
 
 async def _watch(supervisor: Supervisor, run: RunId, news: Subscription) -> RunState:
+    from rich.console import Console
+
+    from massgen_ls.cli.watch import Watch
+
     # Progress goes to standard error: standard output is for the diff.
     console = Console(stderr=True)
     with Watch(console, run) as watch:
@@ -175,7 +180,8 @@ async def _stream(supervisor: Supervisor, run: RunId, news: Subscription) -> Run
             if isinstance(envelope.event, RunSettled):
                 return await supervisor.wait(run)
             _print_line(envelope_json(envelope))
-        await anext(news)
+        while isinstance(await anext(news), Delta):
+            pass  # noise is not in the record: nothing to read
 
 
 def _print_line(body: object) -> None:
@@ -186,6 +192,10 @@ def _print_line(body: object) -> None:
 async def _report(
     supervisor: Supervisor, run: RunId, state: RunState, delivery: Delivery | None
 ) -> None:
+    from rich.console import Console
+
+    from massgen_ls.cli.watch import print_diff, print_verdict
+
     errors = Console(stderr=True)
     verdict = state.verdict
     if verdict is not None and verdict.winner is not None:

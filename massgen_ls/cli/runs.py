@@ -1,4 +1,7 @@
-"""``massgen-ls runs``, ``show``, ``apply`` and ``cancel``: what became of earlier runs."""
+"""``massgen-ls runs``, ``show``, ``apply`` and ``cancel``: what became of earlier runs.
+
+What draws tables is imported where it draws.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,8 @@ import json
 import sys
 from datetime import UTC, datetime
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from massgen_ls.cli import EXIT_NOT_APPLIED, EXIT_USAGE, EXIT_WON, Options
 from massgen_ls.cli.run import delivery_json, folder_of, print_delivery
-from massgen_ls.cli.watch import print_diff, print_verdict
 from massgen_ls.core.errors import NotFoundError
 from massgen_ls.core.task import CandidateId
 from massgen_ls.engine.report import record_json, run_json
@@ -46,10 +44,13 @@ async def _runs(supervisor: Supervisor, options: Options) -> int:
         for record in records:
             _print(record_json(record))
         return EXIT_WON
-    console = Console()
     if not records:
-        console.print('No runs here yet. Start one with: massgen-ls run "your task"', markup=False)
+        sys.stdout.write('No runs here yet. Start one with: massgen-ls run "your task"\n')
         return EXIT_WON
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("run", "when", "outcome", "winner", "task"):
         table.add_column(title, no_wrap=title != "task")
@@ -64,7 +65,7 @@ async def _runs(supervisor: Supervisor, options: Options) -> int:
             escape(record.winner or "–"),
             escape(record.prompt.split("\n")[0]),
         )
-    console.print(table)
+    Console().print(table)
     return EXIT_WON
 
 
@@ -78,6 +79,11 @@ async def _show(supervisor: Supervisor, options: Options) -> int:
     if options.json:
         _print({**run_json(run, state), "diff": patch, "diffOf": shown})
         return EXIT_WON
+    from rich.console import Console
+    from rich.markup import escape
+
+    from massgen_ls.cli.watch import print_diff, print_verdict
+
     console = Console()
     if not options.diff:
         task = state.spec.task.prompt if state.spec else ""
@@ -97,6 +103,8 @@ async def _apply(supervisor: Supervisor, options: Options) -> int:
     if options.json:
         _print(delivery_json(delivery))
     else:
+        from rich.console import Console
+
         print_delivery(Console(), delivery)
     return EXIT_WON if delivery.applied and not delivery.conflicts else EXIT_NOT_APPLIED
 

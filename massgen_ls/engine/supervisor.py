@@ -31,6 +31,7 @@ from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec
 from massgen_ls.engine.bus import Bus, Gap, Subscription
 from massgen_ls.engine.delivery import Delivery, deliver, plan_delivery
 from massgen_ls.engine.runner import Runner
+from massgen_ls.engine.warming import Warming
 from massgen_ls.engine.world import World
 from massgen_ls.ports import Buffer, Health, LiveFiles, RunRecord, SnapshotRequest
 
@@ -59,6 +60,7 @@ class Supervisor:
         self._live: dict[RunId, _Live] = {}
         self._group = asyncio.TaskGroup()
         self._watch: asyncio.Task[None] | None = None
+        self._warming = Warming(world.worktrees, self._group)
 
     async def __aenter__(self) -> Supervisor:
         """Settles what a dead process left behind, then is ready."""
@@ -85,6 +87,7 @@ class Supervisor:
                     await asyncio.wait([entry.task])
         for entry in live:
             entry.task.cancel()
+        self._warming.stop()
         if self._watch is not None:
             self._watch.cancel()
         self._bus.close()
@@ -102,6 +105,7 @@ class Supervisor:
         run = self._world.ids.run_id()
         request = SnapshotRequest(folder, run, tuple(buffers))
         runner = Runner(self._world, run, request, self._bus.hear)
+        self._warming.stop()
         await runner.append(RunStarted(spec, folder, self._world.owner))
         task = self._group.create_task(self._drive(runner), name=f"run {run}")
         self._live[run] = _Live(runner, task)
@@ -111,6 +115,7 @@ class Supervisor:
         """One run to its end; whatever happens, it is settled, and the others go on."""
         failure = ""
         try:
+            await self._warming.stopped()
             await runner.drive()
         except Exception as error:
             failure = _first_line(error)
@@ -123,6 +128,8 @@ class Supervisor:
                 with suppress(MassgenError):
                     await self._settle(runner, failed)
             runner.settled.set()
+        if all(e.runner is runner or e.task.done() for e in self._live.values()):
+            self._warming.begin(runner.state)
 
     async def _settle(self, runner: Runner, events: Sequence[Event]) -> None:
         await runner.append(*events)

@@ -273,8 +273,8 @@ def scorecards(state: RunState) -> tuple[Scorecard, ...]:
 
 
 def _evidence(state: RunState, tree: TreeId) -> Iterator[Evidence]:
-    if state.spec is None or state.snapshot is None:
-        return
+    assert state.spec is not None, "a run that has not begun has no candidates"
+    assert state.snapshot is not None, "no candidate without a base"
     for check in state.spec.checks:
         base = state.results(check.name, state.snapshot.tree)
         mine = _as_in_base(state, tree, state.results(check.name, tree))
@@ -322,9 +322,8 @@ def _as_in_base(
 
     A finding that moved along with its file is not a new one.
     """
-    candidate = next((c for c in state.candidates if c.tree == tree), None)
-    if candidate is None or state.snapshot is None:
-        return tuple(results)
+    candidate = next(c for c in state.candidates if c.tree == tree)
+    assert state.snapshot is not None, "no candidate without a base"
     top = f"{state.snapshot.prefix}/" if state.snapshot.prefix else ""
     moved = {
         f"{change.path.removeprefix(top)}: ": f"{change.old_path.removeprefix(top)}: "
@@ -411,8 +410,7 @@ def _over(seat: SeatState) -> bool:
 
 
 def _quorum_reached(state: RunState) -> bool:
-    if state.spec is None:
-        return False
+    assert state.spec is not None, "asked only of a run that has begun"
     share = min(max(state.spec.rules.quorum, 0.0), 1.0)
     needed = max(1, math.ceil(share * len(state.seats)))
     # The dead count as ended, and yet the living are not cancelled for nothing.
@@ -421,8 +419,8 @@ def _quorum_reached(state: RunState) -> bool:
 
 def _checks(state: RunState) -> Iterator[RunCheck]:
     """Checks of the base and of every cluster, and second looks where a failure is new."""
-    if state.spec is None or state.snapshot is None:
-        return
+    assert state.spec is not None, "asked only of a run that has begun"
+    assert state.snapshot is not None, "without a base there is nothing to judge"
     base_tree = state.snapshot.tree
     attempts_open = any(not _over(s) for s in state.seats) and not (
         _quorum_reached(state) or state.late

@@ -47,6 +47,8 @@ class Scope:
     """What the task is about. Everything empty means the whole workspace folder."""
 
     path: RelPath | None = None
+    """Relative to the folder that the user opened, where agents start; not to the repository's
+    top, which may be above it."""
     lines: LineRange | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
 

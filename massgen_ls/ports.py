@@ -23,6 +23,7 @@ from massgen_ls.core.task import (
     CandidateId,
     CheckSpec,
     RunId,
+    SandboxRule,
     SeatId,
     Task,
     WorktreeRules,
@@ -238,12 +239,23 @@ class Worktrees(Protocol):
     """Leases checkouts of the shadow."""
 
     def lease(
-        self, snapshot: Snapshot, run: RunId, rules: WorktreeRules, *, tree: TreeId | None = None
+        self,
+        snapshot: Snapshot,
+        run: RunId,
+        rules: WorktreeRules,
+        *,
+        tree: TreeId | None = None,
+        sandbox: SandboxRule = "auto",
     ) -> AbstractAsyncContextManager[Lease]:
         """A worktree at the snapshot, or at another tree of the shadow, as long as it is needed.
 
+        Set-up commands run what lies in that tree, which an agent may have written: they are
+        confined as the agent is, by ``sandbox``, to the worktree and its home.
+
         Raises:
             StorageError: It cannot be made; there is no fallback to the user's own checkout.
+            WorkspaceError: A set-up command failed.
+            MassgenError: A sandbox is required for set-up commands and there is none.
         """
         ...
 

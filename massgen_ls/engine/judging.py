@@ -47,7 +47,7 @@ async def judge(
         if known is not None:
             return replace(known, check=check.name, tree=step.tree)
         async with world.worktrees.lease(
-            snapshot, run, spec.rules.worktree, tree=step.tree
+            snapshot, run, spec.rules.worktree, tree=step.tree, sandbox=spec.rules.sandbox
         ) as lease:
             place = Place(
                 lease.path,

@@ -59,9 +59,11 @@ class Seat:
 
         Cancelling ends the agent and still captures; only then the cancellation goes on.
         """
-        rules = self.spec.rules.worktree
+        rules = self.spec.rules
         try:
-            async with self.world.worktrees.lease(self.snapshot, self.run, rules) as lease:
+            async with self.world.worktrees.lease(
+                self.snapshot, self.run, rules.worktree, sandbox=rules.sandbox
+            ) as lease:
                 await self.emit(AttemptStarted(self.id, self.attempt, lease.path))
                 await self._in(lease)
         except MassgenError as error:

@@ -39,7 +39,7 @@ from massgen_ls.adapters.git.trees import (
 )
 from massgen_ls.core.candidate import Snapshot, TreeId
 from massgen_ls.core.errors import GitError, MassgenError, StorageError
-from massgen_ls.core.task import CandidateId, RunId, WorktreeRules
+from massgen_ls.core.task import CandidateId, RunId, SandboxRule, WorktreeRules
 from massgen_ls.ports import Captured
 
 _IDLE = 16
@@ -108,13 +108,14 @@ class GitWorktrees:
         rules: WorktreeRules,
         *,
         tree: TreeId | None = None,
+        sandbox: SandboxRule = "auto",
     ) -> AsyncGenerator[GitLease]:
         """A worktree, ours alone as long as the context lasts; see `massgen_ls.ports.Worktrees`."""
         shadow = self.shadows.of(snapshot)
         recipe = shadow.recipe(snapshot)
         place, lock = self._claim(shadow, tree or snapshot.tree, word(recipe))
         try:
-            wanted = await self.setups.wanted(place, snapshot, recipe, run, rules)
+            wanted = await self.setups.wanted(place, snapshot, recipe, run, rules, sandbox)
             await self._get_ready(place, snapshot, recipe, rules, tree or snapshot.tree, wanted)
             try:
                 # From here on somebody else may write there, whatever happens to us.

@@ -232,8 +232,6 @@ async def test_candidates_are_readable(tmp_path: Path) -> None:
         assert (await client.request("massgen/read", one))["text"] == "héllo\n"
         base = {**run, "candidateId": "base", "path": "blob"}
         assert (await client.request("massgen/read", base))["text"] is None
-            await client.request("massgen/read", {**run, "candidateId": "base", "path": "blob"})
-        )["text"] is None
         for uri in ("massgen:/run-1/one.1/dir/a%20b.py", "massgen:///run-1/one.1/dir/a%20b.py"):
             content = await client.request("workspace/textDocumentContent", {"uri": uri})
             assert content["text"] == "héllo\n"

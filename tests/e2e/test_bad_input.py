@@ -365,6 +365,7 @@ import os, time
 if os.fork() == 0:
     os.setsid()
     time.sleep(600)
+open(os.path.join(os.environ['HOME'], 'token'), 'w').write('secret')
 time.sleep(600)
 """
     checks = [{"name": "k", "argv": ["{python}", "-c", "pass"]}]

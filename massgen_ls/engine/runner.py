@@ -102,9 +102,7 @@ class Runner:
             while self.state.verdict is None:
                 self._changed.clear()
                 for step in [s for s in in_flight if in_flight[s].done()]:
-                    if in_flight.pop(step).cancelled():
-                        # Cut off while its event went into the record: there it is a fact.
-                        await self.catch_up()
+                    del in_flight[step]
                     if self._left_open(step):
                         await self.append(*_given_up(step))
                 wanted = next_steps(self.state)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ import pytest
 from massgen_ls.core.candidate import CheckResult, Snapshot, TreeId
 from massgen_ls.core.errors import NotFoundError, StorageError, WorkspaceError
 from massgen_ls.core.events import (
-    AttemptStarted,
     CandidateCaptured,
+    CheckFinished,
     DeliveryRefused,
     Envelope,
     Event,
@@ -33,6 +34,8 @@ from massgen_ls.core.task import (
 from massgen_ls.engine.report import record_json, settled
 from massgen_ls.engine.world import World
 from massgen_ls.ports import (
+    AgentNews,
+    Brief,
     Ended,
     Health,
     Lease,
@@ -204,39 +207,48 @@ async def test_a_check_without_a_worktree_is_broken_and_says_why(bench: Bench) -
 # ── seats that are cut off ──────────────────────────────────────────────────────────────────────
 
 
-async def test_a_seat_cut_off_while_its_start_is_recorded_is_not_waited_for(bench: Bench) -> None:
-    storing, begun = asyncio.Event(), asyncio.Event()
+async def test_a_seat_cut_off_at_the_door_of_the_record_has_not_started(bench: Bench) -> None:
+    judged, leased, storing = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     class Late(Around):
         """``slow`` comes to the record while it takes ``quick``'s candidate; then it is cut off."""
 
         async def append(self, run: RunId, events: Sequence[Event]) -> Sequence[Envelope]:
             stored = await self._inner.append(run, events)
+            if any(isinstance(e, CheckFinished) for e in events):
+                judged.set()
             if any(isinstance(e, CandidateCaptured) for e in events):
+                await leased.wait()
                 storing.set()
                 for _ in range(100):
                     await asyncio.sleep(0)
-            if any(isinstance(e, AttemptStarted) and e.seat == "slow" for e in events):
-                await asyncio.Event().wait()
             return stored
 
     class Waits(Around):
         @asynccontextmanager
-        async def lease(self, *args: Any, **options: Any) -> AsyncIterator[Lease]:
-            async with self._inner.lease(*args, **options) as lease:
-                if self.second:
+        async def lease(self, *args: Any, tree: TreeId | None = None) -> AsyncIterator[Lease]:
+            # Seats ask in the order of the configuration; what has a tree is a check.
+            self.seats += tree is None
+            late = tree is None and self.seats == 2
+            async with self._inner.lease(*args, tree=tree) as lease:
+                if late:
+                    leased.set()
                     await storing.wait()
-                self.second = True
                 yield lease
 
-        second = False
+        seats = 0
 
     def change(world: World) -> World:
         store: Store = Late(world.store)  # type: ignore[assignment]
         worktrees: Worktrees = Waits(world.worktrees)  # type: ignore[assignment]
         return replace(world, store=store, worktrees=worktrees)
 
-    scripts = {"quick": writes(a__py="x\n"), "slow": waits(begun)}
+    async def quick(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        await judged.wait()  # the base: nobody else is to come to the record meanwhile
+        await asyncio.to_thread((Path(place.folder) / "a.py").write_text, "x\n")
+        yield Ended("done")
+
+    scripts = {"quick": quick, "slow": ends(Ended("done"))}
     async with bench.engine(scripts, change=change) as supervisor:
         spec = bench.spec("quick", "slow", quorum=0.5)
         spec = replace(spec, checks=(CheckSpec("k", ("true",)),))
@@ -244,7 +256,7 @@ async def test_a_seat_cut_off_while_its_start_is_recorded_is_not_waited_for(benc
     assert outcome(state)[0] == "won"
     slow = state.seat(SeatId("slow"))
     assert slow is not None
-    assert (slow.phase, slow.outcome, slow.captured) == ("ended", "failed", True)
+    assert (slow.phase, slow.outcome, slow.captured) == ("waiting", None, False)
 
 
 # ── other processes, other wishes ───────────────────────────────────────────────────────────────

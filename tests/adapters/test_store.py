@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 from massgen_ls.adapters.store.codec import event_from
 from massgen_ls.adapters.store.sqlite import SqliteStore
-from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot
+from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot, TreeId
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.errors import StorageError
 from massgen_ls.core.events import (
@@ -244,3 +246,38 @@ async def test_an_unusable_file_says_what_to_do(
     with pytest.raises(StorageError, match="MASSGEN_LS_STATE"):
         async with SqliteStore(tmp_path / "r", Ticking()):
             pass
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are different there")
+async def test_the_record_is_for_its_user_alone(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "runs.sqlite3"
+    mask = os.umask(0)
+    try:
+        for _ in range(2):
+            async with SqliteStore(file, Ticking()) as store:
+                await store.append(RunId("r"), [Notice("info", "private")])
+                modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in file.parent.iterdir()}
+                assert len(modes) == 3, "the file, its log and its index"
+                assert set(modes.values()) == {0o600}, modes
+            assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+            file.chmod(0o644)  # as an earlier version left it
+    finally:
+        os.umask(mask)
+
+
+async def test_results_of_checks_are_forgotten_after_a_month(tmp_path: Path) -> None:
+    class At(Ticking):
+        day = 0
+
+        def now(self) -> float:
+            return self.day * 24 * 3600.0
+
+    clock = At()
+    result = CheckResult("c", TreeId("t"), "passed")
+    for day in (0, 25, 40):
+        clock.day = day
+        async with SqliteStore(tmp_path / "r", clock) as store:
+            await store.cache_check(str(day), result)
+    async with SqliteStore(tmp_path / "r", clock) as store:
+        known = [day for day in (0, 25, 40) if await store.cached_check(str(day)) is not None]
+    assert known == [25, 40]

@@ -88,10 +88,8 @@ class GitRooms:
         try:
             await self.worktrees.clear_away()
             await self._retire(time.time())
-        except (MassgenError, OSError) as error:
+        except (MassgenError, OSError) as error:  # work goes on where it is not tidy
             _log.info("not everything was tidied up: %s", error)
-        except Exception:  # noqa: BLE001 - work goes on in a cache folder that is not tidy
-            _log.exception("tidying up")
 
     async def _retire(self, now: float) -> None:
         stamp = os.path.join(self._cache, "retired")

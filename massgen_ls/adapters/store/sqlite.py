@@ -8,8 +8,10 @@ transaction, so that a cancel request of another process takes its place in the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +41,9 @@ _T = TypeVar("_T")
 _BLOB = 4096
 """Bytes of JSON past which an event's body goes to the content-addressed table."""
 
+_CHECKS_STAY = 30 * 24 * 3600.0
+"""Seconds that the result of a check is believed; looked at once in each process."""
+
 _MIGRATIONS = (
     """
     CREATE TABLE runs (
@@ -66,6 +71,7 @@ class SqliteStore:
         self._clock = clock
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._connection: sqlite3.Connection | None = None
+        self._forgot = False
 
     async def __aenter__(self) -> SqliteStore:
         """Opens the file, makes it when it is not there, and brings it up to date."""
@@ -99,7 +105,7 @@ class SqliteStore:
             ) from error
 
     def _open(self) -> None:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
+        self._keep_private()
         connection = sqlite3.connect(
             self._file, timeout=10, isolation_level=None, check_same_thread=False
         )
@@ -113,6 +119,22 @@ class SqliteStore:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version={number}")
         connection.execute("COMMIT")
+
+    def _keep_private(self) -> None:
+        """Prompts and what agents said are nobody else's, not even for a moment.
+
+        SQLite gives the files beside it (``-wal``, ``-shm``) the permissions of the file. A folder
+        that is there already may be shared on purpose: it stays as it is.
+        """
+        self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
+        if os.name != "posix":
+            return
+        for end in ("", "-wal", "-shm"):  # an earlier version made them for everybody
+            path = self._file.with_name(self._file.name + end)
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                if path.stat().st_mode & 0o077:
+                    path.chmod(0o600)
 
     @property
     def _db(self) -> sqlite3.Connection:
@@ -253,13 +275,17 @@ class SqliteStore:
         return await self._do(query)
 
     async def cache_check(self, key: str, result: CheckResult) -> None:
-        """Stores a check result under everything that it depends on."""
+        """Stores a check result under everything that it depends on; forgets very old ones."""
         body = json.dumps(to_json(result))
-        await self._do(
-            lambda: self._db.execute(
-                "INSERT OR REPLACE INTO checks VALUES (?, ?, ?)", (key, self._clock.now(), body)
-            )
-        )
+
+        def write() -> None:
+            now = self._clock.now()
+            if not self._forgot:
+                self._forgot = True
+                self._db.execute("DELETE FROM checks WHERE time < ?", (now - _CHECKS_STAY,))
+            self._db.execute("INSERT OR REPLACE INTO checks VALUES (?, ?, ?)", (key, now, body))
+
+        await self._do(write)
 
 
 def _storable(text: str) -> str:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from massgen_ls.cli import Options
-from massgen_ls.lsp.desk import Compose
 from massgen_ls.lsp.front import serve as answer
+
+if TYPE_CHECKING:
+    from massgen_ls.lsp.desk import Compose
 
 
 def serve(options: Options) -> int:

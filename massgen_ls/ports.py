@@ -23,6 +23,7 @@ from massgen_ls.core.task import (
     CandidateId,
     CheckSpec,
     RunId,
+    SandboxRule,
     SeatId,
     Task,
     WorktreeRules,
@@ -238,17 +239,31 @@ class Worktrees(Protocol):
     """Leases checkouts of the shadow."""
 
     def lease(
-        self, snapshot: Snapshot, run: RunId, rules: WorktreeRules, *, tree: TreeId | None = None
+        self,
+        snapshot: Snapshot,
+        run: RunId,
+        rules: WorktreeRules,
+        *,
+        tree: TreeId | None = None,
+        sandbox: SandboxRule = "auto",
     ) -> AbstractAsyncContextManager[Lease]:
         """A worktree at the snapshot, or at another tree of the shadow, as long as it is needed.
 
+        Set-up commands run what lies in that tree, which an agent may have written: they are
+        confined as the agent is, by ``sandbox``, to the worktree and its home.
+
         Raises:
             StorageError: It cannot be made; there is no fallback to the user's own checkout.
+            WorkspaceError: A set-up command failed.
+            MassgenError: A sandbox is required for set-up commands and there is none.
         """
         ...
 
     async def warm(self, snapshot: Snapshot, count: int) -> None:
-        """Makes worktrees ahead, so that the next ``count`` leases are quick."""
+        """Makes worktrees ahead, so that the next ``count`` leases are quick.
+
+        What an earlier set-up left in them stays. Cancelling it costs nothing but the work done.
+        """
         ...
 
     async def fingerprint(self, snapshot: Snapshot, run: RunId, rules: WorktreeRules) -> str:
@@ -453,8 +468,8 @@ class Store(Protocol):
         """Runs without a verdict, whoever drives them."""
         ...
 
-    async def cached_check(self, key: str) -> CheckResult | None:
-        """A stored check result."""
+    async def cached_check(self, key: str, since: float = 0.0) -> CheckResult | None:
+        """A stored check result, if it was stored at ``since`` or later."""
         ...
 
     async def cache_check(self, key: str, result: CheckResult) -> None:

@@ -25,6 +25,7 @@ from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import load, pick_checks, team
+from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.engine.world import World
@@ -119,6 +120,8 @@ def make_spec(
     Raises:
         ConfigError: The configuration cannot be used, or names no such agent or check.
     """
+    if not prompt.strip():
+        raise ConfigError("The task is empty", "Say what the team shall do")
     loaded = load(folder, config)
     chosen = pick_checks(loaded, checks)
     if detected_checks:
@@ -126,6 +129,11 @@ def make_spec(
         proposed = (proposal.check for proposal in detect(folder))
         chosen += tuple(c for c in proposed if c.argv not in known and c.name not in known)
     rules = replace(loaded.rules, mode=mode) if mode else loaded.rules
+    if rules.mode == "consensus":
+        raise ConfigError(
+            "Mode 'consensus' needs agents that can vote, which this version does not have",
+            "Use `mode: best_of_n`: the checks decide",
+        )
     return RunSpec(Task(prompt, scope), team(folder, loaded, agents), chosen, rules, apply)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ EXIT_NO_CANDIDATE = 3
 EXIT_ABSTAINED = 4
 EXIT_CANCELLED = 5
 EXIT_NOT_APPLIED = 6
+EXIT_PIPE = 141
 
 EXIT_CODES = """\
 exit codes:
@@ -94,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     runs = commands.add_parser("runs", help="list the runs of this folder")
     runs.add_argument("--repo", metavar="DIR", help="another folder than the current one")
     runs.add_argument("--all", action="store_true", help="those of every folder")
-    runs.add_argument("--limit", type=int, default=20, metavar="N", help="at most N (20)")
+    runs.add_argument("--limit", type=_positive, default=20, metavar="N", help="at most N (20)")
     runs.add_argument("--json", action="store_true", help="one run a line, for programs")
 
     show = commands.add_parser("show", help="show a run: agents, checks, verdict, winning diff")
@@ -129,6 +132,12 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
+    return int(text)
+
+
 def _config_and_repo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", metavar="FILE", help="a configuration file")
     command.add_argument("--repo", metavar="DIR", help="another folder than the current one")
@@ -149,6 +158,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERNAL
     except KeyboardInterrupt:
         return EXIT_CANCELLED
+    except (OSError, ExceptionGroup) as error:
+        return _unwritable(error)
+
+
+def _unwritable(error: OSError | ExceptionGroup[Exception]) -> int:
+    """The end when standard output is closed or full; any other error goes on."""
+    group = error if isinstance(error, ExceptionGroup) else ExceptionGroup("", [error])
+    closed = group.subgroup(BrokenPipeError)
+    full = group.subgroup(lambda e: isinstance(e, OSError) and e.errno == errno.ENOSPC)
+    if closed is None and full is None:
+        raise error
+    # Python would complain once more when it flushes at the exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if closed is not None:
+        return EXIT_PIPE  # whoever read our output has enough
+    sys.stderr.write("massgen-ls: standard output cannot be written: no space left\n")
+    return EXIT_INTERNAL
 
 
 def _dispatch(options: Options) -> int:

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.table import Table
 
 from massgen_ls.adapters.host.places import Places
 from massgen_ls.cli import EXIT_INTERNAL, EXIT_WON, Options
+from massgen_ls.cli.shown import shown
 from massgen_ls.ports import Command, Processes
 from massgen_ls.testing.editor import NEOVIM, StandInEditor, open_editor
 from massgen_ls.testing.sample import Sample, make_sample
@@ -87,7 +87,7 @@ async def _show_sample(
         Command(("git", "status", "--short", "--branch"), str(sample.folder), env, tree=False)
     )
     console.print(f"$ git status --short   [dim]in {sample.folder.name}/[/]")
-    console.print(escape(listed.stdout.decode().rstrip()))
+    console.print(shown(listed.stdout.decode().rstrip()))
     name = sample.buffer.relative_to(sample.folder)
     console.print(f"{name} is open in the editor, changed and [bold]not saved[/]:")
     console.print(_diff(sample.buffer.read_text(), sample.buffer_text, str(name)))
@@ -107,7 +107,7 @@ async def _run(console: Console, editor: StandInEditor, sample: Sample) -> bool:
     console.print(_matrix(settled))
     _title(console, "5", "the verdict")
     console.print(f"[bold green]{verdict['outcome']}: {verdict['winner']}[/]")
-    console.print(escape(verdict["why"]))
+    console.print(shown(verdict["why"]))
     if verdict["winner"] is None:
         return False
     _title(console, "6", "the winning diff, against the snapshot")

@@ -196,9 +196,9 @@ def _print(findings: list[Finding]) -> None:
     table.add_column(overflow="fold")
     last = ""
     for finding in findings:
-        from rich.markup import escape
+        from massgen_ls.cli.shown import shown
 
-        text = escape(finding.text) + (f"\n[dim]{escape(finding.hint)}[/]" if finding.hint else "")
+        text = shown(finding.text) + (f"\n[dim]{shown(finding.hint)}[/]" if finding.hint else "")
         table.add_row(marks[finding.mark], "" if finding.part == last else finding.part, text)
         last = finding.part
     console.print(table)

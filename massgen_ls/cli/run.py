@@ -7,30 +7,33 @@ import json
 import os
 import signal
 import sys
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-
-from rich.console import Console
+from typing import TYPE_CHECKING
 
 from massgen_ls.cli import (
     EXIT_ABSTAINED,
     EXIT_CANCELLED,
+    EXIT_INTERNAL,
     EXIT_NO_CANDIDATE,
     EXIT_NOT_APPLIED,
     EXIT_WON,
     Options,
 )
-from massgen_ls.cli.watch import Watch, print_diff, print_verdict
 from massgen_ls.core.changes import rel_path
 from massgen_ls.core.coordination import RunState
-from massgen_ls.core.errors import ConfigError, UnsafePathError, WorkspaceError
-from massgen_ls.core.events import RunSettled
+from massgen_ls.core.errors import ConfigError, MassgenError, UnsafePathError, WorkspaceError
+from massgen_ls.core.events import Delta, RunSettled
 from massgen_ls.core.task import Json, LineRange, RunId, RunSpec, Scope
 from massgen_ls.core.wire import to_json
 from massgen_ls.engine.bus import Gap, Subscription
 from massgen_ls.engine.report import envelope_json, settled
 from massgen_ls.engine.supervisor import Delivery, Supervisor
 from massgen_ls.wiring import disk_files, make_spec, open_supervisor
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _EXITS = {
     "won": EXIT_WON,
@@ -102,7 +105,7 @@ async def _run(options: Options, spec: RunSpec, folder: str) -> int:
     async with open_supervisor() as supervisor:
         with supervisor.subscribe() as news:
             run = await supervisor.start(spec, folder)
-            with _cancelled_by_signals(supervisor, run):
+            async with _cancelled_by_signals(supervisor, run):
                 if options.json:
                     state = await _stream(supervisor, run, news)
                 else:
@@ -118,39 +121,50 @@ async def _run(options: Options, spec: RunSpec, folder: str) -> int:
             _print_line(last)
         else:
             await _report(supervisor, run, state, delivery)
-    outcome = state.verdict.outcome if state.verdict else "cancelled"
+    if state.failure or state.verdict is None:
+        sys.stderr.write(f"massgen-ls: {state.failure or 'the run was cut off'}\n")
+        return EXIT_INTERNAL
     if delivery is not None and (not delivery.applied or delivery.conflicts):
         return EXIT_NOT_APPLIED
-    return _EXITS[outcome]
+    return _EXITS[state.verdict.outcome]
 
 
-class _cancelled_by_signals:
+@asynccontextmanager
+async def _cancelled_by_signals(supervisor: Supervisor, run: RunId) -> AsyncGenerator[None]:
     """Ctrl-C and SIGTERM cancel the run; a second one while it wraps up changes nothing."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    by = ["a signal"]
 
-    def __init__(self, supervisor: Supervisor, run: RunId) -> None:
-        self._supervisor, self._run = supervisor, run
-        self._asked: asyncio.Task[bool] | None = None
+    def ask(number: signal.Signals) -> None:
+        by[0] = "you (Ctrl-C)" if number is signal.SIGINT else number.name
+        asked.set()
 
-    def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
+    async def cancel_when_asked() -> None:
+        await asked.wait()
+        with suppress(MassgenError):  # what cannot be recorded ends with us
+            await supervisor.cancel(run, by[0])
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(cancel_when_asked())
+        for number in signals:
             with suppress(NotImplementedError):  # Windows: KeyboardInterrupt cancels the loop
-                loop.add_signal_handler(number, self._ask, signal.Signals(number).name)
-
-    def __exit__(self, *_: object) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
-
-    def _ask(self, name: str) -> None:
-        if self._asked is None:
-            by = "you (Ctrl-C)" if name == "SIGINT" else name
-            loop = asyncio.get_running_loop()
-            self._asked = loop.create_task(self._supervisor.cancel(self._run, by))
+                loop.add_signal_handler(number, ask, number)
+        try:
+            yield
+        finally:
+            waiting.cancel()
+            for number in signals:
+                with suppress(NotImplementedError):
+                    loop.remove_signal_handler(number)
 
 
 async def _watch(supervisor: Supervisor, run: RunId, news: Subscription) -> RunState:
+    from rich.console import Console
+
+    from massgen_ls.cli.watch import Watch
+
     # Progress goes to standard error: standard output is for the diff.
     console = Console(stderr=True)
     with Watch(console, run) as watch:
@@ -172,10 +186,15 @@ async def _stream(supervisor: Supervisor, run: RunId, news: Subscription) -> Run
     while True:
         for envelope in await supervisor.history(run, after=seen):
             seen = envelope.seq
-            if isinstance(envelope.event, RunSettled):
-                return await supervisor.wait(run)
-            _print_line(envelope_json(envelope))
-        await anext(news)
+            if not isinstance(envelope.event, RunSettled):
+                _print_line(envelope_json(envelope))
+        # Not from the record alone: where that cannot be written, the run ends all the same.
+        if (await supervisor.state(run)).verdict is not None:
+            return await supervisor.wait(run)
+        async for item in news:
+            if not isinstance(item, Delta):
+                break
+            _print_line(envelope_json(item))  # live, and not in the record
 
 
 def _print_line(body: object) -> None:
@@ -186,6 +205,10 @@ def _print_line(body: object) -> None:
 async def _report(
     supervisor: Supervisor, run: RunId, state: RunState, delivery: Delivery | None
 ) -> None:
+    from rich.console import Console
+
+    from massgen_ls.cli.watch import print_diff, print_verdict
+
     errors = Console(stderr=True)
     verdict = state.verdict
     if verdict is not None and verdict.winner is not None:
@@ -202,19 +225,23 @@ async def _report(
 
 def print_delivery(console: Console, delivery: Delivery) -> None:
     """What became of the files."""
+    from massgen_ls.cli.shown import shown
+
     if delivery.applied and delivery.paths:
-        console.print(f"[green]applied[/] {len(delivery.paths)} files: {', '.join(delivery.paths)}")
+        names = shown(", ".join(delivery.paths))
+        count = f"{len(delivery.paths)} {'file' if len(delivery.paths) == 1 else 'files'}"
+        console.print(f"[green]applied[/] {count}: {names}", highlight=False)
     elif delivery.applied:
         console.print("[green]nothing to do[/]: your files have these changes already")
     for conflict in delivery.conflicts:
         first, last = conflict.live
         console.print(
-            f"[red]conflict[/] {conflict.path}:{first + 1}-{max(last, first + 1)}: "
+            f"[red]conflict[/] {shown(conflict.path)}:{first + 1}-{max(last, first + 1)}: "
             f"{conflict.reason.replace('_', ' ')}; left as it is",
             highlight=False,
         )
     if not delivery.applied:
-        console.print(f"[red]not applied[/]: {delivery.reason}", highlight=False)
+        console.print(f"[red]not applied[/]: {shown(delivery.reason)}", highlight=False)
 
 
 def delivery_json(delivery: Delivery) -> dict[str, Json]:

@@ -1,4 +1,7 @@
-"""``massgen-ls runs``, ``show``, ``apply`` and ``cancel``: what became of earlier runs."""
+"""``massgen-ls runs``, ``show``, ``apply`` and ``cancel``: what became of earlier runs.
+
+What draws tables is imported where it draws.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,8 @@ import json
 import sys
 from datetime import UTC, datetime
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from massgen_ls.cli import EXIT_NOT_APPLIED, EXIT_USAGE, EXIT_WON, Options
 from massgen_ls.cli.run import delivery_json, folder_of, print_delivery
-from massgen_ls.cli.watch import print_diff, print_verdict
 from massgen_ls.core.errors import NotFoundError
 from massgen_ls.core.task import CandidateId
 from massgen_ls.engine.report import record_json, run_json
@@ -46,13 +44,18 @@ async def _runs(supervisor: Supervisor, options: Options) -> int:
         for record in records:
             _print(record_json(record))
         return EXIT_WON
-    console = Console()
     if not records:
-        console.print('No runs here yet. Start one with: massgen-ls run "your task"', markup=False)
+        sys.stdout.write('No runs here yet. Start one with: massgen-ls run "your task"\n')
         return EXIT_WON
+    from rich.console import Console
+    from rich.table import Table
+
+    from massgen_ls.cli.shown import shown
+
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for title in ("run", "when", "outcome", "winner", "task"):
-        table.add_column(title, no_wrap=title != "task")
+        # A run's id is there to be copied: it is never cut.
+        table.add_column(title, no_wrap=title != "task", min_width=20 if title == "run" else None)
     for record in records:
         when = datetime.fromtimestamp(record.started, UTC).astimezone()
         outcome = record.outcome if record.settled else "running"
@@ -61,10 +64,10 @@ async def _runs(supervisor: Supervisor, options: Options) -> int:
             record.run,
             f"{when:%Y-%m-%d %H:%M}",
             f"[{colour}]{outcome}[/]",
-            escape(record.winner or "–"),
-            escape(record.prompt.split("\n")[0]),
+            shown(record.winner or "–"),
+            shown(record.prompt.split("\n")[0]),
         )
-    console.print(table)
+    Console().print(table)
     return EXIT_WON
 
 
@@ -73,17 +76,22 @@ async def _show(supervisor: Supervisor, options: Options) -> int:
     state = await supervisor.state(run)
     candidate = CandidateId(options.candidate) if options.candidate else None
     winner = state.verdict.winner if state.verdict else None
-    shown = candidate or winner
-    patch = await supervisor.patch(run, shown) if shown else ""
+    picked = candidate or winner
+    patch = await supervisor.patch(run, picked) if picked else ""
     if options.json:
-        _print({**run_json(run, state), "diff": patch, "diffOf": shown})
+        _print({**run_json(run, state), "diff": patch, "diffOf": picked})
         return EXIT_WON
+    from rich.console import Console
+
+    from massgen_ls.cli.shown import shown
+    from massgen_ls.cli.watch import print_diff, print_verdict
+
     console = Console()
     if not options.diff:
         task = state.spec.task.prompt if state.spec else ""
-        console.print(f"[bold]{escape(task)}[/]")
+        console.print(f"[bold]{shown(task)}[/]")
         print_verdict(console, run, state)
-    if shown:
+    if picked:
         print_diff(console, patch)
     elif options.diff:
         raise NotFoundError(f"Run {run} has no winner", "Name one with --candidate ID")
@@ -97,6 +105,8 @@ async def _apply(supervisor: Supervisor, options: Options) -> int:
     if options.json:
         _print(delivery_json(delivery))
     else:
+        from rich.console import Console
+
         print_delivery(Console(), delivery)
     return EXIT_WON if delivery.applied and not delivery.conflicts else EXIT_NOT_APPLIED
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.spinner import Spinner
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from massgen_ls.cli.shown import harmless, shown
 from massgen_ls.core.candidate import Evidence, Scorecard
 from massgen_ls.core.coordination import RunState, SeatState, evolve, scorecards
 from massgen_ls.core.events import (
@@ -61,7 +61,7 @@ class Watch:
         if isinstance(news, Delta):
             lines = [line for line in news.text.split("\n") if line.strip()]
             if lines:
-                self._said[news.source] = lines[-1]
+                self._said[news.source] = harmless(lines[-1])
             return
         self._state = evolve(self._state, news.event)
         if isinstance(news.event, AttemptStarted):
@@ -69,7 +69,7 @@ class Watch:
         if not self._console.is_terminal:
             line = _line(news)
             if line:
-                self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+                self._console.print(shown(line), highlight=False, soft_wrap=True)
 
     def reread(self, state: RunState) -> None:
         """Takes the whole state, after news were lost."""
@@ -86,11 +86,11 @@ class Watch:
         checks = state.spec.checks if state.spec else ()
         if checks and judged:
             names = ", ".join(check.name for check in checks)
-            table.add_row("", f"[dim]checks[/] {escape(names)}", f"[dim]{len(judged)} done[/]", "")
+            table.add_row("", f"[dim]checks[/] {shown(names)}", f"[dim]{len(judged)} done[/]", "")
         return Group(table)
 
     def _seat_row(self, seat: SeatState) -> tuple[RenderableType, ...]:
-        name = f"[bold]{escape(seat.seat)}[/]"
+        name = f"[bold]{shown(seat.seat)}[/]"
         if seat.phase == "waiting":
             return "[dim]·[/]", name, "[dim]waiting for a worktree[/]", ""
         if seat.phase == "working":
@@ -104,7 +104,7 @@ class Watch:
             return "[green]✓[/]", name, _amount(len(made.changes.files), made.changes.size), took
         if seat.outcome == "done":
             return "[yellow]–[/]", name, "[dim]changed nothing[/]", took
-        return "[red]✗[/]", name, escape(seat.reason or seat.outcome or ""), took
+        return "[red]✗[/]", name, shown(seat.reason or seat.outcome or ""), took
 
 
 def _amount(files: int, lines: int) -> str:
@@ -146,19 +146,17 @@ def print_verdict(console: Console, run: RunId, state: RunState) -> None:
         console.print(_matrix(state, cards))
     for seat in state.seats:
         if seat.outcome not in {None, "done"}:
-            console.print(
-                f"[red]{escape(seat.seat)}[/]: {escape(seat.reason or seat.outcome or '')}"
-            )
+            console.print(f"[red]{shown(seat.seat)}[/]: {shown(seat.reason or seat.outcome or '')}")
     for notice in state.notices:
-        console.print(f"[yellow]note:[/] {escape(notice.text)}")
+        console.print(f"[yellow]note:[/] {shown(notice.text)}")
     verdict = state.verdict
     if verdict is None:
         console.print(f"[bold]{run}[/] is still running")
         return
     colour = {"won": "green", "abstained": "yellow", "tied": "yellow"}.get(verdict.outcome, "red")
     what = f"{verdict.outcome}: {verdict.winner}" if verdict.winner else verdict.outcome
-    console.print(f"[bold {colour}]{escape(what)}[/]  [dim]{run}[/]")
-    console.print(escape(verdict.why), highlight=False)
+    console.print(f"[bold {colour}]{shown(what)}[/]  [dim]{run}[/]")
+    console.print(shown(verdict.why), highlight=False)
 
 
 def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:
@@ -167,7 +165,7 @@ def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:
     table.add_column("change")
     checks = [check.name for check in state.spec.checks] if state.spec else []
     for check in checks:
-        table.add_column(escape(check))
+        table.add_column(shown(check))
     ranking = state.verdict.ranking if state.verdict else ()
     places = {candidate: i for i, candidate in enumerate(ranking)}
     for candidate in sorted(state.candidates, key=lambda c: places.get(c.id, len(places))):
@@ -175,7 +173,7 @@ def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:
         evidence = {e.check: e for e in card.evidence} if card else {}
         won = state.verdict is not None and state.verdict.winner == candidate.id
         table.add_row(
-            f"[bold green]{escape(candidate.id)}[/]" if won else escape(candidate.id),
+            f"[bold green]{shown(candidate.id)}[/]" if won else shown(candidate.id),
             _amount(len(candidate.changes.files), candidate.changes.size),
             *[_cell(evidence.get(check), eligible=card is not None) for check in checks],
         )
@@ -198,9 +196,8 @@ def _cell(evidence: Evidence | None, *, eligible: bool) -> str:
 def print_diff(console: Console, patch: str) -> None:
     """A unified diff: in colour on a terminal, byte for byte elsewhere."""
     if console.is_terminal:
-        console.print(
-            Syntax(patch.rstrip("\n"), "diff", theme="ansi_dark", background_color="default")
-        )
+        text = harmless(patch.rstrip("\n"))
+        console.print(Syntax(text, "diff", theme="ansi_dark", background_color="default"))
     else:
         # What is not UTF-8 was read with surrogateescape; it leaves as it came.
         stream = getattr(console.file, "buffer", None)

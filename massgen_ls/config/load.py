@@ -74,6 +74,8 @@ def team(folder: Path, loaded: Loaded, agents: str | Sequence[str] | None) -> tu
         if agents.endswith((".yaml", ".yml", ".json")):
             return load(folder, agents).agents
         agents = [name.strip() for name in agents.split(",") if name.strip()]
+        if not agents:
+            raise ConfigError("No agent is named", "Give ids of configured agents: a,b")
     return tuple(_pick("agent", name, loaded.agents, lambda a: str(a.id)) for name in agents)
 
 

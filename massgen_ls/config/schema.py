@@ -221,7 +221,9 @@ def _explain(document: Document, shown: str, error: Any) -> str:
         known = [word.strip() for word in allowed.replace(" or ", ",").split(",")]
         if where[-1] in _CHOICES:
             known = [*_CHOICES[str(where[-1])]]
-        what = f"{given!r} is none of: {allowed}{_near(str(given), known)}"
+        near = difflib.get_close_matches(str(given), known, 1)
+        meant = f"; did you mean {near[0]!r}?" if near else ""
+        what = f"{given!r} is none of: {allowed}{meant}"
     elif kind == "string_pattern_mismatch":
         what = f"{given!r} is no name: letters, digits, dot, dash and underscore only"
     elif kind in {"value_error"}:
@@ -229,6 +231,7 @@ def _explain(document: Document, shown: str, error: Any) -> str:
     else:
         shown_input = _KINDS.get(type(given)) or repr(given)
         asked = error["msg"].removeprefix("Input ").replace("valid tuple", "list")
+        asked = asked.removeprefix("Tuple ").removesuffix(", not 0")
         what = f"{asked}, not {shown_input[:60]}"
     return f"{shown}:{line}:{column}: {f'in {path}: ' if path else ''}{what}"
 

@@ -43,7 +43,7 @@ class Candidate:
     summary: str = ""
 
 
-CheckOutcome = Literal["passed", "failed", "timed_out", "broken"]
+CheckOutcome = Literal["passed", "failed", "timed_out", "broken", "unjudged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ class CheckResult:
     check: str
     tree: TreeId
     outcome: CheckOutcome
-    """``broken``: it could not be started at all."""
+    """``broken``: its program could not be started at all. ``unjudged``: our own side failed (no
+    room for a worktree, say), which says nothing about the tree."""
     failures: tuple[str, ...] = ()
     """Names of what failed, stable between trees (a test's id; path, code and text of a finding,
     without line numbers), sorted. Empty with ``failed`` when the parser knows no parts; may hold
@@ -79,11 +80,13 @@ class Evidence:
     """Failures that came and went between runs on the same tree; they count for nobody."""
     note: str = ""
     """Why the check says nothing or less than it could, for people; mostly empty."""
+    measured: bool = True
+    """False: the check could say nothing, and ``note`` says why."""
 
     @property
     def clears(self) -> bool:
         """Whether the candidate passes this gate."""
-        return not self.new_failures
+        return not self.new_failures and self.outcome != "unjudged"
 
 
 @dataclass(frozen=True, slots=True)

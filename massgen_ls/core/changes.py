@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ Bytes that are not UTF-8 are kept as lone surrogates (``surrogateescape``)."""
 
 ChangeKind = Literal["add", "modify", "delete", "rename"]
 FileType = Literal["file", "executable", "symlink", "submodule"]
+
+_DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 
 # Characters that HFS+ ignores when it compares names: ".g\u200cit" opens ".git" there.
 _HFS_IGNORED = dict.fromkeys(
@@ -32,7 +35,7 @@ def rel_path(text: str) -> RelPath:
     """
     if not text or "\0" in text:
         raise UnsafePathError(f"{text!r} is not a path")
-    if text.startswith("/") or (len(text) > 1 and text[1] == ":" and text[0].isalpha()):
+    if text.startswith("/") or _DRIVE.match(text):
         raise UnsafePathError(f"{text!r} is an absolute path")
     for part in text.split("/"):
         if part in {"", ".", ".."}:

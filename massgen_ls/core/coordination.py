@@ -10,6 +10,7 @@ the next look at the state goes on without it.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -111,6 +112,9 @@ class RunState:
 
 EMPTY = RunState()
 
+_MOST_NOTICES = 200
+"""Notices that a state remembers; the record has them all."""
+
 
 def fold(events: Iterable[Event], state: RunState = EMPTY) -> RunState:
     """The state after these events."""
@@ -130,7 +134,8 @@ def evolve(state: RunState, event: Event) -> RunState:
         return state
     match event:
         case Notice():
-            return replace(state, notices=(*state.notices, event))
+            kept = len(state.notices) < _MOST_NOTICES
+            return replace(state, notices=(*state.notices, event)) if kept else state
         case Delivered() if state.candidate(event.candidate):
             return replace(state, deliveries=(*state.deliveries, event))
         case Discarded(candidate=chosen):
@@ -268,13 +273,46 @@ def scorecards(state: RunState) -> tuple[Scorecard, ...]:
 
 
 def _evidence(state: RunState, tree: TreeId) -> Iterator[Evidence]:
-    if state.spec is None or state.snapshot is None:
-        return
+    assert state.spec is not None, "a run that has not begun has no candidates"
+    assert state.snapshot is not None, "no candidate without a base"
     for check in state.spec.checks:
         base = state.results(check.name, state.snapshot.tree)
         mine = _as_in_base(state, tree, state.results(check.name, tree))
         if base and mine:
-            yield weigh(check.name, base, mine)
+            yield _without_deleted(state, tree, weigh(check.name, base, mine))
+
+
+def _without_deleted(state: RunState, tree: TreeId, evidence: Evidence) -> Evidence:
+    """Takes back the credit for failures that went away with the file they were found in.
+
+    Deleting a failing test mends nothing.
+    """
+    candidate = next((c for c in state.candidates if c.tree == tree), None)
+    if candidate is None or not evidence.fixed:
+        return evidence
+    gone: set[str] = set()
+    for change in candidate.changes.files:
+        if change.kind == "delete":
+            stem = change.path.rpartition(".")[0] or change.path
+            gone |= {change.path, stem.replace("/", "."), stem.rpartition("/")[2]}
+    words = re.compile(r"[^\w./-]+")
+    kept = tuple(name for name in evidence.fixed if gone.isdisjoint(_names(name, words)))
+    if len(kept) == len(evidence.fixed):
+        return evidence
+    lost = len(evidence.fixed) - len(kept)
+    note = f"{evidence.check}: {_count(lost, 'failure')} only went away with a deleted file"
+    return replace(evidence, fixed=kept, note=evidence.note or note)
+
+
+def _names(failure: str, words: re.Pattern[str]) -> set[str]:
+    """Everything in a failure's name that may name a file or a module, with its parents."""
+    found: set[str] = set()
+    for word in words.split(failure):
+        found.add(word)
+        parts = word.split(".")
+        found |= {".".join(parts[:end]) for end in range(1, len(parts))}
+        found |= set(parts)
+    return found
 
 
 def _as_in_base(
@@ -284,9 +322,8 @@ def _as_in_base(
 
     A finding that moved along with its file is not a new one.
     """
-    candidate = next((c for c in state.candidates if c.tree == tree), None)
-    if candidate is None or state.snapshot is None:
-        return tuple(results)
+    candidate = next(c for c in state.candidates if c.tree == tree)
+    assert state.snapshot is not None, "no candidate without a base"
     top = f"{state.snapshot.prefix}/" if state.snapshot.prefix else ""
     moved = {
         f"{change.path.removeprefix(top)}: ": f"{change.old_path.removeprefix(top)}: "
@@ -373,17 +410,17 @@ def _over(seat: SeatState) -> bool:
 
 
 def _quorum_reached(state: RunState) -> bool:
-    if state.spec is None:
-        return False
+    assert state.spec is not None, "asked only of a run that has begun"
     share = min(max(state.spec.rules.quorum, 0.0), 1.0)
     needed = max(1, math.ceil(share * len(state.seats)))
-    return sum(_over(s) for s in state.seats) >= needed
+    # The dead count as ended, and yet the living are not cancelled for nothing.
+    return sum(_over(s) for s in state.seats) >= needed and bool(eligible(state))
 
 
 def _checks(state: RunState) -> Iterator[RunCheck]:
     """Checks of the base and of every cluster, and second looks where a failure is new."""
-    if state.spec is None or state.snapshot is None:
-        return
+    assert state.spec is not None, "asked only of a run that has begun"
+    assert state.snapshot is not None, "without a base there is nothing to judge"
     base_tree = state.snapshot.tree
     attempts_open = any(not _over(s) for s in state.seats) and not (
         _quorum_reached(state) or state.late
@@ -399,7 +436,9 @@ def _checks(state: RunState) -> Iterator[RunCheck]:
             mine = state.results(check.name, tree)
             if not mine:
                 yield RunCheck(check.name, tree)
-            elif mine[0].outcome == "failed" and looks_flaky(base, _as_in_base(state, tree, mine)):
+            elif mine[0].outcome in {"failed", "timed_out"} and looks_flaky(
+                base, _as_in_base(state, tree, mine)
+            ):
                 again = True
                 if len(mine) == 1:
                     yield RunCheck(check.name, tree, 1)

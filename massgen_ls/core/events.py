@@ -167,7 +167,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRefused:
-    """The editor or the disk did not take the edit; nothing was written."""
+    """The editor or the disk did not take the edit, or not as a whole; ``reason`` says which."""
 
     kind: ClassVar[str] = "delivery_refused"
     candidate: CandidateId

@@ -6,12 +6,13 @@ tree says nothing about anybody. What is left is new, and the candidate's own.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from massgen_ls.core.candidate import CheckOutcome, CheckResult, Evidence
 
-_BEST_FIRST: tuple[CheckOutcome, ...] = ("passed", "failed", "timed_out", "broken")
+_BEST_FIRST: tuple[CheckOutcome, ...] = ("passed", "failed", "timed_out", "broken", "unjudged")
 
 
 def weigh(check: str, base: Sequence[CheckResult], mine: Sequence[CheckResult]) -> Evidence:
@@ -26,10 +27,18 @@ def weigh(check: str, base: Sequence[CheckResult], mine: Sequence[CheckResult]) 
         The evidence. Where the base was never judged, or its failures have no names, the check
         holds nothing against anyone that it cannot prove, and ``note`` says so.
     """
+    return _weigh(check, tuple(base), tuple(mine))
+
+
+@functools.lru_cache(maxsize=256)  # the same results are weighed again after every event
+def _weigh(check: str, base: tuple[CheckResult, ...], mine: tuple[CheckResult, ...]) -> Evidence:
     outcome = _best(mine)
+    mine = tuple(r for r in mine if r.outcome != "unjudged")
     judged = [r for r in base if r.outcome in ("passed", "failed")]
     if not judged or not mine:
-        return Evidence(check, outcome, (), (), (), note=_silence(check, base, mine))
+        return Evidence(
+            check, outcome, (), (), (), note=_silence(check, base, mine), measured=False
+        )
 
     base_runs = [_failures(check, r) for r in judged]
     my_runs = [_failures(check, r) for r in mine]
@@ -106,7 +115,7 @@ def _nameless(check: str, result: CheckResult) -> str:
 
 def _silence(check: str, base: Sequence[CheckResult], mine: Sequence[CheckResult]) -> str:
     if not mine:
-        return f"{check} was not run on this candidate"
+        return f"{check} could not be run on a candidate"
     if not base:
         return f"{check} was not run on the base: it says nothing"
     why = " and ".join(sorted({_nameless(check, r) for r in base}))

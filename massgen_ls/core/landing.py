@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn
+from typing import Literal, NoReturn, assert_never
 
 from massgen_ls.core.changes import (
     ChangeSet,
@@ -187,6 +187,8 @@ class _Landing:
                 if live is None:
                     self._clash("deleted_here")
                 return self._modify(live)
+            case _:
+                assert_never(change.kind)
 
     @property
     def _base(self) -> bytes:

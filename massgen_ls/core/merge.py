@@ -175,8 +175,6 @@ def with_ends_of(live: str, base: str, theirs: str) -> tuple[str, str]:
     wanted, had = _style(live), _style(base)
     if not wanted or had is None or wanted == had:
         return base, theirs
-    if had == "" and _style(theirs) == wanted:
-        return base, theirs
     return _ended(base, wanted), _ended(theirs, wanted)
 
 

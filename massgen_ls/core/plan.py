@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 from massgen_ls.core.changes import FileType, RelPath, folders_above
 from massgen_ls.core.task import CandidateId
@@ -149,5 +149,7 @@ def in_order(operations: Iterable[Operation]) -> tuple[Operation, ...]:
             case DeleteFile():
                 in_the_way = op.path in above or not arrivals.isdisjoint(folders_above(op.path))
                 return 0 if in_the_way else 5
+            case _:
+                assert_never(op)
 
     return tuple(sorted(every, key=rank))

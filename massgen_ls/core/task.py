@@ -21,6 +21,8 @@ CandidateId = NewType("CandidateId", str)
 
 Mode = Literal["best_of_n", "consensus"]
 ApplyMode = Literal["auto", "ask", "none"]
+SandboxRule = Literal["auto", "off", "required"]
+"""``auto`` confines programs where that works, ``required`` starts none where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Scope:
     """What the task is about. Everything empty means the whole workspace folder."""
 
     path: RelPath | None = None
+    """Relative to the folder that the user opened, where agents start; not to the repository's
+    top, which may be above it."""
     lines: LineRange | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
 
@@ -107,10 +111,11 @@ class Rules:
     mode: Mode = "best_of_n"
     attempt_timeout: float = 1800.0
     run_timeout: float = 3600.0
+    """What the agents have together; what they made by then is still judged."""
     quorum: float = 1.0
     """Share of the seats, 0 < quorum <= 1, whose first attempt must have ended before the
     verdict; the others are cancelled. 1.0 waits for all, and a dead seat has ended."""
-    sandbox: Literal["auto", "off", "required"] = "auto"
+    sandbox: SandboxRule = "auto"
     worktree: WorktreeRules = field(default_factory=WorktreeRules)
 
 

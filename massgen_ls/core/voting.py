@@ -92,12 +92,14 @@ def _field(cards: Sequence[Scorecard], passed: Sequence[Scorecard]) -> str:
     total = sum(len(card.cluster.members) for card in cards)
     every = [e for card in cards for e in card.evidence]
     # A check that could say nothing is no gate, and must not read like one that was passed.
-    gates = ", ".join(dict.fromkeys(e.check for e in every if not e.note))
+    gates = ", ".join(dict.fromkeys(e.check for e in every if e.measured))
     notes = "".join(f" {note}." for note in dict.fromkeys(e.note for e in every if e.note))
     if total == 1:
         only = f"passes every gate ({gates})" if gates else "was measured by no check"
         return f"The only candidate {only}.{notes}"
-    distinct = f", {len(cards)} of them different" if len(cards) < total else ""
+    distinct = "" if len(cards) == total else f", {len(cards)} distinct"
+    if len(cards) == 1:
+        distinct = ", all the same"
     if not gates:
         return f"{total} candidates{distinct}, measured by no check.{notes}"
     return (
@@ -140,6 +142,8 @@ def _ruled_out(card: Scorecard) -> str:
 
 
 def _broke(evidence: Evidence) -> str:
+    if not evidence.new_failures:
+        return evidence.note
     first, *rest = evidence.new_failures
     more = f" and {len(rest)} more" if rest else ""
     return f"{evidence.check} fails where the base does not ({first}{more})"

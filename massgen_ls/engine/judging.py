@@ -20,6 +20,9 @@ from massgen_ls.ports import Place, Said
 
 _log = logging.getLogger(__name__)
 
+_FRESH = 900.0
+"""Seconds that a stored check result is believed."""
+
 
 async def judge(
     world: World,
@@ -31,17 +34,20 @@ async def judge(
 ) -> CheckResult:
     """Runs one check on one tree, or takes its result from the record.
 
-    Never raises for what the check does: a result whose outcome is ``broken`` says why.
+    Never raises: a result whose outcome is ``broken`` or ``unjudged`` says why.
     """
     check = next(c for c in spec.checks if c.name == step.check)
     try:
         key = await _cache_key(world, run, spec, snapshot, check, step)
         # A second look is there to see whether the first one can be trusted: never cached.
-        known = await world.store.cached_check(key) if step.repeat == 0 else None
+        # And an old one may be from another environment: it is good for a quarter of an hour.
+        known = None
+        if step.repeat == 0:
+            known = await world.store.cached_check(key, world.clock.now() - _FRESH)
         if known is not None:
             return replace(known, check=check.name, tree=step.tree)
         async with world.worktrees.lease(
-            snapshot, run, spec.rules.worktree, tree=step.tree
+            snapshot, run, spec.rules.worktree, tree=step.tree, sandbox=spec.rules.sandbox
         ) as lease:
             place = Place(
                 lease.path,
@@ -60,11 +66,11 @@ async def judge(
             await world.store.cache_check(key, result)
         return result
     except MassgenError as error:
-        return CheckResult(check.name, step.tree, "broken", output=str(error))
+        return CheckResult(check.name, step.tree, "unjudged", output=str(error))
     except Exception as error:  # noqa: BLE001 - a bug in one check is not the run's end
         _log.exception("check %s of run %s", check.name, run)
         return CheckResult(
-            check.name, step.tree, "broken", output=f"{type(error).__name__}: {error}"
+            check.name, step.tree, "unjudged", output=f"{type(error).__name__}: {error}"
         )
 
 

@@ -17,6 +17,7 @@ from massgen_ls.core.coordination import (
     TakeSnapshot,
     evolve,
     next_steps,
+    verdict,
 )
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import (
@@ -35,7 +36,7 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.task import RunId
 from massgen_ls.engine.judging import judge
-from massgen_ls.engine.seat import Seat
+from massgen_ls.engine.seat import Seat, told
 from massgen_ls.engine.world import World
 from massgen_ls.ports import SnapshotRequest
 
@@ -69,10 +70,18 @@ class Runner:
         """Stores events, then lets the state and everyone who listens know."""
         async with self._appending:
             stored = await self._world.store.append(self.run, events)
-            if stored and stored[0].seq > self._seq + 1:
+            if len(stored) < len(events) or stored[0].seq > self._seq + 1:
                 # Another process has written into this run (a cancel request): read it in order.
                 stored = await self._world.store.read(self.run, self._seq)
             self._take(stored)
+
+    def settle_unrecorded(self, reason: str) -> None:
+        """Ends the run where the record cannot be written any more: in memory, and loudly."""
+        self.state = evolve(self.state, RunFailed(reason))
+        settled = RunSettled(verdict(self.state))
+        self.state = evolve(self.state, settled)
+        self._tell(Envelope(self.run, self._seq + 1, self._world.clock.now(), settled))
+        self._changed.set()
 
     async def catch_up(self) -> None:
         """Reads what other processes have written into this run since."""
@@ -161,8 +170,7 @@ class Runner:
             await self.append(RunFailed(str(error)))
             return
         seconds = self._world.clock.monotonic() - started
-        notes = [Notice("warning", note) for note in snapshot.notes]
-        await self.append(SnapshotTaken(snapshot, seconds), *notes)
+        await self.append(SnapshotTaken(snapshot, seconds), *told(snapshot.notes))
 
     async def _make_attempt(self, step: MakeAttempt) -> None:
         spec, snapshot = self.state.spec, self.state.snapshot
@@ -181,7 +189,7 @@ class Runner:
         async with self._judging:
             result = await judge(self._world, self.run, spec, snapshot, step, self._tell)
         found: list[Event] = [CheckFinished(result, step.repeat)]
-        if result.outcome == "broken":
+        if result.outcome in {"broken", "unjudged"}:
             reason = result.output.strip().split("\n")[0] or "it could not be started"
             found.append(Notice("warning", f"Check {step.check}: {reason}", tree=step.tree))
         await self.append(*found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -59,9 +59,11 @@ class Seat:
 
         Cancelling ends the agent and still captures; only then the cancellation goes on.
         """
-        rules = self.spec.rules.worktree
+        rules = self.spec.rules
         try:
-            async with self.world.worktrees.lease(self.snapshot, self.run, rules) as lease:
+            async with self.world.worktrees.lease(
+                self.snapshot, self.run, rules.worktree, sandbox=rules.sandbox
+            ) as lease:
                 await self.emit(AttemptStarted(self.id, self.attempt, lease.path))
                 await self._in(lease)
         except MassgenError as error:
@@ -136,7 +138,7 @@ class Seat:
         except MassgenError as error:
             await self.emit(NothingCaptured(self.id, self.attempt, f"cannot be captured: {error}"))
             return
-        found: list[Event] = [Notice("warning", n, self.id) for n in captured.notes]
+        found: list[Event] = [*told(captured.notes, self.id)]
         if captured.changes:
             candidate = Candidate(
                 name,
@@ -151,6 +153,17 @@ class Seat:
         else:
             found.append(NothingCaptured(self.id, self.attempt, "changed nothing"))
         await self.emit(*found)
+
+
+_MOST_NOTES = 20
+
+
+def told(notes: Sequence[str], seat: SeatId | None = None) -> list[Notice]:
+    """Notes as events; of very many only the first ones, and how many more there are."""
+    shown = list(notes[:_MOST_NOTES])
+    if len(notes) > _MOST_NOTES:
+        shown.append(f"… and {len(notes) - _MOST_NOTES} more notes like these")
+    return [Notice("warning", note, seat) for note in shown]
 
 
 def fence(spec: RunSpec, lease: Lease) -> Fence | None:

@@ -31,6 +31,7 @@ from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec
 from massgen_ls.engine.bus import Bus, Gap, Subscription
 from massgen_ls.engine.delivery import Delivery, deliver, plan_delivery
 from massgen_ls.engine.runner import Runner
+from massgen_ls.engine.warming import Warming
 from massgen_ls.engine.world import World
 from massgen_ls.ports import Buffer, Health, LiveFiles, RunRecord, SnapshotRequest
 
@@ -59,6 +60,7 @@ class Supervisor:
         self._live: dict[RunId, _Live] = {}
         self._group = asyncio.TaskGroup()
         self._watch: asyncio.Task[None] | None = None
+        self._warming = Warming(world.worktrees, self._group)
 
     async def __aenter__(self) -> Supervisor:
         """Settles what a dead process left behind, then is ready."""
@@ -76,19 +78,29 @@ class Supervisor:
     ) -> None:
         """Cancels every run and waits until nothing of theirs is left."""
         live = list(self._live.values())
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_FAREWELL):
-                for entry in live:
-                    if not entry.runner.settled.is_set():
-                        await entry.runner.append(CancelRequested("shutdown"))
-                for entry in live:
-                    await asyncio.wait([entry.task])
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_FAREWELL):
+                    await self._farewell(live)
+        finally:
+            for entry in live:
+                entry.task.cancel()
+            self._warming.stop()
+            if self._watch is not None:
+                self._watch.cancel()
+            self._bus.close()
+            await self._group.__aexit__(None, None, None)
+
+    async def _farewell(self, live: Sequence[_Live]) -> None:
+        """Lets every run record what its agents left."""
         for entry in live:
-            entry.task.cancel()
-        if self._watch is not None:
-            self._watch.cancel()
-        self._bus.close()
-        await self._group.__aexit__(None, None, None)
+            if not entry.runner.settled.is_set():
+                try:
+                    await entry.runner.append(CancelRequested("shutdown"))
+                except MassgenError:
+                    entry.task.cancel()  # nothing can be recorded: it only has to end
+        for entry in live:
+            await asyncio.wait([entry.task])
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────
 
@@ -102,6 +114,7 @@ class Supervisor:
         run = self._world.ids.run_id()
         request = SnapshotRequest(folder, run, tuple(buffers))
         runner = Runner(self._world, run, request, self._bus.hear)
+        self._warming.stop()
         await runner.append(RunStarted(spec, folder, self._world.owner))
         task = self._group.create_task(self._drive(runner), name=f"run {run}")
         self._live[run] = _Live(runner, task)
@@ -111,6 +124,7 @@ class Supervisor:
         """One run to its end; whatever happens, it is settled, and the others go on."""
         failure = ""
         try:
+            await self._warming.stopped()
             await runner.drive()
         except Exception as error:
             failure = _first_line(error)
@@ -119,10 +133,15 @@ class Supervisor:
                 raise
         finally:
             if runner.state.verdict is None:
-                failed: list[Event] = [RunFailed(f"Internal error: {failure}")] if failure else []
-                with suppress(MassgenError):
+                reason = failure or "The run was cut off"
+                failed: list[Event] = [RunFailed(reason)] if failure else []
+                try:
                     await self._settle(runner, failed)
+                except MassgenError:
+                    runner.settle_unrecorded(reason)
             runner.settled.set()
+        if all(e.runner is runner or e.task.done() for e in self._live.values()):
+            self._warming.begin(runner.state)
 
     async def _settle(self, runner: Runner, events: Sequence[Event]) -> None:
         await runner.append(*events)
@@ -249,7 +268,7 @@ class Supervisor:
         snapshot, chosen = await self._chosen(run, candidate)
         wanted, picked = _selection(chosen, paths, hunks)
         delivery = await deliver(self._world, snapshot, chosen, live, wanted, picked)
-        if delivery.applied or delivery.conflicts:
+        if delivery.applied:
             await self._append(run, Delivered(chosen.id, delivery.paths, delivery.conflicts))
         else:
             await self._append(run, DeliveryRefused(chosen.id, delivery.reason))
@@ -351,7 +370,9 @@ class Supervisor:
             await asyncio.sleep(_LOOK)
             for run, entry in list(self._live.items()):
                 if not entry.runner.settled.is_set():
-                    await entry.runner.catch_up()
+                    # A record that cannot be read this moment costs a look, not the run.
+                    with suppress(MassgenError):
+                        await entry.runner.catch_up()
                 elif entry.task.done() and len(self._live) > _KEPT:
                     del self._live[run]
 
@@ -383,4 +404,6 @@ def _first_line(error: BaseException) -> str:
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
         return _first_line(group.exceptions[0])
-    return f"{type(error).__name__}: {error}".split("\n")[0]
+    if isinstance(error, MassgenError):
+        return str(error)
+    return f"Internal error: {type(error).__name__}: {error}".split("\n")[0]

@@ -5,6 +5,9 @@ anything heavy is imported. Real editors do not always do what they advertise, s
 what was observed of them where that differs:
 
 - Neovim advertises ``resourceOperations`` and never ``documentChanges``, yet applies both.
+- Without our plug-in, Neovim checks the version of an edit's first document alone, says that it
+  applied what it skipped, sends what was typed up to its debounce later, and ends the last line
+  of a file by itself.
 - Eglot and ALE know text edits alone; ALE answers `workspace/applyEdit` never.
 """
 
@@ -53,6 +56,13 @@ class Client(NamedTuple):
     workspace_folders: bool = False
     asks_prompts: bool = False
     """A plug-in asks the user for the prompt of a ``massgen.run`` command that has none."""
+    one_by_one: bool = False
+    """An edit may touch one document only, and its answer to it is not to be believed unseen."""
+    own_end: bool = False
+    """It ends the last line of a document by itself: see `lastline`."""
+    flushes: bool = False
+    """`workspace/semanticTokens/refresh` makes it send at once what was typed in visible
+    documents, since it asks for their tokens then."""
     events: str = "facts"
     """How much of `massgen/event` it wants: ``none``, ``facts`` or ``all`` (with live output)."""
     process: int | None = None
@@ -89,6 +99,9 @@ def resolve(params: object) -> Client:
     wanted = _at(params, "initializationOptions.events")
     if wanted not in ("none", "facts", "all"):
         wanted = "facts"
+    prompts = _at(params, "initializationOptions.prompts") is True
+    plain_neovim = name == "Neovim" and not prompts
+    tokens = _at(caps, "workspace.semanticTokens.refreshSupport") is True
     return Client(
         name=name,
         encoding=_encoding(_at(caps, "general.positionEncodings")),
@@ -107,7 +120,10 @@ def resolve(params: object) -> Client:
         action_disabled=_at(caps, "textDocument.codeAction.disabledSupport") is True,
         virtual_documents=isinstance(_at(caps, "workspace.textDocumentContent"), dict),
         workspace_folders=_at(caps, "workspace.workspaceFolders") is True,
-        asks_prompts=_at(params, "initializationOptions.prompts") is True,
+        asks_prompts=prompts,
+        one_by_one=plain_neovim,
+        own_end=plain_neovim,
+        flushes=plain_neovim and tokens,
         events=str(wanted),
         process=process if isinstance(process, int) and process > 0 else None,
     )
@@ -143,8 +159,11 @@ def answer(client: Client) -> dict[str, object]:
     }
     if client.virtual_documents:
         workspace["textDocumentContent"] = {"schemes": [SCHEME]}
+    # No token is ever found: a client asks for them when it is told to, and that is all we want.
+    tokens: dict[str, object] = {"legend": {"tokenTypes": [], "tokenModifiers": []}, "full": True}
     return {
         "capabilities": {
+            **({"semanticTokensProvider": tokens} if client.flushes else {}),
             "positionEncoding": client.encoding,
             "textDocumentSync": {
                 "openClose": True,

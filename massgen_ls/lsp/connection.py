@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 
 from massgen_ls.core.errors import MassgenError
+from massgen_ls.lsp.asking import Deadlines
 from massgen_ls.lsp.desk import Compose
 from massgen_ls.lsp.features import register
 from massgen_ls.lsp.front import Intake
-from massgen_ls.lsp.livefiles import Deadlines
 from massgen_ls.lsp.outbox import Outbox, write_all
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream

@@ -29,9 +29,13 @@ class Form:
     """A Python codec; ``utf-8-sig`` and ``utf-16`` write their byte order mark."""
     hidden_crlf: bool = False
     """The file's line ends are ``\\r\\n`` and the editor shows ``\\n``."""
+    shows_end: bool = False
+    """The editor shows an empty file as one line end."""
 
     def saved(self, text: str) -> str:
         """The text as the file has it."""
+        if self.shows_end and text in {"\n", "\r\n"}:
+            return ""
         return text.replace("\n", "\r\n") if self.hidden_crlf else text
 
     def shown(self, text: str) -> str:
@@ -43,14 +47,21 @@ class Form:
         return self.saved(whole(text)).encode(self.encoding, "replace")
 
 
-def form_of(text: str, disk: bytes | None) -> Form:
-    """Finds out the form by the file as it is on the disk, which may hold an older text."""
+def form_of(text: str, disk: bytes | None, *, own_end: bool = False) -> Form:
+    """Finds out the form by the file as it is on the disk, which may hold an older text.
+
+    Args:
+        text: What the editor shows.
+        disk: The file; None when there is none.
+        own_end: `Client.own_end`.
+    """
     if not disk:
-        return Form()
+        return Form(shows_end=own_end)
     encoding = encoding_of(disk)
     before = disk.decode(encoding, "replace")
     crlf = "\r\n" in before and not _BARE_LF.search(before)
-    return Form(encoding, hidden_crlf=crlf and "\n" in text and "\r" not in text)
+    hidden = crlf and "\n" in text and "\r" not in text
+    return Form(encoding, hidden, shows_end=own_end and before not in {"\n", "\r\n"})
 
 
 def encoding_of(disk: bytes) -> str:
@@ -83,8 +94,16 @@ class Document:
     text: str
     touched: bool = False
     """Changed since it was opened or saved."""
+    own_end: bool = False
+    """`Client.own_end`."""
     form: Form | None = None
     """None until somebody looked at the disk."""
+
+    def formed(self, disk: bytes | None) -> Form:
+        """The form, found out now if it is not known."""
+        if self.form is None:
+            self.form = form_of(self.text, disk, own_end=self.own_end)
+        return self.form
 
 
 @dataclass(slots=True)
@@ -92,6 +111,8 @@ class Documents:
     """All open documents, by URI. Lives on the event loop."""
 
     encoding: Encoding
+    own_end: bool = False
+    """`Client.own_end`."""
     _open: dict[str, Document] = field(default_factory=dict[str, Document])
     _by_key: dict[str, Document] = field(default_factory=dict[str, Document])
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -99,7 +120,7 @@ class Documents:
     def open(self, uri: str, language: str, version: int, text: str) -> None:
         """Takes a document in; opening twice replaces it."""
         path = uris.to_path(uri)
-        document = Document(uri, path, language, version, text)
+        document = Document(uri, path, language, version, text, own_end=self.own_end)
         self._open[uri] = document
         if path is not None:
             self._by_key[uris.key(path)] = document
@@ -171,9 +192,7 @@ def buffer_of(document: Document, disk: bytes | None) -> Buffer | None:
     """
     if document.path is None:
         return None
-    if document.form is None:
-        document.form = form_of(document.text, disk)
-    form = document.form
+    form = document.formed(disk)
     if disk is not None and form.encode(document.text) == disk:
         return None
     return Buffer(document.path, form.saved(whole(document.text)), form.encoding)

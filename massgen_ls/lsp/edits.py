@@ -25,6 +25,7 @@ from massgen_ls.core.plan import (
 from massgen_ls.core.text import Edit, Encoding, Range, apply_edits, edits_to_ranges
 from massgen_ls.lsp.capabilities import Client
 from massgen_ls.lsp.documents import Form
+from massgen_ls.lsp.lastline import before_last_end
 
 ANNOTATION = "massgen"
 
@@ -123,13 +124,15 @@ def workspace_edit(
                 # What was just renamed has a new document, whose version nobody knows yet.
                 form = target(renamed[path]).form if path in renamed else place.form
                 version = None if path in renamed else place.version
-                edits = text_edits(operation, form, encoding)
+                edits = text_edits(operation, form, encoding, own_end=client.own_end)
                 changes.append(_document_edit(place.uri, version, edits, annotation))
             case CreateFile(text=text):
                 options = types.CreateFileOptions(overwrite=False, ignore_if_exists=False)
                 changes.append(
                     types.CreateFile(uri=place.uri, options=options, annotation_id=annotation)
                 )
+                if client.own_end and text:
+                    text = text.removesuffix("\n").removesuffix("\r")
                 if text:
                     start = types.Position(0, 0)
                     edit = types.TextEdit(range=types.Range(start, start), new_text=text)
@@ -177,20 +180,34 @@ def _plain_changes(
     return changes
 
 
-def text_edits(operation: EditText, form: Form, encoding: Encoding) -> list[types.TextEdit]:
+def text_edits(
+    operation: EditText, form: Form, encoding: Encoding, *, own_end: bool = False
+) -> list[types.TextEdit]:
     """The edits with positions in the text that the editor shows."""
-    before, edits = as_shown(operation, form)
+    before, edits = as_shown(operation, form, own_end=own_end)
     return [
         types.TextEdit(range=_range(where), new_text=new)
         for where, new in edits_to_ranges(before, edits, encoding)
     ]
 
 
-def as_shown(operation: EditText, form: Form) -> tuple[str, tuple[Edit, ...]]:
+def as_shown(
+    operation: EditText, form: Form, *, own_end: bool = False
+) -> tuple[str, tuple[Edit, ...]]:
     r"""The text that the editor shows, and the edits as it can express them.
 
     There is no position between ``\r`` and ``\n``, and none at all for a ``\r`` that it hides.
+
+    Args:
+        operation: What has to be done.
+        form: How the document differs from its file.
+        own_end: `Client.own_end`.
     """
+    text, edits = _in_lines(operation, form)
+    return text, before_last_end(text, edits) if own_end else edits
+
+
+def _in_lines(operation: EditText, form: Form) -> tuple[str, tuple[Edit, ...]]:
     text = operation.before
     if not form.hidden_crlf:
         return text, _around_line_ends(text, operation.edits)
@@ -233,9 +250,9 @@ def _applied(text: str, start: int, end: int, edits: list[Edit]) -> str:
     return apply_edits(text[start:end], moved)
 
 
-def shown_result(operation: EditText, form: Form) -> str:
+def shown_result(operation: EditText, form: Form, *, own_end: bool = False) -> str:
     """What the document shows when the edit has landed."""
-    before, edits = as_shown(operation, form)
+    before, edits = as_shown(operation, form, own_end=own_end)
     return apply_edits(before, edits)
 
 

@@ -48,6 +48,9 @@ def register(server: MassgenServer, stream: Stream) -> None:
         if run is not None:
             await (await server.services()).engine.cancel(run, "the progress button")
 
+    def tokens(_: types.SemanticTokensParams) -> types.SemanticTokens:
+        return types.SemanticTokens(data=[])
+
     def cancel_progress(params: types.WorkDoneProgressCancelParams) -> None:
         server.spawn(cancel(params.token))
 
@@ -55,6 +58,7 @@ def register(server: MassgenServer, stream: Stream) -> None:
     _feature(server, types.WORKSPACE_TEXT_DOCUMENT_CONTENT, content)
     _feature(server, types.TEXT_DOCUMENT_CODE_ACTION, actions)
     _feature(server, types.CODE_ACTION_RESOLVE, resolve)
+    _feature(server, types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, tokens)
     _feature(server, types.WINDOW_WORK_DONE_PROGRESS_CANCEL, cancel_progress)
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from lsprotocol import types
 
@@ -23,39 +21,12 @@ from massgen_ls.core.plan import (
     ReplaceFile,
 )
 from massgen_ls.lsp import uris
+from massgen_ls.lsp.asking import Asking, Deadlines, Editor
 from massgen_ls.lsp.capabilities import Client
 from massgen_ls.lsp.documents import Document, Documents, Form, form_of, whole
 from massgen_ls.lsp.edits import Target, describe, for_disk, shown_result, split, workspace_edit
+from massgen_ls.lsp.stepwise import Stepwise
 from massgen_ls.ports import Landed, LiveFiles, Refused
-
-ANSWER_DEADLINE = 30.0
-"""Seconds until an editor that has not answered `workspace/applyEdit` is taken at its documents."""
-QUESTION_DEADLINE = 300.0
-"""Seconds that the user has to agree to file operations."""
-_GRACE = 1.0
-"""Seconds that an answer may still take once the documents show the whole edit."""
-
-
-class Editor(Protocol):
-    """The questions that are asked of the client."""
-
-    async def apply_edit(
-        self, params: types.ApplyWorkspaceEditParams
-    ) -> types.ApplyWorkspaceEditResult:
-        """Sends `workspace/applyEdit` and waits for the answer, for ever if need be."""
-        ...
-
-    async def choose(self, message: str, actions: Sequence[str]) -> str | None:
-        """Asks the user; None when they looked away. Waits for ever if need be."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """How long to wait for whom, in seconds."""
-
-    answer: float = ANSWER_DEADLINE
-    question: float = QUESTION_DEADLINE
 
 
 class LspLiveFiles:
@@ -82,18 +53,21 @@ class LspLiveFiles:
         self._documents = documents
         self._client = client
         self._editor = editor
+        self._asking = Asking(documents, editor, deadlines or Deadlines())
         self._disk = disk
         self._roots = roots
-        self._deadlines = deadlines or Deadlines()
+        self._steps: Stepwise | None = None
 
     async def read(self, root: str, paths: Sequence[RelPath]) -> Mapping[RelPath, LiveFile]:
         """The live files among ``paths``; what does not exist is absent."""
         found = dict(await self._disk.read(root, paths))
         for path in paths:
             document = self._documents.at(os.path.join(root, path))
-            if document is None:
-                continue
             under = found.get(path)
+            if document is None:
+                if self._steps is not None and path in self._steps.unseen:
+                    found[path] = _as_written(path, self._steps.unseen[path], under)
+                continue
             if under is not None and under.type == "symlink":
                 continue  # the buffer shows what the link leads to, which is another file
             found[path] = _as_live(path, document, under)
@@ -118,7 +92,7 @@ class LspLiveFiles:
             if stale := await self._stale(root, plan.operations):
                 return Refused(stale, stale=True)
         if parts.editor:
-            outcome = await self._send(root, plan, parts.editor)
+            outcome = await self._perform(root, plan, parts.editor)
             if isinstance(outcome, Refused):
                 return outcome
         if parts.disk:
@@ -159,6 +133,17 @@ class LspLiveFiles:
                 return f"{path} has changed meanwhile"
         return ""
 
+    async def _stale_step(self, root: str, operation: Operation, *, moved: bool) -> str:
+        """Why a single step does not fit any more, when those before it are done."""
+        if not moved and not isinstance(operation, CreateFile):
+            return await self._stale(root, (operation,))
+        now = (await self.read(root, (operation.path,))).get(operation.path)
+        if isinstance(operation, CreateFile):
+            return f"{operation.path} exists already" if now is not None else ""
+        if isinstance(operation, EditText) and (now is None or now.text != operation.before):
+            return f"{operation.path} has changed meanwhile"
+        return ""
+
     def _unsaved(self, root: str, operations: Sequence[Operation]) -> Refused | None:
         """We may not write under a buffer that the user has not saved."""
         for operation in operations:
@@ -174,7 +159,7 @@ class LspLiveFiles:
     async def _agreed(self, label: str, operations: tuple[Operation, ...]) -> Refused | None:
         question = f"massgen: {label}. Shall I {describe(operations)} on the disk?"
         try:
-            async with asyncio.timeout(self._deadlines.question):
+            async with asyncio.timeout(self._asking.deadlines.question):
                 answer = await self._editor.choose(question, ("Apply", "Cancel"))
         except TimeoutError:
             return Refused(f"nobody agreed to {describe(operations)}")
@@ -184,26 +169,40 @@ class LspLiveFiles:
 
     # ── the edit ────────────────────────────────────────────────────────────────────────────
 
+    async def _perform(
+        self, root: str, plan: EditPlan, operations: tuple[Operation, ...]
+    ) -> Landed | Refused:
+        if not self._client.one_by_one:
+            return await self._send(root, plan, operations)
+        if self._steps is None:
+            self._steps = Stepwise(
+                self._documents,
+                self._client,
+                self._asking,
+                lambda path: self._target(root, path),
+                lambda operation, moved: self._stale_step(root, operation, moved=moved),
+            )
+        return await self._steps.perform(operations)
+
     async def _send(
         self, root: str, plan: EditPlan, operations: tuple[Operation, ...]
     ) -> Landed | Refused:
         def target(path: RelPath) -> Target:
-            document = self._documents.at(os.path.join(root, path))
-            if document is None:
-                return Target(self.uri(root, path), Form(), None)
-            return Target(document.uri, document.form or Form(), document.version)
+            return self._target(root, path)
 
         expected = {
-            target(op.path).uri: shown_result(op, target(op.path).form)
+            target(op.path).uri: shown_result(
+                op, target(op.path).form, own_end=self._client.own_end
+            )
             for op in operations
             if isinstance(op, EditText)
         }
         edit = workspace_edit(operations, plan.label, self._client, target)
         params = types.ApplyWorkspaceEditParams(edit=edit, label=plan.label)
-        answer = await self._answer(self._editor.apply_edit(params), expected)
+        answer = await self._asking.edit(params, expected)
         if answer is not None and answer.applied:
             return Landed()
-        shown = self._shown(expected)
+        shown = self._asking.shown(expected)
         if answer is None:
             if (
                 expected
@@ -211,9 +210,10 @@ class LspLiveFiles:
                 and all(isinstance(o, EditText) for o in operations)
             ):
                 return Landed()
+            seconds = f"{self._asking.deadlines.answer:g} s"
             return Refused(
-                f"the editor did not say within {self._deadlines.answer:g} s whether it applied "
-                "the edit, and its documents do not show it"
+                f"the editor did not say within {seconds} whether it applied the edit, and its "
+                "documents do not show it"
             )
         stale = bool(await self._stale(root, operations))
         reason = whole(answer.failure_reason or "the editor refused the edit")
@@ -222,45 +222,13 @@ class LspLiveFiles:
             return Refused(f"{reason}; yet it changed {names}, which undo takes back")
         return Refused(reason, stale=stale)
 
-    async def _answer(
-        self, request: Awaitable[types.ApplyWorkspaceEditResult], expected: Mapping[str, str]
-    ) -> types.ApplyWorkspaceEditResult | None:
-        """The client's answer. None: it never came, so its documents have to speak.
-
-        The change notifications of the edit come before the answer with some editors, after it
-        with others; both are fine, since an answer is believed as it is.
-        """
-
-        async def ask() -> types.ApplyWorkspaceEditResult:
-            return await request
-
-        async with asyncio.TaskGroup() as group:
-            asking = group.create_task(ask())
-            looking = group.create_task(self._until_shown(expected))
-            try:
-                async with asyncio.timeout(self._deadlines.answer):
-                    await asyncio.wait((asking, looking), return_when=asyncio.FIRST_COMPLETED)
-                    if not asking.done():
-                        with suppress(TimeoutError):
-                            async with asyncio.timeout(_GRACE):
-                                await asyncio.wait((asking,))
-            except TimeoutError:
-                pass
-            finally:
-                looking.cancel()
-                asking.cancel()
-        return None if asking.cancelled() else asking.result()
-
-    async def _until_shown(self, expected: Mapping[str, str]) -> None:
-        while not expected or not all(self._shown(expected).values()):
-            await self._documents.changed()
-
-    def _shown(self, expected: Mapping[str, str]) -> dict[str, bool]:
-        found = {uri: self._documents.get(uri) for uri in expected}
-        return {
-            uri: document is not None and document.text == expected[uri]
-            for uri, document in found.items()
-        }
+    def _target(self, root: str, path: RelPath) -> Target:
+        document = self._documents.at(os.path.join(root, path))
+        if document is None:
+            return Target(self.uri(root, path), Form(), None)
+        # Version 0, which Neovim gives to what was not changed yet, it takes for none at all.
+        version = max(document.version, 1) if self._client.one_by_one else document.version
+        return Target(document.uri, document.form or Form(), version)
 
     def uri(self, root: str, path: RelPath) -> str:
         """A file's URI in the editor's own spelling of its folders."""
@@ -280,11 +248,17 @@ def _needs(operation: Operation) -> RelPath:
     return operation.old_path if isinstance(operation, RenameFile) else operation.path
 
 
+def _as_written(path: RelPath, text: str, under: LiveFile | None) -> LiveFile:
+    content = form_of(text, under.content if under else None).encode(text)
+    if under is None:
+        return LiveFile(path, content, text)
+    return replace(under, content=content, text=text)
+
+
 def _as_live(path: RelPath, document: Document, under: LiveFile | None) -> LiveFile:
-    if document.form is None:
-        document.form = form_of(document.text, under.content if under else None)
-    text = document.form.saved(whole(document.text))
-    content = document.form.encode(document.text)
+    form = document.formed(under.content if under else None)
+    text = form.saved(whole(document.text))
+    content = form.encode(document.text)
     if under is None:
         return LiveFile(path, content, text, "file", document.version)
     return replace(under, content=content, text=text, version=document.version)

@@ -30,12 +30,13 @@ from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import RunId
 from massgen_ls.core.text import Encoding
 from massgen_ls.lsp import uris
+from massgen_ls.lsp.asking import Deadlines
 from massgen_ls.lsp.capabilities import Client, resolve, roots
 from massgen_ls.lsp.desk import Services
 from massgen_ls.lsp.documents import Documents
 from massgen_ls.lsp.frames import error_response, frame
 from massgen_ls.lsp.front import parse
-from massgen_ls.lsp.livefiles import Deadlines, LspLiveFiles
+from massgen_ls.lsp.livefiles import LspLiveFiles
 from massgen_ls.lsp.outbox import FACT, VITAL, Outbox
 from massgen_ls.lsp.protocol import ParamsError
 
@@ -250,7 +251,7 @@ class MassgenServer(LanguageServer):
             "massgen-ls", __version__, protocol_cls=MassgenProtocol
         )
         self.client: Client = resolve(greeting)
-        self.documents = Documents(Encoding(self.client.encoding))
+        self.documents = Documents(Encoding(self.client.encoding), self.client.own_end)
         self.folders: list[str] = []
         for uri, _ in roots(greeting):
             self.add_folder(uri)
@@ -357,6 +358,20 @@ class MassgenServer(LanguageServer):
         except (JsonRpcException, MassgenError):
             return None
         return answer.title if isinstance(answer, types.MessageActionItem) else None
+
+    async def flush(self, timeout: float) -> bool:
+        """Has the client send what was typed in visible documents; it has come when this ends.
+
+        Returns:
+            Whether the client did so; many have no way to be told, and users can turn it off.
+        """
+        if not self.client.flushes:
+            return False
+        try:
+            await self.protocol.ask(types.WORKSPACE_SEMANTIC_TOKENS_REFRESH, None, timeout)
+        except (JsonRpcException, MassgenError, TimeoutError):
+            return False
+        return True
 
     def say(self, message: str, kind: types.MessageType = types.MessageType.Info) -> None:
         """`window/showMessage`."""

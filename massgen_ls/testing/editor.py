@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,81 +19,11 @@ from massgen_ls.core.text import (
     Edit,
     Encoding,
     LineIndex,
-    Position,
-    Range,
     apply_edits,
 )
 from massgen_ls.ports import Command, Processes, Running
-
-Object = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """How one client presents itself and behaves."""
-
-    name: str
-    capabilities: Mapping[str, Any]
-    answers_edits: bool = True
-    """False: `workspace/applyEdit` is never answered (Vim with ALE)."""
-    answers_questions: bool = True
-    """False: `window/showMessageRequest` is never answered."""
-    creates_progress: bool = True
-
-
-def _workspace(**edit: Any) -> Object:
-    return {"applyEdit": True, "workspaceEdit": edit, "workspaceFolders": True}
-
-
-VSCODE = Profile(
-    "VS Code",
-    {
-        "general": {"positionEncodings": ["utf-16"]},
-        "window": {"workDoneProgress": True, "showMessage": {}},
-        "workspace": _workspace(
-            documentChanges=True,
-            resourceOperations=["create", "rename", "delete"],
-            failureHandling="textOnlyTransactional",
-            normalizesLineEndings=True,
-            changeAnnotationSupport={"groupsOnLabel": True},
-        ),
-        "textDocument": {
-            "codeAction": {
-                "dataSupport": True,
-                "codeActionLiteralSupport": {
-                    "codeActionKind": {"valueSet": ["quickfix", "refactor.rewrite"]}
-                },
-            }
-        },
-    },
-)
-NEOVIM = Profile(
-    "Neovim",
-    {
-        "general": {"positionEncodings": ["utf-8", "utf-16", "utf-32"]},
-        "window": {"workDoneProgress": True},
-        # It applies documentChanges well and does not say so.
-        "workspace": _workspace(resourceOperations=["rename", "create", "delete"]),
-        "textDocument": {"codeAction": {"dataSupport": True}},
-    },
-)
-EGLOT = Profile(
-    "Emacs eglot",
-    {
-        "general": {"positionEncodings": ["utf-32", "utf-8", "utf-16"]},
-        "workspace": _workspace(documentChanges=True),
-        "textDocument": {"codeAction": {}},
-    },
-    creates_progress=False,
-)
-ALE = Profile(
-    "Vim with ALE",
-    {"workspace": _workspace(documentChanges=False)},
-    answers_edits=False,
-    answers_questions=False,
-    creates_progress=False,
-)
-PROFILES = (VSCODE, NEOVIM, EGLOT, ALE)
+from massgen_ls.testing.line_list import edited_lines, position, range_json
+from massgen_ls.testing.profiles import NEOVIM, Object, Profile
 
 
 @dataclass
@@ -105,6 +35,8 @@ class Document:
     version: int = 1
     history: list[str] = field(default_factory=list[str])
     """The texts before each change: undo."""
+    known: bool = True
+    """Whether the server hears of it."""
 
 
 class ServerError(Exception):
@@ -203,8 +135,8 @@ class StandInEditor:
         """Opens a file, or a new buffer with a text of its own that is not saved."""
         uri = self.uri(path)
         file = self.folder / path
-        on_disk = file.read_bytes().decode() if file.exists() else ""
-        document = Document(uri, on_disk)
+        on_disk = self._read(file) if file.exists() else ""
+        document = Document(uri, on_disk, self.profile.first_version)
         self.documents[uri] = document
         await self.notify(
             "textDocument/didOpen",
@@ -221,6 +153,10 @@ class StandInEditor:
             await self.type(path, text)
         return document
 
+    def _read(self, file: Path) -> str:
+        text = file.read_bytes().decode()
+        return text or "\n" * self.profile.line_list
+
     async def type(self, path: str, text: str) -> None:
         """Replaces a buffer's whole text, as typing would, and tells the server."""
         await self._change(self.documents[self.uri(path)], text)
@@ -229,7 +165,10 @@ class StandInEditor:
         document.history.append(document.text)
         whole = LineIndex(document.text).range_at(0, len(document.text), self.encoding)
         document.text = text
-        document.version += 1
+        # In the eyes of Neovim a buffer has been changed twice when it is there.
+        document.version = max(document.version, 2 * self.profile.checks_first_only) + 1
+        if not document.known:
+            return
         await self.notify(
             "textDocument/didChange",
             {
@@ -303,6 +242,9 @@ class StandInEditor:
                 await self._send({"id": number, "result": None})
             case "window/showDocument":
                 await self._send({"id": number, "result": {"success": True}})
+            case "workspace/semanticTokens/refresh":
+                # What was typed has been sent already.
+                await self._send({"id": number, "result": None})
             case _:
                 error = {"code": -32601, "message": f"no {method} here"}
                 await self._send({"id": number, "error": error})
@@ -324,20 +266,32 @@ class StandInEditor:
                 if step["kind"] not in allowed.get("resourceOperations", []):
                     return f"{step['kind']} is not supported"
                 continue
+            if self.profile.checks_first_only:
+                continue
             document = self.documents.get(step["textDocument"]["uri"])
             version = step["textDocument"].get("version")
             if document is not None and version not in {None, document.version}:
                 return f"version {version} is not {document.version}"
-        for step in steps:
+        for number, step in enumerate(steps):
+            if number == 0 and self._skips(step):
+                continue
             await self._perform(step)
         return None
+
+    def _skips(self, step: Object) -> bool:
+        if not self.profile.checks_first_only or step.get("kind"):
+            return False
+        document = self.documents.get(step["textDocument"]["uri"])
+        version: int = step["textDocument"].get("version") or 0
+        return document is not None and document.version > version > 0
 
     async def _perform(self, step: Object) -> None:
         match step.get("kind"):
             case "create":
                 path = path_of(step["uri"])
                 options: Object = step.get("options") or {}
-                if path.exists() and not options.get("overwrite"):
+                keeps = options.get("ignoreIfExists") or not self.profile.checks_first_only
+                if path.exists() and keeps and not options.get("overwrite"):
                     return
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(b"")
@@ -351,7 +305,8 @@ class StandInEditor:
                         "textDocument/didClose", {"textDocument": {"uri": document.uri}}
                     )
                     self.documents[step["newUri"]] = document
-                    document.uri, document.version = step["newUri"], 1
+                    document.uri = step["newUri"]
+                    document.version = self.profile.first_version
                     await self._announce(document)
             case "delete":
                 path_of(step["uri"]).unlink()
@@ -366,9 +321,14 @@ class StandInEditor:
     async def _edit(self, uri: str, edits: list[Object]) -> None:
         document = self.documents.get(uri)
         if document is None:  # editors open what they edit
-            document = Document(uri, path_of(uri).read_bytes().decode())
+            document = Document(uri, self._read(path_of(uri)), self.profile.first_version)
+            document.known = self.profile.opens_what_it_edits
             self.documents[uri] = document
-            await self._announce(document)
+            if document.known:
+                await self._announce(document)
+        if self.profile.line_list:
+            await self._change(document, edited_lines(document.text, edits, self.encoding))
+            return
         index = LineIndex(document.text)
         changes = [
             Edit(
@@ -432,19 +392,6 @@ async def open_editor(
                 pass  # a test may have killed it
             finally:
                 listening.cancel()
-
-
-def position(node: Object) -> Position:
-    """A position out of its JSON form."""
-    return Position(node["line"], node["character"])
-
-
-def range_json(span: Range) -> Object:
-    """A range in its JSON form."""
-    return {
-        name: {"line": at.line, "character": at.character}
-        for name, at in (("start", span.start), ("end", span.end))
-    }
 
 
 def path_of(uri: str) -> Path:

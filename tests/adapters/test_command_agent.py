@@ -97,12 +97,12 @@ async def test_placeholders_fill_their_word_and_no_shell_sees_them(stage: Stage)
 
 async def test_paths_are_seen_from_the_folder_where_the_program_starts(stage: Stage) -> None:
     place = replace(stage.place, folder=f"{stage.place.path}/pkg")
-    inside = replace(stage, place=place, scope=Scope(RelPath("pkg/-x.py")))
+    inside = replace(stage, place=place, scope=Scope(RelPath("-x.py")))
     _, said = await inside.play("printf", "%s|", "{file}", "{folder}", "{worktree}", "{python}")
     tree = stage.place.path
     assert said == f"./-x.py|{tree}/pkg|{tree}|{sys.executable}|"
-    _, said = await replace(inside, scope=Scope(RelPath("top.py"))).play("printf", "%s", "{file}")
-    assert said == "../top.py"
+    _, said = await replace(inside, scope=Scope(RelPath("pkg/a.py"))).play("printf", "%s", "{file}")
+    assert said == "pkg/a.py", "the scope is seen from the folder, not from the top"
     _, said = await stage.play("printf", "%s", "{file}")
     assert said == "."
 

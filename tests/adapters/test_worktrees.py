@@ -16,7 +16,7 @@ import pytest
 from massgen_ls.adapters.git.includes import bring
 from massgen_ls.adapters.git.rooms import GitRooms
 from massgen_ls.core.errors import StorageError, WorkspaceError
-from massgen_ls.core.task import RunId, WorktreeRules
+from massgen_ls.core.task import CandidateId, RunId, WorktreeRules
 from tests.fakes.processes import PlainProcesses
 from tests.fakes.repositories import PLAIN, RUN, Rooms, UserRepo, environ, state_of, untouched
 
@@ -563,3 +563,81 @@ async def test_objects_that_are_gone_are_a_storage_error(repo: UserRepo, rooms: 
         async with rooms.worktrees.lease(taken, RUN, PLAIN, tree="ab" * 20):
             pass
     assert "worktree cannot be made" in caught.value.what
+
+
+async def test_an_untouched_worktree_goes_on_to_another_tree_without_a_walk(
+    repo: UserRepo, rooms: Rooms
+):
+    repo.commit(**{"gone.py": "x\n", "folder.py": "a file\n", "c.py": "c\n"})
+    first = await rooms.take(repo.top)
+    await rooms.worktrees.warm(first, 1)
+    Path(repo.top, "gone.py").unlink()
+    Path(repo.top, "folder.py").unlink()
+    repo.write("folder.py/inside.py", "a folder\n")
+    repo.write("a.py", "edited\n")
+    Path(repo.top, "c.py").chmod(0o755)
+    second = await rooms.take(repo.top)
+    rooms.processes.commands.clear()
+    async with rooms.worktrees.lease(second, RUN, PLAIN) as lease:
+        verbs = [command.argv[1] for command in rooms.processes.commands]
+        assert verbs == ["read-tree"]
+        assert not Path(lease.path, "gone.py").exists()
+        assert Path(lease.path, "folder.py/inside.py").read_text() == "a folder\n"
+        assert Path(lease.path, "a.py").read_text() == "edited\n"
+        assert Path(lease.path, "c.py").stat().st_mode & 0o111
+        made = await lease.capture(CandidateId("s.1"), "nothing")
+        assert not made.changes
+
+
+async def test_a_warm_worktree_that_was_meddled_with_is_made_right(repo: UserRepo, rooms: Rooms):
+    repo.commit(**{"b.py": "b\n"})
+    first = await rooms.take(repo.top)
+    await rooms.worktrees.warm(first, 1)
+    tree = Path(first.shadow).parent / "trees/0/tree"
+    (tree / "a.py").write_text("meddled\n")
+    (tree / "new.py").write_text("in the way\n")
+    repo.write("a.py", "edited\n")
+    repo.write("new.py", "mine\n")
+    second = await rooms.take(repo.top)
+    async with rooms.worktrees.lease(second, RUN, PLAIN) as lease:
+        assert Path(lease.path) == tree
+        assert Path(lease.path, "a.py").read_text() == "edited\n"
+        assert Path(lease.path, "new.py").read_text() == "mine\n"
+
+
+async def test_warming_keeps_what_a_set_up_made(repo: UserRepo, rooms: Rooms):
+    code = "import time; open('made', 'w').write(str(time.time_ns()))"
+    rules = WorktreeRules(setup=((sys.executable, "-c", code),))
+    first = await rooms.take(repo.top)
+    async with rooms.worktrees.lease(first, RUN, rules) as lease:
+        made = Path(lease.path, "made").read_text()
+        Path(lease.path, "a.py").write_text("the agent's\n")
+    repo.write("a.py", "edited\n")
+    second = await rooms.take(repo.top)
+    await rooms.worktrees.warm(second, 1)
+    async with rooms.worktrees.lease(second, RUN, rules) as lease:
+        assert Path(lease.path, "made").read_text() == made
+        assert Path(lease.path, "a.py").read_text() == "edited\n"
+
+
+async def test_warming_does_not_trust_what_an_agent_did_to_a_set_up(repo: UserRepo, rooms: Rooms):
+    rules = WorktreeRules(setup=((sys.executable, "-c", "open('made', 'w').write('good')"),))
+    taken = await rooms.take(repo.top)
+    async with rooms.worktrees.lease(taken, RUN, rules) as lease:
+        Path(lease.path, "made").write_text("evil")
+    await rooms.worktrees.warm(taken, 1)
+    async with rooms.worktrees.lease(taken, RUN, rules) as lease:
+        assert Path(lease.path, "made").read_text() == "good"
+
+
+async def test_the_lock_of_a_killed_git_costs_no_worktree(repo: UserRepo, rooms: Rooms):
+    first = await rooms.take(repo.top)
+    await rooms.worktrees.warm(first, 1)
+    place = Path(first.shadow).parent / "trees/0"
+    inode = (place / "tree").stat().st_ino
+    (place / "ours/index.lock").write_bytes(b"")
+    repo.write("a.py", "edited\n")
+    second = await rooms.take(repo.top)
+    async with rooms.worktrees.lease(second, RUN, PLAIN) as lease:
+        assert Path(lease.path, "a.py").read_text() == "edited\n"
+        assert (place / "tree").stat().st_ino == inode

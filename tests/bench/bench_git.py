@@ -1,6 +1,6 @@
 """Snapshots, worktrees and captures against what git and the file system can do at best.
 
-Run: ``python -m tests.bench.bench_git [files]``. It builds a repository, measures each step
+Run it with ``scripts/bench tests/bench/bench_git.py``. It builds a repository, measures each step
 beside its limit in the same run and prints ratios.
 """
 
@@ -8,87 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
-import statistics
 import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
+
+import pytest
 
 from massgen_ls.adapters.git.rooms import GitRooms
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.core.candidate import Snapshot
 from massgen_ls.core.task import RunId, WorktreeRules
 from massgen_ls.ports import Buffer, SnapshotRequest
+from tests.bench.measure import FILES, aged, build, lstat_walk, median, say, show, timed
 from tests.fakes.repositories import UserRepo, environ
 
-ROUNDS = 5
 
-
-def build(top: Path, home: Path, count: int) -> UserRepo:
-    """A repository with log-normal file sizes (median 3 KB), 480 folders."""
-    rng = random.Random(1)
-    repo = UserRepo(top, home)
-    top.mkdir()
-    repo.git("init", "-q")
-    for number in range(count):
-        size = int(min(200_000, rng.lognormvariate(8, 1.2)))
-        body = "".join(f"x{line} = {rng.random()}\n" for line in range(size // 24 + 1))
-        repo.write(f"pkg{number % 40}/mod{number // 40 % 12}/f{number}.py", body)
-    repo.git("add", "-A")
-    repo.git("commit", "-qm", "all")
-    return repo
-
-
-def lstat_walk(top: str) -> None:
-    """The floor of any snapshot: every name, every status."""
-    stack = [top]
-    while stack:
-        with os.scandir(stack.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    if entry.name != ".git":
-                        stack.append(entry.path)
-                else:
-                    entry.stat(follow_symlinks=False)
-
-
-def show(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-async def timed(act: Callable[[], Awaitable[object]]) -> float:
-    began = time.perf_counter()
-    await act()
-    return (time.perf_counter() - began) * 1000
-
-
-async def median(act: Callable[[], Awaitable[object]], rounds: int = ROUNDS) -> float:
-    return statistics.median([await timed(act) for _ in range(rounds)])
-
-
-def say(what: str, took: float, limit: str, floor: float, goal: float | None = None) -> None:
-    ratio = took / floor
-    verdict = "" if goal is None else f"  goal ≤ {goal}  {'ok' if ratio <= goal else 'MISSED'}"
-    show(f"{what:<42}{took:9.1f} ms   {ratio:6.2f} × {limit} ({floor:.1f} ms){verdict}")
-
-
-async def main(count: int) -> None:
-    """Builds, measures, prints."""
-    with tempfile.TemporaryDirectory() as folder:
-        base = Path(folder)
-        home = base / "home"
-        home.mkdir()
-        repo = build(base / "repo", home, count)
-        await asyncio.sleep(1.1)  # Past the second in which git compares contents.
-        repo.git("status")
-        processes = HostProcesses()
-        async with GitRooms(processes, base / "cache", environ(home), os.cpu_count() or 2) as rooms:
-            await measure(base, repo, rooms)
+@pytest.mark.bench
+async def test_snapshots_worktrees_and_captures(tmp_path: Path) -> None:
+    base = tmp_path.resolve()
+    home = base / "home"
+    repo = build(base / "repo", home)
+    await aged(repo)
+    show(f"\nsnapshots, worktrees and captures on {FILES} files")
+    processes = HostProcesses()
+    async with GitRooms(processes, base / "cache", environ(home), os.cpu_count() or 2) as rooms:
+        await measure(base, repo, rooms)
 
 
 async def measure(base: Path, repo: UserRepo, rooms: GitRooms) -> None:
@@ -213,7 +158,3 @@ async def lease_many_fresh(rooms: GitRooms, taken: Snapshot, many: int) -> None:
         async with asyncio.TaskGroup() as group:
             for _ in range(many):
                 group.create_task(one())
-
-
-if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else 5000))

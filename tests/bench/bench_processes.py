@@ -1,6 +1,6 @@
 """Spawning and ending against bare asyncio subprocesses, measured beside it in the same run.
 
-Run: ``python -m tests.bench.bench_processes``. Prints ratios, asserts nothing.
+Run it with ``scripts/bench tests/bench/bench_processes.py``. Prints ratios, asserts nothing.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import asyncio
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -108,8 +107,3 @@ async def bench(folder: Path) -> list[str]:
 @pytest.mark.bench
 async def test_bench_processes(tmp_path: Path) -> None:
     sys.stdout.write("\n".join(["", *await bench(tmp_path), ""]))
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name:
-        sys.stdout.write("\n".join([*asyncio.run(bench(Path(name))), ""]))

@@ -14,7 +14,8 @@ from massgen_ls.core.errors import UnsafePathError
     "path",
     [
         "a", "a/b.py", ".gitignore", ".github/x", "a.git/b", "git", "new\nline", "tab\tname", "ü",
-        "bad\udcffbyte", "..a", "a..", "...", "back\\slash", ".gitmodules", "gitx~1",
+        "bad\udcffbyte", "..a", "a..", "...", "back\\slash", "a:1-2", "C:d",
+        ".gitmodules", "gitx~1",
     ],
 )  # fmt: skip
 def test_ordinary_and_odd_names_are_paths(path: str) -> None:

@@ -159,6 +159,8 @@ def test_a_file_that_the_user_deleted_conflicts() -> None:
         ("a\nb", b"a\nb", b"a\nb\n", "a\nb\n"),
         ("a\nb\n", b"a\nb\n", b"a\nb", "a\nb"),
         ("", b"", b"text\n", "text\n"),
+        ("a\r\nb", b"b", b"b\r\nc\r\n", None),
+        ("a\r\nb", b"b", b"b\nc\n", None),
     ],
 )
 def test_line_ends(now: str, base: bytes, theirs: bytes, result: str | None) -> None:
@@ -167,6 +169,11 @@ def test_line_ends(now: str, base: bytes, theirs: bytes, result: str | None) -> 
         assert reasons(found) == ["overlap"]
     else:
         assert landed(found) == result
+
+
+def test_what_the_user_has_already_with_other_line_ends_drops_out() -> None:
+    assert modified(live("a\r\nb\r\nc"), b"", b"a\nb\nc") == EditPlan(ID, "label", ())
+    assert modified(live("a\r\nb\r\n"), b"a", b"a\nb\n") == EditPlan(ID, "label", ())
 
 
 def test_a_byte_order_mark_is_no_text_and_no_change() -> None:
@@ -331,6 +338,26 @@ def test_a_file_that_moves_below_its_own_name_goes_and_comes() -> None:
         DeleteFile(F, BASE),
         CreateFile(RelPath(inside), THEIRS, THEIRS.decode()),
     )
+
+
+def test_a_file_that_moves_below_its_own_name_goes_only_as_the_base_had_it() -> None:
+    inside = "f.txt/part"
+    assert reasons(renamed({F: live("zero\n" + BASE.decode())}, new=inside)) == ["changed_here"]
+    found = plan(
+        change("rename", inside, F),
+        base={F: BASE},
+        theirs={inside: THEIRS},
+        now={F: live(BASE)},
+        selection=Selection(hunks={RelPath(inside): {0}}),
+    )
+    assert reasons(found) == ["changed_here"]
+
+
+def test_what_is_no_text_is_compared_byte_by_byte() -> None:
+    assert reasons(added(live(b"\0mine"), BINARY)) == ["exists_here"]
+    assert added(live(BINARY), BINARY) == EditPlan(ID, "label", ())
+    gone = plan(change("delete"), base={F: BINARY}, now={F: live(b"\0mine")})
+    assert reasons(gone) == ["changed_here"]
 
 
 def test_operations_come_in_an_order_that_every_editor_survives() -> None:

@@ -17,6 +17,11 @@ pytestmark = pytest.mark.e2e
 APPEND = "open('a.py', 'a').write('six\\n')\n"
 
 
+confined = pytest.mark.skipif(
+    shutil.which("bwrap") is None and os.environ.get("CI") != "true",
+    reason="WITHOUT BUBBLEWRAP nothing keeps a program from writing where its user may write",
+)
+
 # ── the folder, git, our own folders ────────────────────────────────────────────────────────────
 
 
@@ -258,10 +263,7 @@ async def test_a_program_that_is_missing_or_cannot_run(world: World) -> None:
     await world.check_clean(before)
 
 
-@pytest.mark.skipif(
-    shutil.which("bwrap") is None and os.environ.get("CI") != "true",
-    reason="without bubblewrap nothing keeps a program from writing where its user may write",
-)
+@confined
 async def test_an_agent_that_writes_outside_of_its_worktree(world: World) -> None:
     world.init()
     before = world.fingerprint()
@@ -279,6 +281,46 @@ for path in [{str(world.repo / "a.py")!r}, {str(world.repo / ".git/config")!r},
     ended = await world.run("--config", str(world.configure([world.agent("one", program)])))
     assert ended.outcome == "won"
     assert not (world.home / "planted").exists()
+    await world.check_clean(before)
+
+
+@confined
+async def test_an_agent_that_rewrites_the_set_up_for_the_checks(world: World) -> None:
+    world.init()
+    world.write("setup.sh", "echo made > made.txt\n")
+    planted = world.home / "planted"
+    before = world.fingerprint()
+    agent = world.agent(
+        "one", f"open('setup.sh', 'w').write('echo x > made.txt; echo x > {planted}; true\\n')"
+    )
+    check = {"name": "made", "argv": ["{python}", "-c", "open('made.txt').read()"]}
+    for rule in ("required", "auto"):
+        worktree = {"setup": [["sh", "setup.sh"]], "setup_key": ["setup.sh"]}
+        team = world.configure([agent], [check], worktree=worktree, sandbox=rule)
+        ended = await world.run("--config", str(team))
+        assert ended.outcome == "won", "set-up works inside of the fence"
+        assert not planted.exists(), "a candidate's set-up ran with the user's rights"
+    await world.check_clean(before)
+
+
+async def test_a_set_up_without_the_sandbox_that_is_required(world: World) -> None:
+    world.init()
+    tools = world.top / "bin"
+    tools.mkdir()
+    for name in ("git", "sh", "rm", "env"):
+        (tools / name).symlink_to(shutil.which(name) or name)
+    world.extra_env["PATH"] = str(tools)  # no bubblewrap there
+    planted = world.home / "planted"
+    before = world.fingerprint()
+    team = world.configure(
+        [world.agent("one", APPEND)],
+        worktree={"setup": [["sh", "-c", f"echo x > {planted}"]]},
+        sandbox="required",
+    )
+    ended = await world.run("--config", str(team))
+    assert ended.outcome == "none"
+    assert "sandbox is required" in ended.why
+    assert not planted.exists()
     await world.check_clean(before)
 
 

@@ -213,14 +213,20 @@ async def test_the_scope_reaches_the_agent(world: World) -> None:
     world.init()
     (world.repo / "sub").mkdir()
     world.write("sub/b.py", "b\n")
-    program = "import sys; open('seen.txt', 'w').write(repr((sys.argv[1:], sys.stdin.read())))"
+    program = """
+        import json, sys
+        said = [sys.argv[1:], sys.stdin.read(), open("b.py").read()]
+        open("seen.txt", "w").write(json.dumps(said))
+    """
     agent = world.agent("one", program, stdin="prompt")
-    agent["backend"]["argv"] += ["{file}", "{first}-{last}"]
+    agent["backend"]["argv"] += ["{file}", "{first}-{last}", "{files:.py}"]
     team = world.configure([agent])
-    ended = await world.run("--config", str(team), "--scope", "b.py:2-3", cwd=world.repo / "sub")
+    ended = await world.run(
+        "--config", str(team), "--scope", "b.py:2-3", "--apply", cwd=world.repo / "sub"
+    )
     assert ended.code == 0, ended
-    shown = await world.massgen("show", ended.run, "--diff")
-    assert "b.py" in shown.out
-    assert "2-3" in shown.out
-    assert "do it" in shown.out
+    argv, prompt, content = json.loads((world.repo / "sub/seen.txt").read_text())
+    assert argv == ["b.py", "2-3", "b.py"], "paths as seen from where the agent runs"
+    assert prompt.startswith("do it")
+    assert content == "b\n"
     assert ended.settled["candidates"][0]["files"][0]["path"] == "sub/seen.txt"

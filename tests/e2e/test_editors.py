@@ -14,16 +14,8 @@ import pytest
 
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.ports import Command
-from massgen_ls.testing.editor import (
-    ALE,
-    EGLOT,
-    NEOVIM,
-    VSCODE,
-    Profile,
-    ServerError,
-    StandInEditor,
-    open_editor,
-)
+from massgen_ls.testing.editor import ServerError, StandInEditor, open_editor
+from massgen_ls.testing.profiles import ALE, EGLOT, NEOVIM, VSCODE, Profile
 from tests.e2e.world import DEADLINE, World
 
 pytestmark = pytest.mark.e2e
@@ -106,6 +98,96 @@ async def test_the_user_types_on_and_both_stay(world: World, profile: Profile) -
         await editor.request("massgen/wait", answer)
         await editor.seen(lambda m, p: m == "massgen/event" and p["kind"] == "delivered")
         assert editor.text("a.py") == "unsaved\nTWO typed\nthree\nfour\nFIVE\n"
+
+
+async def test_typing_in_another_document_of_the_edit_does_not_misplace_it(world: World) -> None:
+    program = """
+for name in ('a.py', 'old.py'):
+    text = open(name).read()
+    open(name, 'w').write(text.replace('five', 'FIVE').replace('line 9', 'LINE 9'))
+"""
+    team = prepare(world, program)
+    async with editing(world, NEOVIM, "--config", team) as editor:
+        await editor.open("a.py", UNSAVED)
+        old = await editor.open("old.py")
+        typed = {"a.py": "above\n" + UNSAVED, "old.py": "above\n" + old.text}
+
+        async def type_on() -> None:
+            for name, text in list(typed.items()):
+                await editor.type(name, text)
+            typed.clear()
+
+        editor.before_edit = type_on
+        run = await editor.request("massgen/run", {"prompt": "x", "apply": "none"})
+        await editor.request("massgen/wait", run)
+        applied = await editor.request("massgen/apply", run)
+        assert applied["applied"] is True, applied
+        assert editor.text("a.py") == "above\nunsaved\ntwo\nthree\nfour\nFIVE\n"
+        assert editor.text("old.py") == old.history[-1].replace("line 9", "LINE 9")
+        assert old.history[-1].startswith("above\n")
+        assert all(len(each["documentChanges"]) == 1 for each in editor.edits)
+
+
+async def test_a_file_that_appears_before_it_is_created_is_not_emptied(world: World) -> None:
+    team = prepare(world)
+    async with editing(world, NEOVIM, "--config", team) as editor:
+        await editor.open("a.py", UNSAVED)
+        made = world.repo / "pkg" / "made.py"
+
+        async def appear() -> None:
+            if not made.exists():
+                made.parent.mkdir()
+                made.write_text("mine\n")
+
+        editor.before_edit = appear
+        run = await editor.request("massgen/run", {"prompt": "x", "apply": "none"})
+        await editor.request("massgen/wait", run)
+        applied = await editor.request("massgen/apply", run)
+        assert made.read_text() == "mine\n"
+        assert editor.text("a.py") == "unsaved\ntwo\nthree\nfour\nFIVE\n"
+        assert (editor.text("new.py") or "").startswith("line 0\n")
+        assert "pkg/made.py" in json.dumps(applied)
+
+
+async def test_what_was_edited_out_of_sight_is_not_edited_again(world: World) -> None:
+    team = prepare(world)
+    async with editing(world, replace(NEOVIM, opens_what_it_edits=False), "--config", team) as e:
+        await e.open("a.py", UNSAVED)
+        await e.open("extra")
+
+        async def type_at_the_last_moment() -> None:
+            if (world.repo / "pkg" / "made.py").exists() or e.text("other.py") != "other\n":
+                await e.type("extra", "mine\n")
+
+        e.before_edit = type_at_the_last_moment
+        run = await e.request("massgen/run", {"prompt": "x", "apply": "none"})
+        await e.request("massgen/wait", run)
+        applied = await e.request("massgen/apply", run)
+        assert "extra" in json.dumps(applied), "the deletion is a conflict now"
+        assert "made.py" not in json.dumps(applied["conflicts"])
+        assert e.text("extra") == "mine\n"
+        assert e.text("other.py") == "other\nmore\n"
+        assert e.text("pkg/made.py") == "made\n"
+        assert (e.text("new.py") or "").startswith("line 0\n")
+
+
+async def test_an_empty_file_and_the_end_of_a_file_get_no_line_too_many(world: World) -> None:
+    program = """
+open('other.py', 'a').write('more\\n')
+open('none.py', 'a').write('first\\n')
+open('made.py', 'w').write('made\\n')
+"""
+    team = prepare(world, program)
+    (world.repo / "none.py").write_bytes(b"")
+    async with editing(world, NEOVIM, "--config", team) as editor:
+        await editor.open("other.py")
+        await editor.open("none.py")
+        run = await editor.request("massgen/run", {"prompt": "x", "apply": "none"})
+        await editor.request("massgen/wait", run)
+        applied = await editor.request("massgen/apply", run)
+        assert applied["applied"] is True, applied
+        shown = [editor.text(name) for name in ("other.py", "none.py", "made.py")]
+        assert shown == ["other\nmore\n", "first\n", "made\n"]
 
 
 async def test_a_conflict_is_shown_and_not_written(world: World) -> None:

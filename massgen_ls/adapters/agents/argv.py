@@ -9,7 +9,6 @@ each file, in as many rounds as the system's limit on arguments makes necessary.
 from __future__ import annotations
 
 import os
-import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -56,11 +55,8 @@ class Values:
 
     @property
     def file(self) -> str:
-        """The scope's path as seen from the folder; empty when the scope has none."""
-        path = self.task.scope.path
-        if path is None:
-            return ""
-        return _word(posixpath.relpath(posixpath.join(self.worktree, path), self.folder))
+        """The scope's path, which is seen from the folder; empty when the scope has none."""
+        return _word(self.task.scope.path or "")
 
 
 def uses(argv: Sequence[str], name: str) -> bool:
@@ -126,7 +122,7 @@ def _files(values: Values, suffix: str) -> Iterator[str]:
     if scoped is None:
         top = values.folder
     else:
-        top = posixpath.join(values.worktree, scoped)
+        top = os.path.join(values.folder, scoped)
         if not os.path.isdir(top):
             if scoped.endswith(suffix) and os.path.lexists(top):
                 yield values.file

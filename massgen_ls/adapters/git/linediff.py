@@ -1,20 +1,20 @@
-"""The line differ (xdiff, through pygit2) and the refiner (rapidfuzz)."""
+"""The line differ (xdiff, through pygit2) and the refiner (rapidfuzz).
+
+Both libraries are imported at the first use: most commands need no diff.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-
-from pygit2 import Patch
-from pygit2.enums import DiffOption
-from rapidfuzz.distance import Indel
+from functools import cache
+from typing import TYPE_CHECKING
 
 from massgen_ls.core.diff import Hunk
 from massgen_ls.core.text import Edit
 
-# PATIENCE keeps unrelated texts and shuffled lines quick and readable. FORCE_TEXT, because a NUL
-# would make libgit2 take the text for binary and say nothing about its lines.
-_FLAGS = DiffOption.PATIENCE | DiffOption.FORCE_TEXT | DiffOption.SKIP_BINARY_CHECK
+if TYPE_CHECKING:
+    from pygit2.enums import DiffOption
 
 # Above this many lines (equal ends are trimmed before) one change is reported: nobody reviews it
 # by hunks, and the C code holds the interpreter's lock all the while.
@@ -32,13 +32,24 @@ def differ(old: Sequence[str], new: Sequence[str]) -> Sequence[Hunk]:
     Lines may hold anything, also NULs, lone surrogates and lone carriage returns: they are
     compared as strings.
     """
+    from pygit2 import Patch
+
     if len(old) + len(new) > _MOST_LINES:
         return _one_hunk(old, new)
     before, after = _packed(old), _packed(new)
     if before is None or after is None or len(before) + len(after) > _MOST_BYTES:
         before, after = _numbered(old, new)
-    patch = Patch.create_from(before, after, flag=_FLAGS, context_lines=0, interhunk_lines=0)
+    patch = Patch.create_from(before, after, flag=_flags(), context_lines=0, interhunk_lines=0)
     return [_hunk(h.old_start, h.old_lines, h.new_start, h.new_lines) for h in patch.hunks]
+
+
+@cache
+def _flags() -> DiffOption:
+    from pygit2.enums import DiffOption
+
+    # PATIENCE keeps unrelated texts and shuffled lines quick and readable. FORCE_TEXT, because a
+    # NUL would make libgit2 take the text for binary and say nothing about its lines.
+    return DiffOption.PATIENCE | DiffOption.FORCE_TEXT | DiffOption.SKIP_BINARY_CHECK
 
 
 def _one_hunk(old: Sequence[str], new: Sequence[str]) -> Sequence[Hunk]:
@@ -105,6 +116,8 @@ def _word_edits(
 ) -> Iterator[Edit]:
     at = word = 0
     start, pieces = -1, list[str]()
+    from rapidfuzz.distance import Indel
+
     for op in Indel.opcodes(old_packed, new_packed):
         length = sum(map(len, old_words[word : op.src_end]))
         word = op.src_end

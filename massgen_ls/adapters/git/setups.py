@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from massgen_ls.adapters.git.includes import bring, find, fingerprint
 from massgen_ls.adapters.git.plumbing import Git, View
@@ -15,8 +15,8 @@ from massgen_ls.adapters.git.shadow import Recipe
 from massgen_ls.adapters.git.trees import Place, State, check_out, unknown, write_exclude
 from massgen_ls.core.candidate import Snapshot
 from massgen_ls.core.errors import WorkspaceError
-from massgen_ls.core.task import RunId, WorktreeRules
-from massgen_ls.ports import Command, Processes
+from massgen_ls.core.task import RunId, SandboxRule, WorktreeRules
+from massgen_ls.ports import Command, Fence, Processes
 
 _PATIENCE = 900.0
 """Seconds that one set-up command may take."""
@@ -30,6 +30,7 @@ class Wanted:
 
     roots: tuple[str, ...] = ()
     fingerprint: str = ""
+    sandbox: SandboxRule = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,20 @@ class Setups:
     _finding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def wanted(
-        self, place: Place, snapshot: Snapshot, recipe: Recipe, run: RunId, rules: WorktreeRules
+        self,
+        place: Place,
+        snapshot: Snapshot,
+        recipe: Recipe,
+        run: RunId,
+        rules: WorktreeRules,
+        sandbox: SandboxRule = "auto",
     ) -> Wanted:
         """Finds the included paths in the user's working tree, which is only read.
 
         Once for each run: ignored files change without a new snapshot.
         """
         if not rules.include:
-            return Wanted()
+            return Wanted(sandbox=sandbox)
         key = (run, snapshot.commit, rules.include)
         async with self._finding:
             if key not in self._found:
@@ -66,7 +73,7 @@ class Setups:
                 while len(self._found) >= _REMEMBERED:
                     del self._found[next(iter(self._found))]
                 self._found[key] = Wanted(tuple(roots), printed)
-        return self._found[key]
+        return replace(self._found[key], sandbox=sandbox)
 
     def still_good(self, place: Place, state: State, key: str) -> bool:
         """Whether what an earlier set-up with the same key made is untouched. Blocking."""
@@ -89,6 +96,8 @@ class Setups:
             except OSError:
                 files.append([name, "absent"])
         said = [rules.include, rules.include_mode, rules.setup, files, wanted.fingerprint]
+        if rules.setup and wanted.sandbox == "off":
+            said.append("unconfined")  # may have made what a confined one could not
         return hashlib.sha256(json.dumps(said).encode("ascii")).hexdigest()
 
     async def make(
@@ -104,11 +113,12 @@ class Setups:
 
         Raises:
             WorkspaceError: A set-up command fails.
+            MassgenError: A sandbox is required and there is none.
         """
         link = rules.include_mode == "symlink"
         await asyncio.to_thread(bring, recipe.root, place.tree, wanted.roots, link=link)
         for argv in rules.setup:
-            await self._run(place, snapshot, argv)
+            await self._run(place, snapshot, argv, wanted.sandbox)
         if rules.setup:
             # The base of every candidate is the tree: a lock file that the set-up rewrote
             # would else look like the agent's work.
@@ -118,7 +128,9 @@ class Setups:
         write_exclude(place, kept)
         return kept, printed
 
-    async def _run(self, place: Place, snapshot: Snapshot, argv: tuple[str, ...]) -> None:
+    async def _run(
+        self, place: Place, snapshot: Snapshot, argv: tuple[str, ...], sandbox: SandboxRule
+    ) -> None:
         names = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "USER", "LOGNAME")
         environ = {name: self.environ[name] for name in names if name in self.environ}
         environ.update(HOME=place.home, TMPDIR=place.home)
@@ -127,6 +139,10 @@ class Setups:
             cwd=os.path.join(place.tree, snapshot.prefix) if snapshot.prefix else place.tree,
             env=environ,
             timeout=_PATIENCE,
+            # The command is the user's, but the script that it runs is the tree's: an agent's.
+            fence=None
+            if sandbox == "off"
+            else Fence((place.tree, place.home), required=sandbox == "required"),
         )
         shown = " ".join(argv)
         hint = "Correct `worktree.setup` in the configuration, or run that command yourself."

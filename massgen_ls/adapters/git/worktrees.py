@@ -29,21 +29,21 @@ from massgen_ls.adapters.git.trees import (
     Place,
     State,
     check_out,
+    drop_lock,
     own_repository,
     settle,
+    step_to,
     sweep,
     word,
     write_exclude,
 )
 from massgen_ls.core.candidate import Snapshot, TreeId
 from massgen_ls.core.errors import GitError, MassgenError, StorageError
-from massgen_ls.core.task import CandidateId, RunId, WorktreeRules
+from massgen_ls.core.task import CandidateId, RunId, SandboxRule, WorktreeRules
 from massgen_ls.ports import Captured
 
 _IDLE = 16
 """Places that are kept for reuse in one shadow; a start throws the rest away."""
-
-_NO_RULES = WorktreeRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +108,14 @@ class GitWorktrees:
         rules: WorktreeRules,
         *,
         tree: TreeId | None = None,
+        sandbox: SandboxRule = "auto",
     ) -> AsyncGenerator[GitLease]:
         """A worktree, ours alone as long as the context lasts; see `massgen_ls.ports.Worktrees`."""
         shadow = self.shadows.of(snapshot)
         recipe = shadow.recipe(snapshot)
         place, lock = self._claim(shadow, tree or snapshot.tree, word(recipe))
         try:
-            wanted = await self.setups.wanted(place, snapshot, recipe, run, rules)
+            wanted = await self.setups.wanted(place, snapshot, recipe, run, rules, sandbox)
             await self._get_ready(place, snapshot, recipe, rules, tree or snapshot.tree, wanted)
             try:
                 # From here on somebody else may write there, whatever happens to us.
@@ -144,9 +145,7 @@ class GitWorktrees:
                 async with asyncio.TaskGroup() as group:
                     for place, _ in claimed:
                         group.create_task(
-                            self._get_ready(
-                                place, snapshot, recipe, _NO_RULES, snapshot.tree, Wanted()
-                            )
+                            self._get_ready(place, snapshot, recipe, None, snapshot.tree, Wanted())
                         )
             except* MassgenError as errors:
                 raise errors.exceptions[0] from None
@@ -191,7 +190,7 @@ class GitWorktrees:
         place: Place,
         snapshot: Snapshot,
         recipe: Recipe,
-        rules: WorktreeRules,
+        rules: WorktreeRules | None,
         tree: TreeId,
         wanted: Wanted,
     ) -> None:
@@ -218,15 +217,24 @@ class GitWorktrees:
         place: Place,
         snapshot: Snapshot,
         recipe: Recipe,
-        rules: WorktreeRules,
+        rules: WorktreeRules | None,
         tree: TreeId,
         *,
         wanted: Wanted,
         new: bool = False,
     ) -> None:
-        """Brings a place to a tree, from whatever it is now; every step may be interrupted."""
+        """Brings a place to a tree, from whatever it is now; every step may be interrupted.
+
+        Without rules an earlier set-up stays as it is, for the next lease to judge.
+        """
         found = State(mode=os.lstat(place.tree).st_mode & 0o7777) if new else place.state()
-        ready = not new and found.clean and found.tree == tree and found.checkout == word(recipe)
+        untouched = not new and found.clean and found.checkout == word(recipe)
+        ready = untouched and found.tree == tree
+        if not new and not ready:
+            drop_lock(place)
+        if untouched and not ready:
+            place.write(replace(found, clean=False))
+            ready = await step_to(self.git, place, recipe, tree)
         if not ready:
             if not new:
                 self.trash.throw(os.path.join(place.tree, ".git"))
@@ -241,6 +249,9 @@ class GitWorktrees:
                     await sweep(self.git, place, recipe, found.kept, found.mode)
             await check_out(self.git, place, recipe, tree)
             await self._lay_exact(place, snapshot, recipe, tree)
+        if rules is None:
+            place.write(replace(found, tree=tree, checkout=word(recipe), clean=True))
+            return
         key = await asyncio.to_thread(self.setups.key, place, rules, wanted)
         kept, printed = found.kept, found.kept_print
         good = found.key == key and (

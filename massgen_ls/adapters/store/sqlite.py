@@ -25,6 +25,7 @@ from massgen_ls.core.events import (
     CandidateCaptured,
     Envelope,
     Event,
+    RunInterrupted,
     RunSettled,
     RunStarted,
     SnapshotTaken,
@@ -132,6 +133,10 @@ class SqliteStore:
         try:
             row = db.execute("SELECT max(seq) FROM events WHERE run=?", (run,)).fetchone()
             first = (row[0] or 0) + 1
+            settled = db.execute("SELECT settled FROM runs WHERE run=?", (run,)).fetchone()
+            if settled is not None and settled[0]:
+                # Two processes may bury one run at a time: exactly one settlement is kept.
+                events = [e for e in events if not isinstance(e, RunSettled | RunInterrupted)]
             envelopes = [Envelope(run, first + i, now, event) for i, event in enumerate(events)]
             for envelope in envelopes:
                 self._insert(envelope)
@@ -236,11 +241,13 @@ class SqliteStore:
 
     # ── check results ───────────────────────────────────────────────────────────────────────
 
-    async def cached_check(self, key: str) -> CheckResult | None:
-        """A stored check result."""
+    async def cached_check(self, key: str, since: float = 0.0) -> CheckResult | None:
+        """A stored check result, if it was stored at ``since`` or later."""
 
         def query() -> CheckResult | None:
-            row = self._db.execute("SELECT body FROM checks WHERE key=?", (key,)).fetchone()
+            row = self._db.execute(
+                "SELECT body FROM checks WHERE key=? AND time>=?", (key, since)
+            ).fetchone()
             return replace(check_result_from(json.loads(row[0])), cached=True) if row else None
 
         return await self._do(query)

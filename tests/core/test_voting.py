@@ -1,0 +1,80 @@
+"""Why the best is the best, in the order in which reasons count."""
+
+from __future__ import annotations
+
+import pytest
+
+from massgen_ls.core.candidate import Cluster, Evidence, Scorecard
+from massgen_ls.core.task import CandidateId, SeatId
+from massgen_ls.core.voting import Ballot, decide
+
+
+def card(
+    *members: str, fixed: int = 0, broke: tuple[str, ...] = (), size: int = 5, note: str = ""
+) -> Scorecard:
+    mended = tuple(f"f{n}" for n in range(fixed))
+    evidence = Evidence("k", "failed" if broke else "passed", broke, mended, (), note)
+    return Scorecard(
+        Cluster(f"tree of {members[0]}", tuple(map(CandidateId, members))), (evidence,), size
+    )
+
+
+def votes(**by: str) -> list[Ballot]:
+    return [Ballot(SeatId(judge), 2, CandidateId(f"{choice}.1")) for judge, choice in by.items()]
+
+
+@pytest.mark.parametrize(
+    ("cards", "cast", "why"),
+    [
+        # Each row beats the one before it: the reasons of the earlier rows speak for b.1.
+        ([card("a.1"), card("b.1")], [], "wins because its agent is configured first."),
+        ([card("b.1"), card("a.1", size=1)], [], "the smaller change (1 line against 5)."),
+        (
+            [card("b.1", size=1), card("a.1", "c.1")],
+            [],
+            "wins because 2 agents arrived at exactly this change.",
+        ),
+        (
+            [card("b.1", "c.1", size=1), card("a.1")],
+            votes(x="a", y="a", z="b"),
+            "a.1 wins by votes, 2 to 1 for b.1.",
+        ),
+        (
+            [card("b.1", "c.1", size=1), card("a.1", fixed=1)],
+            votes(x="b", y="b"),
+            "a.1 wins: it mends 1 failure of the base, the next best, b.1, mends 0.",
+        ),
+        (
+            [card("b.1", "c.1", size=1, fixed=9, broke=("f",)), card("a.1")],
+            votes(x="b"),
+            "b.1 and c.1 are ruled out: k fails where the base does not (f).",
+        ),
+    ],
+)
+def test_the_reasons_in_their_order(cards: list[Scorecard], cast: list[Ballot], why: str) -> None:
+    verdict = decide(cards, cast)
+    assert (verdict.outcome, verdict.winner) == ("won", "a.1")
+    assert verdict.why.endswith(why)
+    assert verdict.ranking[0] == "a.1"
+    assert sorted(verdict.ranking) == sorted(m for c in cards for m in c.cluster.members)
+
+
+def test_votes_among_those_who_mend_say_that_they_mend() -> None:
+    cards = [card("b.1", fixed=2), card("a.1", fixed=2)]
+    assert decide(cards, votes(x="a")).why.endswith(
+        "a.1 wins by votes, 1 to 0 for b.1 and mends 2 failures of the base."
+    )
+
+
+def test_votes_for_one_text_are_counted_together() -> None:
+    cards = [card("b.1"), card("a.1", "c.1")]
+    verdict = decide(cards, votes(x="b", y="a", z="c"))
+    assert (verdict.winner, "2 to 1 for b.1" in verdict.why) == ("a.1", True)
+
+
+def test_a_check_that_says_nothing_is_not_called_a_gate() -> None:
+    why = decide([card("a.1", note="k was not run on the base: it says nothing")]).why
+    assert why == (
+        "The only candidate was measured by no check. k was not run on the base: it says nothing. "
+        "a.1 wins."
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from typing import TypeAlias, assert_never
 
 from massgen_ls.core.candidate import CheckResult
 from massgen_ls.core.coordination import (
@@ -13,7 +14,6 @@ from massgen_ls.core.coordination import (
     RunCheck,
     RunState,
     Settle,
-    Step,
     TakeSnapshot,
     evolve,
     next_steps,
@@ -41,6 +41,9 @@ from massgen_ls.engine.world import World
 from massgen_ls.ports import SnapshotRequest
 
 _log = logging.getLogger(__name__)
+
+_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck
+"""A step that takes its time."""
 
 
 class Runner:
@@ -90,8 +93,6 @@ class Runner:
 
     def _take(self, envelopes: Sequence[Envelope]) -> None:
         for envelope in envelopes:
-            if envelope.seq <= self._seq:
-                continue
             self._seq = envelope.seq
             self.state = evolve(self.state, envelope.event)
             self._tell(envelope)
@@ -103,8 +104,8 @@ class Runner:
 
     async def drive(self) -> None:
         """Runs until there is a verdict; everything it started has ended when it returns."""
-        in_flight: dict[Step, asyncio.Task[None]] = {}
-        cancelled: set[Step] = set()
+        in_flight: dict[_Work, asyncio.Task[None]] = {}
+        cancelled: set[_Work] = set()
         async with asyncio.TaskGroup() as group:
             deadline = group.create_task(self._deadline())
             while self.state.verdict is None:
@@ -122,22 +123,23 @@ class Runner:
                 if settle is not None and not in_flight:
                     await self.append(RunSettled(settle.verdict))
                     break
-                for step in sorted(wanted - in_flight.keys(), key=_order):
-                    if not isinstance(step, Settle):
-                        in_flight[step] = group.create_task(self._perform(step), name=str(step))
+                work = {s for s in wanted if not isinstance(s, Settle)}
+                for step in sorted(work - in_flight.keys(), key=_order):
+                    in_flight[step] = group.create_task(self._perform(step), name=str(step))
                 await self._changed.wait()
             # Settled by somebody else, who took us for dead: whatever still runs is not wanted.
             for task in (deadline, *in_flight.values()):
                 task.cancel()
 
-    def _left_open(self, step: Step) -> bool:
+    def _left_open(self, step: _Work) -> bool:
         """Whether a step that is over has left a seat that everybody would wait for."""
         if not isinstance(step, MakeAttempt):
             return False
-        seat = self.state.seat(step.seat)
-        if seat is None or seat.attempt != step.attempt:
-            return False
-        return seat.phase == "working" or (seat.phase == "ended" and not seat.captured)
+        return any(
+            seat.phase == "working" or (seat.phase == "ended" and not seat.captured)
+            for seat in self.state.seats
+            if (seat.seat, seat.attempt) == (step.seat, step.attempt)
+        )
 
     async def _deadline(self) -> None:
         spec = self.state.spec
@@ -145,7 +147,7 @@ class Runner:
         await asyncio.sleep(spec.rules.run_timeout)
         await self.append(DeadlinePassed(spec.rules.run_timeout))
 
-    async def _perform(self, step: Step) -> None:
+    async def _perform(self, step: _Work) -> None:
         try:
             match step:
                 case TakeSnapshot():
@@ -154,8 +156,8 @@ class Runner:
                     await self._make_attempt(step)
                 case RunCheck():
                     await self._run_check(step)
-                case Settle():
-                    pass
+                case _:
+                    assert_never(step)
             if step in next_steps(self.state):
                 # Performed, and nothing came of it: without a fact it would be tried for ever.
                 await self.append(*_given_up(step))
@@ -195,13 +197,13 @@ class Runner:
         await self.append(*found)
 
 
-def _order(step: Step) -> tuple[int, str]:
+def _order(step: _Work) -> tuple[int, str]:
     """Agents first: they take longest. Then the base, which every judgement waits for."""
-    ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2, Settle: 3}
+    ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2}
     return ranks[type(step)], repr(step)
 
 
-def _given_up(step: Step) -> list[Event]:
+def _given_up(step: _Work) -> list[Event]:
     reason = "it ended without a result"
     match step:
         case TakeSnapshot():
@@ -214,5 +216,5 @@ def _given_up(step: Step) -> list[Event]:
             ]
         case RunCheck(check=check, tree=tree, repeat=repeat):
             return [CheckFinished(CheckResult(check, tree, "broken", output=reason), repeat)]
-        case Settle():
-            return []
+        case _:
+            assert_never(step)

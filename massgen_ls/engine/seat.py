@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import assert_never
 
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.errors import MassgenError
@@ -48,6 +49,8 @@ class Seat:
     attempt: int
     emit: Emit
     say: Callable[[Delta], None]
+    wrap_up: float = WRAP_UP
+    grace: float = _GRACE
 
     @property
     def id(self) -> SeatId:
@@ -88,9 +91,21 @@ class Seat:
         except asyncio.CancelledError as cancel:
             ended, cancelled = Ended("cancelled", "cancelled"), cancel
         seconds = self.world.clock.monotonic() - started
-        # Bounded, because a cancelled run must end even where the disk hangs.
-        async with asyncio.timeout(WRAP_UP if cancelled else None):
-            await self._wrap_up(lease, ended, seconds)
+        async with asyncio.TaskGroup() as group:
+            # A task of its own: a cancel that comes only now does not cut it off.
+            recording = group.create_task(self._recorded(lease, ended, seconds))
+            if cancelled is None:
+                try:
+                    await asyncio.wait([recording])
+                except asyncio.CancelledError as cancel:
+                    cancelled = cancel
+            # Bounded, because a cancelled run must end even where the disk hangs.
+            await asyncio.wait([recording], timeout=self.wrap_up)
+            recording.cancel()
+        if recording.cancelled():
+            raise MassgenError(f"what it left could not be recorded within {self.wrap_up:g} s")
+        if error := recording.result():
+            raise error
         if cancelled:
             raise cancelled
 
@@ -108,7 +123,7 @@ class Seat:
         )
         news = driver.attempt(self.agent, brief(self.agent, self.spec.task, self.attempt), place)
         try:
-            async with asyncio.timeout(limit + _GRACE):
+            async with asyncio.timeout(limit + self.grace):
                 async with aclosing(news) as stream:
                     async for item in stream:
                         if isinstance(item, Ended):
@@ -124,6 +139,16 @@ class Seat:
                 self.say(Delta(self.run, self.id, stream, text))
             case Acted(action=action, target=target):
                 await self.emit(AgentActed(self.id, action, target))
+            case _:
+                assert_never(item)
+
+    async def _recorded(self, lease: Lease, ended: Ended, seconds: float) -> Exception | None:
+        """Wraps up; what goes wrong is a value, to be raised in the task that asked."""
+        try:
+            await self._wrap_up(lease, ended, seconds)
+        except Exception as error:  # noqa: BLE001 - handed over whole
+            return error
+        return None
 
     async def _wrap_up(self, lease: Lease, ended: Ended, seconds: float) -> None:
         await self.emit(

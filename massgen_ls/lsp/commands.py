@@ -111,13 +111,10 @@ class Verbs:
         """The newest runs, of the open folders or of the one that is named."""
         params = protocol.read_list(payload)
         engine = (await self.server.services()).engine
-        folder = None
-        if params.folder is not None:
-            folder = _folder(params.folder)
-        elif len(self.server.folders) == 1:
-            folder = self.server.folders[0]
-        records = await engine.runs(folder, params.limit)
-        return {"runs": [cast("Json", record_json(record)) for record in records]}
+        folders = [_folder(params.folder)] if params.folder else [*self.server.folders]
+        found = {r.run: r for folder in folders for r in await engine.runs(folder, params.limit)}
+        newest = sorted(found.values(), key=lambda r: (r.started, r.run), reverse=True)
+        return {"runs": [cast("Json", record_json(r)) for r in newest[: params.limit]]}
 
     async def read(self, payload: object) -> Json:
         """The whole run with its diffs, or the text of one file of it."""
@@ -125,10 +122,14 @@ class Verbs:
         engine = (await self.server.services()).engine
         run = await engine.resolve(params.run)
         candidate = CandidateId(params.candidate) if params.candidate else None
+        state = await engine.state(run)
         if params.path is not None:
+            if candidate == BASE:
+                candidate = None
+            elif candidate is None and state.verdict is not None:
+                candidate = state.verdict.winner
             content = await engine.file(run, candidate, params.path)
             return {"text": text_of(content), "size": len(content)}
-        state = await engine.state(run)
         report = {**run_json(run, state), **settled(run, state)}
         kept: list[Json] = []
         for each in cast("list[dict[str, Json]]", report["candidates"]):

@@ -112,6 +112,19 @@ class LspLiveFiles:
         """Why the plan does not fit any more; empty when it does."""
         needed = [_needs(op) for op in operations if not isinstance(op, CreateFile)]
         renamed = {op.path for op in operations if isinstance(op, RenameFile)}
+        leaving = {
+            op.old_path if isinstance(op, RenameFile) else op.path
+            for op in operations
+            if isinstance(op, RenameFile | DeleteFile)
+        }
+        arriving = [
+            op.path
+            for op in operations
+            if isinstance(op, CreateFile | RenameFile) and op.path not in leaving
+        ]
+        # Some editors empty a file that a creation meets, so none may be there by now.
+        for path in await self.read(root, arriving):
+            return f"{path} exists meanwhile"
         live = await self.read(root, [path for path in needed if path not in renamed])
         for operation in operations:
             path = _needs(operation)

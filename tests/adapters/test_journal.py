@@ -142,6 +142,18 @@ async def test_a_process_that_cleared_its_environment_is_known_by_id_and_start(
     assert await gone(sleeper.pid)
 
 
+def test_what_could_not_be_ended_in_time_stays_on_the_record(
+    tmp_path: Path, dead: int, sleeper: Row
+) -> None:
+    _abandoned(tmp_path, dead, Pedigree("tok.0", sleeper.pid, sleeper.start))
+    before = sorted(tmp_path.iterdir())
+    assert reap_dead_owners(tmp_path, deadline=0).owners == 0
+    assert sorted(tmp_path.iterdir()) == before
+    reaped = reap_dead_owners(tmp_path)
+    assert (reaped.owners, reaped.processes) == (1, 1), "the next start goes on"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_processes_of_a_living_owner_are_left_alone(tmp_path: Path, sleeper: Row) -> None:
     journal = Journal(tmp_path)
     journal.opened(Pedigree(f"{journal.token}.a.1", sleeper.pid, sleeper.start), "sleep")

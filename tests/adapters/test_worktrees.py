@@ -9,11 +9,14 @@ import subprocess
 import sys
 import textwrap
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from massgen_ls.adapters.git import locks
 from massgen_ls.adapters.git.includes import bring
+from massgen_ls.adapters.git.locks import try_lock
 from massgen_ls.adapters.git.rooms import GitRooms
 from massgen_ls.core.errors import StorageError, WorkspaceError
 from massgen_ls.core.task import CandidateId, RunId, WorktreeRules
@@ -545,6 +548,71 @@ async def test_pruning_keeps_the_runs_that_it_is_told(repo: UserRepo, rooms: Roo
     assert config == b"true"
     async with rooms.worktrees.lease(second, kept, PLAIN) as lease:
         assert Path(lease.path, "a.py").read_text() == "kept\n"
+
+
+async def test_a_start_clears_away_what_a_dead_process_left(repo: UserRepo, tmp_path: Path):
+    cache = tmp_path / "cache"
+    async with GitRooms(PlainProcesses(), cache, environ(repo.home), 2) as made:
+        taken = await Rooms(made, PlainProcesses(), cache).take(repo.top)
+        await made.worktrees.warm(taken, 1)
+    top = Path(taken.shadow).parent
+    token = top / "trees/0/home/token"
+    token.write_text("secret")
+    (top / "trees/1").mkdir()
+    (top / "desks/999999-1-abc").mkdir()
+    (top / "locks/desk-999999-1-abc").touch()
+    (top / "locks/desk-999999-2-abc").touch()
+    ready = (top / "trees/0/ours/state.json").read_bytes()
+    async with GitRooms(PlainProcesses(), cache, environ(repo.home), 2):
+        assert not token.exists(), "nobody finds it, however short the life of this process is"
+        async with asyncio.timeout(20):
+            while (top / "trees/1").exists() or os.listdir(cache / "trash"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert os.listdir(top / "desks") == []
+        assert sorted(os.listdir(top / "locks")) == ["tree-0", "tree-1"]
+        assert (top / "trees/0/ours/state.json").read_bytes() == ready, "and it is still warm"
+
+
+async def test_old_runs_are_forgotten_and_only_they(repo: UserRepo, rooms: Rooms):
+    taken = await rooms.take(repo.top, run=RunId("by-hand"))
+    now = datetime(2026, 11, 21, tzinfo=UTC)
+    young = [f"{now - timedelta(hours=n):%Y%m%d-%H%M%S}-aaaa" for n in range(205)]
+    old = [f"{now - timedelta(days=n):%Y%m%d-%H%M%S}-aaaa" for n in (31, 400)]
+    for run in (*young, *old):
+        path = Path(taken.shadow, "refs/runs", run, "base")
+        path.parent.mkdir()
+        path.write_text(taken.commit + "\n")
+    await rooms.worktrees.retire(now.timestamp())
+    refs = rooms.shadow_git(taken, "for-each-ref", "--format=%(refname)").decode().split()
+    assert sorted(refs) == sorted(f"refs/runs/{run}/base" for run in (*young[:200], "by-hand"))
+    assert rooms.files(taken), "no object goes"
+    for run in young[:200]:
+        Path(taken.shadow, "refs/runs", run, "base").unlink()
+    rooms.shadow_git(taken, "update-ref", f"refs/runs/{old[0]}/base", taken.commit)
+    await rooms.worktrees.retire(now.timestamp())
+    refs = rooms.shadow_git(taken, "for-each-ref", "--format=%(refname)").decode().split()
+    assert refs == ["refs/runs/by-hand/base"], "age alone is enough"
+
+
+def test_a_lock_whose_file_was_deleted_meanwhile_is_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    path = str(tmp_path / "lock")
+    first = try_lock(path)
+    assert first is not None
+    take = locks._take  # pyright: ignore[reportPrivateUsage] - the moment between two steps
+
+    def late(handle: int) -> bool:
+        monkeypatch.undo()
+        first.remove()  # after it was opened, before it is locked
+        return take(handle)
+
+    monkeypatch.setattr(locks, "_take", late)
+    second = try_lock(path)
+    assert second is not None
+    assert try_lock(path) is None, "both would believe that they alone have it"
+    second.release()
+    assert os.path.exists(path)
 
 
 async def test_a_snapshot_of_somewhere_else_is_refused(repo: UserRepo, rooms: Rooms):

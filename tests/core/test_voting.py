@@ -13,7 +13,8 @@ def card(
     *members: str, fixed: int = 0, broke: tuple[str, ...] = (), size: int = 5, note: str = ""
 ) -> Scorecard:
     mended = tuple(f"f{n}" for n in range(fixed))
-    evidence = Evidence("k", "failed" if broke else "passed", broke, mended, (), note)
+    outcome = "failed" if broke else "passed"
+    evidence = Evidence("k", outcome, broke, mended, (), note, measured=not note)
     return Scorecard(
         Cluster(f"tree of {members[0]}", tuple(map(CandidateId, members))), (evidence,), size
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import sys
 
 import pytest
 
-from tests.e2e.world import World, until
+from tests.e2e.world import DEADLINE, World, until
 
 pytestmark = pytest.mark.e2e
 
@@ -354,6 +355,26 @@ STEPS = [
     "candidate_captured",
     "check_finished",
 ]
+
+
+async def test_kill_9_leaves_nothing_in_the_homes_of_agents(world: World) -> None:
+    world.init()
+    before = world.fingerprint()
+    program = """
+import os, time
+open(os.path.join(os.environ['HOME'], 'token'), 'w').write('secret')
+time.sleep(600)
+"""
+    team = world.configure([world.agent("slow", program)])
+    async with world.started("run", "x", "--json", "--config", str(team)) as process:
+        await until(process, "attempt_started")
+        async with asyncio.timeout(DEADLINE):
+            while not [*world.cache.glob("shadows/*/trees/*/home/token")]:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        await process.communicate()
+    assert any("token" in path for path in world.held())
+    await world.check_clean(before)
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -255,7 +255,7 @@ class World:
         assert self.fingerprint() == before
 
     def held(self) -> list[str]:
-        """Lock files of ours that some process holds, and homes with something in them."""
+        """Locks of ours that a process holds, what is in homes, processes on the record."""
         import fcntl
 
         found: list[str] = []
@@ -265,6 +265,8 @@ class World:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 except BlockingIOError:
                     found.append(str(lock))
+        for home in self.cache.glob("shadows/*/trees/*/home"):
+            found += [str(path) for path in home.iterdir()]
         journal = self.state / "processes"
         if journal.is_dir():
             found += [str(f) for f in journal.iterdir() if f.name.startswith("process-")]

@@ -70,6 +70,7 @@ class Bench:
         scripts: Mapping[str, Script] | None = None,
         judge: Judge = no_failures,
         owner: str = "me",
+        change: Callable[[World], World] = lambda world: world,
     ) -> AsyncIterator[Supervisor]:
         self.driver = ScriptedDriver(scripts or {})
         self.checker = ScriptedChecker(judge)
@@ -78,20 +79,22 @@ class Bench:
             SqliteStore(self.user.state / "runs", clock) as store,
             GitRooms(HostProcesses(), self.user.cache, self.user.env, 2) as git,
             Supervisor(
-                World(
-                    clock=clock,
-                    ids=CountingIds(),
-                    store=store,
-                    snapshots=git.snapshots,
-                    worktrees=git.worktrees,
-                    objects=git.objects,
-                    drivers={"scripted": self.driver},
-                    checker=self.checker,
-                    differ=differ,
-                    refiner=refiner,
-                    owner=owner,
-                    alive=lambda who: who not in self.dead,
-                    cores=2,
+                change(
+                    World(
+                        clock=clock,
+                        ids=CountingIds(),
+                        store=store,
+                        snapshots=git.snapshots,
+                        worktrees=git.worktrees,
+                        objects=git.objects,
+                        drivers={"scripted": self.driver},
+                        checker=self.checker,
+                        differ=differ,
+                        refiner=refiner,
+                        owner=owner,
+                        alive=lambda who: who not in self.dead,
+                        cores=2,
+                    )
                 )
             ) as supervisor,
         ):

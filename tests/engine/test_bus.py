@@ -71,3 +71,13 @@ async def test_nobody_hears_after_leaving() -> None:
         pass
     bus.hear(fact(1))
     assert await drain(reader) == []
+
+
+async def test_closing_ends_every_reader_after_what_is_queued() -> None:
+    bus = Bus()
+    with bus.subscribe() as one, bus.subscribe(RUN) as other:
+        bus.hear(fact(1))
+        bus.close()
+        async with asyncio.timeout(5):
+            assert [item async for item in one] == [fact(1)]
+            assert [item async for item in other] == [fact(1)]

@@ -180,6 +180,16 @@ async def test_a_plan_is_named_in_one_line_by_what_the_agent_says() -> None:
     assert files.asked == []
 
 
+async def test_files_that_go_or_are_of_another_repository() -> None:
+    gone = FileChange("delete", G, None, BASE.hex(), None, "file", None, 0, 3)
+    module = FileChange("modify", F, None, "c1", "c2", "submodule", "submodule")
+    files = Files({F: b"", G: BASE})
+    done = await deliver(WORLD, SNAPSHOT, candidate(gone, module), files)
+    assert (done.applied, done.paths) == (True, (G,))
+    assert [(c.path, c.reason) for c in done.conflicts] == [(F, "unsupported")]
+    assert files.files == {F: b""}
+
+
 async def test_a_folder_that_the_user_made_a_link_is_in_the_way(tmp_path: Path) -> None:
     top = str(tmp_path)
     snapshot = Snapshot(top, "", "/cache/shadow", "c0", "t0", None)

@@ -229,7 +229,8 @@ async def test_candidates_are_readable(tmp_path: Path) -> None:
         assert whole["candidates"][0]["files"][0]["path"] == "a.py"
         one = {**run, "candidateId": "one.1", "path": "dir/a b.py"}
         assert (await client.request("massgen/read", one))["text"] == "héllo\n"
-        assert (await client.request("massgen/read", {**run, "path": "blob"}))["text"] is None
+        base = {**run, "candidateId": "base", "path": "blob"}
+        assert (await client.request("massgen/read", base))["text"] is None
         for uri in ("massgen:/run-1/one.1/dir/a%20b.py", "massgen:///run-1/one.1/dir/a%20b.py"):
             content = await client.request("workspace/textDocumentContent", {"uri": uri})
             assert content["text"] == "héllo\n"

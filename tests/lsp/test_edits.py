@@ -194,6 +194,23 @@ async def test_a_file_is_never_replaced_under_unsaved_changes(tmp_path: Path) ->
         assert (tmp_path / "gone.py").exists()
 
 
+@pytest.mark.parametrize("operation", [PLAN[1], PLAN[0]], ids=["created", "renamed"])
+async def test_nothing_is_put_where_a_file_appeared_meanwhile(
+    tmp_path: Path, operation: Operation
+) -> None:
+    (tmp_path / "old.py").write_bytes(b"old\n")
+    (tmp_path / operation.path).write_bytes(b"the user's\n")
+    async with talking(tmp_path, VSCODE) as editor:
+        editor.engine.go.set()
+        run = await editor.request("massgen/run", {"prompt": "x"})
+        await editor.request("massgen/wait", run)
+        editor.engine.plans.extend([EditPlan(CandidateId("one.1"), "x", (operation,))] * 3)
+        result = await editor.request("massgen/apply", run)
+        assert result["applied"] is False
+        assert "exists meanwhile" in result["reason"]
+        assert editor.all("workspace/applyEdit") == []
+
+
 async def test_an_edit_is_not_sent_for_a_version_that_is_gone(tmp_path: Path) -> None:
     async with talking(tmp_path, VSCODE) as editor:
         editor.engine.go.set()

@@ -80,6 +80,11 @@ async def capture(
         )
         staged = await stage(git, view, rules)
         await _enter_nested(git, place, view, rules, staged)
+        staged.notes.extend(
+            f"{path}: what was changed inside of a submodule is not captured"
+            for path in recipe.gitlinks
+            if _holds_something(os.path.join(place.tree, path))
+        )
         tree = (await git.run(view, "write-tree", "--missing-ok")).decode().strip()
         if tree == snapshot.tree:
             return Captured(tree, snapshot.commit, ChangeSet(), tuple(staged.notes))
@@ -89,6 +94,14 @@ async def capture(
     finally:
         with contextlib.suppress(OSError):
             os.unlink(index)
+
+
+def _holds_something(folder: str) -> bool:
+    """A submodule's folder is empty in a worktree, until somebody writes there."""
+    try:
+        return bool(os.listdir(folder))
+    except OSError:
+        return False
 
 
 async def _record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Generator
@@ -28,10 +29,11 @@ else:
 
 
 class HeldLock:
-    """A lock file that this process holds. The file itself stays: only the hold matters."""
+    """A lock file that this process holds. Letting go leaves the file: only the hold matters."""
 
-    def __init__(self, handle: int) -> None:
+    def __init__(self, handle: int, path: str) -> None:
         self._handle: int | None = handle
+        self._path = path
 
     def release(self) -> None:
         """Lets go. Letting go twice is fine."""
@@ -39,23 +41,49 @@ class HeldLock:
             os.close(self._handle)
             self._handle = None
 
+    def remove(self) -> None:
+        """Deletes the file, for what it locked is gone for good, and lets go."""
+        if self._handle is not None:
+            # While it is held: `try_lock` of somebody who waits for it sees that it is gone.
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+            self.release()
+
 
 def try_lock(path: str) -> HeldLock | None:
-    """Takes a lock without waiting; None when somebody alive holds it.
+    """Takes a lock without waiting, and makes its file; None when somebody alive holds it.
 
     The handle is not inherited, so an agent that outlives its lease does not hold it either.
     """
-    # A lock file is never deleted while its folder lives, so a path is always the same lock.
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
-    if _take(handle):
-        return HeldLock(handle)
-    os.close(handle)
-    return None
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        try:
+            if not _take(handle):
+                os.close(handle)
+                return None
+            # Whoever had it may have deleted the file between our two steps: then it is a lock
+            # that nobody else can find, and no lock.
+            if _is_at(handle, path):
+                return HeldLock(handle, path)
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _is_at(handle: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), os.lstat(path))
+    except FileNotFoundError:
+        return False
 
 
 @contextmanager
 def holding(path: str) -> Generator[bool]:
-    """Holds a lock for a moment; yields whether it was to be had."""
+    """Holds a lock for a moment, if it exists; yields whether nobody else holds it."""
+    if not os.path.lexists(path):
+        yield True
+        return
     lock = try_lock(path)
     try:
         yield lock is not None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +18,12 @@ from massgen_ls.adapters.git.snapshots import GitSnapshots
 from massgen_ls.adapters.git.staging import HUGE
 from massgen_ls.adapters.git.trash import Trash
 from massgen_ls.adapters.git.worktrees import GitWorktrees
+from massgen_ls.core.errors import MassgenError
 from massgen_ls.ports import Processes
+
+_log = logging.getLogger(__name__)
+
+_DAY = 24 * 3600.0
 
 
 class GitRooms:
@@ -54,10 +61,12 @@ class GitRooms:
         )
         self.objects = GitObjects(git, shadows)
         self._group = asyncio.TaskGroup()
-        self._work: asyncio.Task[None] | None = None
+        self._work: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> GitRooms:
-        """Makes the cache folder and starts the background deletion.
+        """Makes the cache folder and starts to tidy up after dead processes in the background.
+
+        The HOMEs of their agents are out of the way when this returns.
 
         Raises:
             StorageError: The cache folder cannot be written.
@@ -65,11 +74,35 @@ class GitRooms:
         try:
             for name in ("empty", "trash", "shadows"):
                 os.makedirs(os.path.join(self._cache, name), mode=0o700, exist_ok=True)
+            self.worktrees.leave_homes()
         except OSError as error:
             raise storage_error(error, self._cache) from error
         await self._group.__aenter__()
-        self._work = self._group.create_task(self._trash.work())
+        self._work = [
+            self._group.create_task(self._trash.work(), name="empty the trash"),
+            self._group.create_task(self._tidy(), name="tidy up"),
+        ]
         return self
+
+    async def _tidy(self) -> None:
+        try:
+            await self.worktrees.clear_away()
+            await self._retire(time.time())
+        except (MassgenError, OSError) as error:
+            _log.info("not everything was tidied up: %s", error)
+        except Exception:  # noqa: BLE001 - work goes on in a cache folder that is not tidy
+            _log.exception("tidying up")
+
+    async def _retire(self, now: float) -> None:
+        stamp = os.path.join(self._cache, "retired")
+        try:
+            if abs(now - os.stat(stamp).st_mtime) < _DAY:
+                return
+        except FileNotFoundError:
+            pass
+        await self.worktrees.retire(now)
+        with open(stamp, "wb"):
+            os.utime(stamp)
 
     async def __aexit__(
         self,
@@ -78,6 +111,6 @@ class GitRooms:
         trace: TracebackType | None,
     ) -> None:
         """Stops the background deletion; what is left in the trash waits for the next start."""
-        if self._work is not None:
-            self._work.cancel()
+        for task in self._work:
+            task.cancel()
         await self._group.__aexit__(None, None, None)

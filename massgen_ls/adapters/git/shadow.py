@@ -4,6 +4,7 @@ Layout below the cache folder; nothing else in it is ever deleted::
 
     empty/                     the hooks folder of every git command of ours
     trash/                     what is being deleted
+    retired                    empty; when old runs were last forgotten
     shadows/<key>/
         origin                 which repository of the user this is; marks the folder as ours
         shadow.git/            bare; objects/info/alternates leads to the user's objects
@@ -22,7 +23,6 @@ into the cache folder on purpose, as it could into any folder of the user's.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import itertools
 import json
@@ -122,11 +122,13 @@ class Shadow:
     @asynccontextmanager
     async def desk(self, work_tree: str, settings: Mapping[str, str]) -> AsyncGenerator[View]:
         """A private GIT_DIR (HEAD, index) on top of the shadow, for one operation."""
-        name = fresh_name()
-        path = self.folder("desks", name)
-        lock_path = self.folder("locks", f"desk-{name}")
+        path = self.folder("desks")
         try:
-            lock = try_lock(lock_path)
+            name = fresh_name()
+            # A reaper may be looking at the file that we just made.
+            while (lock := try_lock(self.folder("locks", f"desk-{name}"))) is None:
+                name = fresh_name()
+            path = self.folder("desks", name)
             os.mkdir(path)
             write_private_head(path, self.git_dir)
         except OSError as error:
@@ -135,10 +137,7 @@ class Shadow:
             yield View(path, self.git_dir, work_tree, settings=settings)
         finally:
             shutil.rmtree(path, ignore_errors=True)
-            with contextlib.suppress(OSError):
-                os.unlink(lock_path)
-            if lock is not None:
-                lock.release()
+            lock.remove()
 
 
 def write_private_head(path: str, common: str) -> None:

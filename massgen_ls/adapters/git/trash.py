@@ -23,6 +23,7 @@ class Trash:
         self._processes = processes
         self._environ = {"PATH": environ.get("PATH", os.defpath), "LC_ALL": "C"}
         self._filled = asyncio.Event()
+        self._filled.set()  # there may be something that an earlier process did not get to
 
     def throw(self, path: str) -> None:
         """Takes a file or folder away: one rename. Nothing there: nothing happens.

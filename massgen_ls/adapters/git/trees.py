@@ -133,6 +133,16 @@ class Place:
         write_private_head(self.ours, self.shadow.git_dir)
         return State(mode=stat.S_IMODE(os.lstat(self.tree).st_mode), checkout=word(recipe))
 
+    def lived_in(self) -> bool:
+        """Whether there is anything in the private HOME."""
+        try:
+            with os.scandir(self.home) as entries:
+                return next(entries, None) is not None
+        except (FileNotFoundError, NotADirectoryError):
+            return os.path.lexists(self.home)
+        except PermissionError:
+            return True  # nobody of ours made it unreadable
+
     def new_home(self) -> None:
         """Empties the private HOME."""
         self.trash.throw(self.home)

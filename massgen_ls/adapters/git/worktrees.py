@@ -9,6 +9,7 @@ alone. Snapshots, objects and what a lease promises stay as they are.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import os
 from collections.abc import AsyncGenerator, Sequence
@@ -18,9 +19,9 @@ from dataclasses import dataclass, field, replace
 from massgen_ls.adapters.git.blobs import read_blobs
 from massgen_ls.adapters.git.capture import capture
 from massgen_ls.adapters.git.differences import differences
-from massgen_ls.adapters.git.locks import HeldLock, holding, try_lock
+from massgen_ls.adapters.git.locks import HeldLock, try_lock
 from massgen_ls.adapters.git.plumbing import Git, storage_error
-from massgen_ls.adapters.git.reaping import prune_shadow
+from massgen_ls.adapters.git.reaping import prune_shadow, retire_runs
 from massgen_ls.adapters.git.setups import Setups, Wanted
 from massgen_ls.adapters.git.shadow import Recipe, Shadow, Shadows
 from massgen_ls.adapters.git.staging import HUGE
@@ -289,38 +290,65 @@ class GitWorktrees:
         for path, content in zip(exact, contents, strict=True):
             _overwrite(os.path.join(place.tree, path), content)
 
+    def leave_homes(self) -> None:
+        """Takes the HOMEs of dead leases out of the way: a rename for each. Blocks shortly.
+
+        Whoever starts does this first. Live leases, of any process, are not touched.
+        """
+        for shadow in self.shadows.all():
+            for name in _numbered(shadow):
+                place = Place(shadow, name, self.trash)
+                with contextlib.suppress(OSError):  # one that resists must not keep us from work
+                    if place.lived_in() and (lock := try_lock(place.lock_path)) is not None:
+                        try:
+                            if place.lived_in():
+                                place.new_home()
+                        finally:
+                            lock.release()
+
     async def reap(self) -> None:
         """Clears away what dead processes left. Live leases, of any process, are not touched.
 
         Places whose holder is dead lose their HOME and wait for reuse; broken and surplus ones,
         half-made shadows, old desks and everything in the trash are deleted.
         """
+        await self.clear_away()
+        await self.trash.empty()
+
+    async def clear_away(self) -> None:
+        """What `reap` does, but for the deletion: everything is in the trash afterwards."""
+        self.leave_homes()
         for shadow in self.shadows.all():
             try:
                 self._reap(shadow)
             except OSError as error:
                 raise storage_error(error, shadow.top) from error
+            await asyncio.sleep(0)  # whoever wants to work now comes first
         self.shadows.drop_half_made(self.trash.throw)
-        await self.trash.empty()
 
     def _reap(self, shadow: Shadow) -> None:
-        names = [n for n in _listed(shadow.folder("trees")) if n.isdigit()]
-        for rank, name in enumerate(sorted(names, key=int)):
+        for rank, name in enumerate(_numbered(shadow)):
             place = Place(shadow, name, self.trash)
-            with holding(place.lock_path) as free:
-                if not free:
-                    continue
+            if rank < _IDLE and place.usable():
+                continue
+            lock = try_lock(place.lock_path)
+            if lock is None:
+                continue
+            try:
                 if rank >= _IDLE or not place.usable():
                     place.clear()
-                elif not place.state().clean:
-                    place.new_home()
-                    self.trash.throw(os.path.join(place.tree, ".git"))
-        for name in _listed(shadow.folder("desks")):
-            path = shadow.folder("locks", f"desk-{name}")
-            with holding(path) as free:
-                if free:
+            finally:
+                lock.release()
+        desks = set(_listed(shadow.folder("desks")))
+        locks = _listed(shadow.folder("locks"))
+        desks.update(n.removeprefix("desk-") for n in locks if n.startswith("desk-"))
+        for name in desks:
+            lock = try_lock(shadow.folder("locks", f"desk-{name}"))
+            if lock is not None:
+                try:
                     self.trash.throw(shadow.folder("desks", name))
-                    os.unlink(path)
+                finally:
+                    lock.remove()
 
     async def prune(self, keep_runs: Sequence[RunId]) -> None:
         """Forgets the candidates of all runs but some, and what only they needed.
@@ -329,6 +357,15 @@ class GitWorktrees:
         """
         for shadow in self.shadows.all():
             await prune_shadow(self.git, shadow, self.trash, frozenset(keep_runs))
+
+    async def retire(self, now: float) -> None:
+        """Forgets the candidates of runs long ago; ``now`` in seconds since the epoch."""
+        for shadow in self.shadows.all():
+            await retire_runs(self.git, shadow, now)
+
+
+def _numbered(shadow: Shadow) -> list[str]:
+    return sorted((n for n in _listed(shadow.folder("trees")) if n.isdigit()), key=int)
 
 
 def _listed(folder: str) -> list[str]:

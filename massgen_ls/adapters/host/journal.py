@@ -20,6 +20,7 @@ from typing import cast
 import psutil
 
 from massgen_ls.adapters.host.survivors import (
+    DEADLINE,
     Pedigree,
     Row,
     descendants,
@@ -83,6 +84,7 @@ class Reaped:
     """What was found of dead owners."""
 
     owners: int
+    """Those of which nothing is left now."""
     processes: int
 
 
@@ -102,7 +104,9 @@ class Journal:
         """What the markers of this process's children begin with."""
         self.owner = owner_of(os.getpid())
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # The mode is for the last folder of a path alone, and both are ours.
+            folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.mkdir(exist_ok=True, mode=0o700)
             self._write(f"{_OWNER}{self.token}", {"owner": self.owner})
         except OSError as error:
             raise _unwritable(folder, error) from error
@@ -146,8 +150,10 @@ class Journal:
         os.replace(partial, target)
 
 
-def reap_dead_owners(folder: Path) -> Reaped:
+def reap_dead_owners(folder: Path, deadline: float = DEADLINE) -> Reaped:
     """Ends every process whose owner is dead, and forgets it. Blocks: for a thread.
+
+    Gives up after ``deadline`` seconds; then the records stay, for the next start to go on.
 
     A process is ended when it carries a marker of that owner, or has both the id and the start time
     that were recorded, or descends from such a one. Ourselves and what we come from are spared, for
@@ -197,7 +203,9 @@ def reap_dead_owners(folder: Path) -> Reaped:
         found |= {pid for pid in descendants(rows, found) if not rows[pid].zombie}
         return [rows[pid] for pid in found - spared], unsure
 
-    ended = hunt(orphans)
+    ended = hunt(orphans, deadline)
+    if orphans()[0]:
+        return Reaped(0, ended)
     for path in (*records, *dead.values()):
         with contextlib.suppress(OSError):
             path.unlink()

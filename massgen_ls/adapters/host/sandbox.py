@@ -1,7 +1,7 @@
 """The sandbox around an agent or a check: what it may write, and what it does not see.
 
-bubblewrap where it works, else util-linux's ``unshare`` with a short script, else nothing. The file
-system is read-only but for what a `Fence` names, /tmp is fresh, credentials in the user's home and
+bubblewrap where it works, else nothing: then `Fence.required` refuses to start. The file system is
+read-only but for what a `Fence` names, /tmp is fresh, credentials in the user's home and
 sockets that lead outside appear empty, and a PID namespace takes every descendant along when the
 program ends or when we die. The network is left alone: agents talk to their models.
 """
@@ -36,7 +36,7 @@ _DOORS = ("/run/docker.sock", "/run/podman", "/run/containerd", "/run/user/{uid}
 _PRIVATE_TEMPS = (".", "ssh-", "tmux-", "systemd-private-", "gpg-", "keyring-", "dbus-", "snap")
 _TEMP_LIMIT = 256
 
-Kind = Literal["bubblewrap", "unshare", "none"]
+Kind = Literal["bubblewrap", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +81,14 @@ class Sandbox:
         if sys.platform != "linux":
             return cls("none", "", home, "sandboxes are known on Linux only")
         why = "bubblewrap (bwrap) is not installed"
-        kinds: tuple[tuple[Kind, str], ...] = (("bubblewrap", "bwrap"),)
-        for kind, name in kinds:
-            program = shutil.which(name, path=path)
-            if program is None:
-                continue
-            sandbox = cls(kind, os.path.realpath(program), home)
+        program = shutil.which("bwrap", path=path)
+        if program is not None:
+            sandbox = cls("bubblewrap", os.path.realpath(program), home)
             true = shutil.which("true", path=path) or "/bin/true"
             said = _try(sandbox.wrap(Fence(()), ("true",), "/", true))
             if not said:
                 return sandbox
-            why = f"{name} is there and fails: {said}"
+            why = f"bwrap is there and fails: {said}"
         return cls("none", "", home, why)
 
     def wrap(self, fence: Fence, argv: Sequence[str], cwd: str, program: str) -> tuple[str, ...]:

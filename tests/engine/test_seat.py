@@ -1,0 +1,276 @@
+"""One attempt: whatever the driver, the disk or a cancel do, its end is told and its work kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from massgen_ls.core.candidate import Candidate, Snapshot
+from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
+from massgen_ls.core.errors import GitError, StorageError
+from massgen_ls.core.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CandidateCaptured,
+    Event,
+    NothingCaptured,
+    Notice,
+)
+from massgen_ls.core.task import (
+    AgentId,
+    AgentSpec,
+    CandidateId,
+    Diagnostic,
+    LineRange,
+    Rules,
+    RunId,
+    RunSpec,
+    Scope,
+    SeatId,
+    Task,
+)
+from massgen_ls.engine.brief import brief
+from massgen_ls.engine.seat import Seat
+from massgen_ls.engine.world import World
+from massgen_ls.ports import AgentNews, Brief, Captured, Ended, Fence, Lease, Place
+from massgen_ls.testing.agents import Script, ScriptedDriver, ends
+
+A = SeatId("a")
+SNAPSHOT = Snapshot("/repo", "", "/shadow", "c0", "base", "h0")
+CHANGES = ChangeSet.of([FileChange("add", RelPath("f"), added=1, removed=0)])
+LEFT = Captured("t1", "c1", CHANGES)
+
+
+async def at_once() -> None:
+    pass
+
+
+@dataclass
+class Desk:
+    """`ports.Worktrees` and `ports.Lease` without a disk: what is left there is given."""
+
+    left: Captured = LEFT
+    before_capture: Callable[[], Awaitable[None]] = at_once
+    missing: str = ""
+    path: str = "/w"
+    folder: str = "/w/sub"
+    home: str = "/home"
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def lease(self, *_: object) -> AsyncIterator[Lease]:
+        if self.missing:
+            raise StorageError(self.missing)
+        yield self
+
+    async def capture(self, candidate: CandidateId, message: str) -> Captured:
+        self.asked.append((candidate, message))
+        await self.before_capture()
+        return self.left
+
+
+def seat(desk: Desk, script: Script, events: list[Event], **rules: object) -> Seat:
+    async def emit(*news: Event) -> None:
+        events.extend(news)
+
+    driver = ScriptedDriver({"a": script})
+    clock = SimpleNamespace(monotonic=lambda: 1.0)
+    world = SimpleNamespace(
+        worktrees=desk, drivers={"scripted": driver, "other": driver}, clock=clock
+    )
+    agent = AgentSpec(AgentId("a"), "scripted")
+    spec = RunSpec(Task("do it"), (agent,), rules=Rules(**rules))  # type: ignore[arg-type]
+    return Seat(cast(World, world), RunId("r"), spec, agent, SNAPSHOT, 1, emit, lambda noise: None)
+
+
+KEPT = Candidate(CandidateId("a.1"), A, "base", "t1", "c1", CHANGES)
+STARTED = AttemptStarted(A, 1, "/w")
+
+
+async def test_what_an_agent_left_is_a_candidate_and_what_was_left_out_is_told() -> None:
+    events: list[Event] = []
+    desk = Desk(Captured("t1", "c1", CHANGES, ("a link leads outside", "too large")))
+    await seat(desk, ends(Ended("done", exit_code=0, summary="did it")), events).work()
+    assert events == [
+        STARTED,
+        AttemptEnded(A, 1, "done", "", 0),
+        Notice("warning", "a link leads outside", A),
+        Notice("warning", "too large", A),
+        CandidateCaptured(replace(KEPT, summary="did it")),
+    ]
+    assert desk.asked == [("a.1", "a.1: do it")]
+
+
+async def test_an_agent_of_an_unknown_type_is_told_with_the_types_there_are() -> None:
+    events: list[Event] = []
+    at = seat(Desk(replace(LEFT, changes=ChangeSet())), ends(Ended("done")), events)
+    await replace(at, agent=replace(at.agent, type="magic")).work()
+    reason = "no driver for type 'magic'; there are: other, scripted"
+    assert events == [
+        STARTED,
+        AttemptEnded(A, 1, "missing", reason),
+        NothingCaptured(A, 1, "changed nothing"),
+    ]
+
+
+async def test_a_driver_that_does_not_keep_to_its_time_is_cut_off_and_its_work_kept() -> None:
+    async def hangs(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        await asyncio.Event().wait()
+        yield Ended("done")
+
+    events: list[Event] = []
+    at = replace(seat(Desk(), hangs, events, attempt_timeout=0.01), grace=0.01)
+    await at.work()
+    assert events == [
+        STARTED,
+        AttemptEnded(A, 1, "timed_out", "did not end within 0.01 s"),
+        CandidateCaptured(KEPT),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "allowed"),
+    [({}, 60.0), ({"timeout": 5}, 5.0), ({"timeout": 99.5}, 60.0), ({"timeout": None}, 60.0)],
+)
+async def test_an_agent_has_its_own_time_within_that_of_the_run(
+    settings: dict[str, float | None], allowed: float
+) -> None:
+    places: list[Place] = []
+
+    async def looks(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        places.append(place)
+        yield Ended("done")
+
+    at = seat(Desk(), looks, [], attempt_timeout=60.0)
+    await replace(at, agent=replace(at.agent, settings=settings)).work()
+    assert places == [Place("/w", "/w/sub", "/home", RunId("r"), allowed, Fence(("/w", "/home")))]
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "fence"),
+    [
+        ("off", None),
+        ("auto", Fence(("/w", "/home"))),
+        ("required", Fence(("/w", "/home"), required=True)),
+    ],
+)
+async def test_the_fence_is_as_the_rules_say(sandbox: str, fence: Fence | None) -> None:
+    fences: list[Fence | None] = []
+
+    async def looks(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        fences.append(place.fence)
+        yield Ended("done")
+
+    await seat(Desk(), looks, [], sandbox=sandbox).work()
+    assert fences == [fence]
+
+
+async def test_no_worktree_no_attempt() -> None:
+    events: list[Event] = []
+    await seat(Desk(missing="the disk is full"), ends(Ended("done")), events).work()
+    assert events == [
+        AttemptStarted(A, 1, ""),
+        AttemptEnded(A, 1, "failed", "the disk is full"),
+        NothingCaptured(A, 1, "the disk is full"),
+    ]
+
+
+async def test_what_cannot_be_captured_is_told() -> None:
+    async def fails() -> None:
+        raise GitError("the index is broken", "Look at the disk")
+
+    events: list[Event] = []
+    await seat(Desk(before_capture=fails), ends(Ended("done")), events).work()
+    reason = "cannot be captured: the index is broken. Look at the disk"
+    assert events[-1] == NothingCaptured(A, 1, reason)
+
+
+async def test_a_bug_in_a_capture_ends_the_attempt_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def bug() -> None:
+        raise ZeroDivisionError("a bug in a capture")
+
+    events: list[Event] = []
+    await seat(Desk(before_capture=bug), ends(Ended("done")), events).work()
+    assert events[-1] == NothingCaptured(
+        A, 1, "internal error: ZeroDivisionError: a bug in a capture"
+    )
+    assert "a bug in a capture" in caplog.text
+
+
+async def test_a_cancel_while_the_work_is_recorded_does_not_lose_it() -> None:
+    capturing, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> None:
+        capturing.set()
+        await go_on.wait()
+
+    events: list[Event] = []
+    at = seat(Desk(before_capture=slowly), ends(Ended("done")), events)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        working = group.create_task(at.work())
+        await capturing.wait()
+        working.cancel()
+        group.create_task(asyncio.to_thread(lambda: None)).add_done_callback(lambda _: go_on.set())
+    assert working.cancelled(), "and then the cancellation goes on"
+    assert events == [STARTED, AttemptEnded(A, 1, "done"), CandidateCaptured(KEPT)]
+
+
+async def test_a_cancelled_attempt_ends_even_where_the_disk_hangs() -> None:
+    capturing = asyncio.Event()
+
+    async def hangs() -> None:
+        capturing.set()
+        await asyncio.Event().wait()
+
+    events: list[Event] = []
+    at = replace(seat(Desk(before_capture=hangs), ends(Ended("done")), events), wrap_up=0.01)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        working = group.create_task(at.work())
+        await capturing.wait()
+        working.cancel()
+    reason = "what it left could not be recorded within 0.01 s"
+    assert events[-1] == NothingCaptured(A, 1, reason)
+
+
+# ── what an agent is told ───────────────────────────────────────────────────────────────────────
+
+F = RelPath("src/f.py")
+
+
+@pytest.mark.parametrize(
+    ("message", "scope", "prompt"),
+    [
+        ("", Scope(), "do it"),
+        ("\n You are kind. \n", Scope(), "You are kind.\n\ndo it"),
+        ("", Scope(F), "do it\n\nScope: src/f.py."),
+        ("Kind.", Scope(F, LineRange(3, 9)), "Kind.\n\ndo it\n\nScope: src/f.py, lines 3 to 9."),
+        (
+            "",
+            Scope(
+                F,
+                LineRange(7, 7),
+                (
+                    Diagnostic(F, 7, "unused import", "ruff", "F401"),
+                    Diagnostic(F, 8, "what is this?"),
+                ),
+            ),
+            "do it\n\nScope: src/f.py, lines 7 to 7.\n"
+            "Diagnostic: src/f.py:7: ruff: unused import [F401]\n"
+            "Diagnostic: src/f.py:8: what is this?",
+        ),
+    ],
+)
+def test_an_agent_is_told_the_task_and_its_scope_in_these_words(
+    message: str, scope: Scope, prompt: str
+) -> None:
+    spec = AgentSpec(AgentId("a"), "x", system_message=message)
+    task = Task("do it", scope)
+    assert brief(spec, task, 2) == Brief(task, A, 2, prompt)

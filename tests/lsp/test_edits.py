@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from lsprotocol import types
 from pygls.protocol import default_converter
@@ -58,6 +58,7 @@ def performed(text: str, changes: list[types.TextEdit], encoding: Encoding) -> s
     return text
 
 
+@settings(deadline=None)
 @given(edits(), st.sampled_from(Encoding))
 def test_what_an_editor_makes_of_the_edits_is_what_was_meant(
     case: tuple[str, tuple[Edit, ...]], encoding: Encoding
@@ -68,6 +69,7 @@ def test_what_an_editor_makes_of_the_edits_is_what_was_meant(
     assert performed(text, changes, encoding) == apply_edits(text, wanted)
 
 
+@settings(deadline=None)
 @given(edits(), st.sampled_from(Encoding))
 def test_an_editor_that_hides_carriage_returns_sees_none(
     case: tuple[str, tuple[Edit, ...]], encoding: Encoding
@@ -273,6 +275,7 @@ def test_uris_of_real_editors_are_read(uri: str, windows: bool, expected: str | 
     assert uris.to_path(uri, windows=windows) == expected
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=20).filter(lambda raw: b"\0" not in raw))
 def test_every_posix_path_survives_as_a_uri(raw: bytes) -> None:
     name = "/" + raw.decode("utf-8", "surrogateescape").lstrip("/")

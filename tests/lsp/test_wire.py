@@ -6,7 +6,7 @@ import json
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from massgen_ls.lsp.frames import BrokenStreamError, Frames, frame
@@ -20,6 +20,7 @@ JSON = st.recursive(
 MESSAGES = st.lists(st.dictionaries(st.text(), JSON), max_size=5)
 
 
+@settings(deadline=None)
 @given(MESSAGES, st.data())
 def test_messages_arrive_however_the_bytes_are_cut(
     messages: list[dict[str, object]], data: st.DataObject

@@ -90,6 +90,7 @@ class Bus:
             yield subscription
         finally:
             self._subscriptions.remove(subscription)
+            subscription.close()
 
     def close(self) -> None:
         """Ends every reader's iteration."""

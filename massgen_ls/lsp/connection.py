@@ -144,6 +144,8 @@ async def _keep(server: MassgenServer, stream: Stream, compose: Compose) -> None
             server.provide(MassgenError(words, "Its log has the details."))
             await server.leaving.wait()
             return
+        if server.leaving.is_set():
+            return  # the client left while the engine started: nobody would end what begins now
         server.spawn(stream.listen(services, news))
         server.provide(services)
         await server.leaving.wait()

@@ -322,6 +322,8 @@ class MassgenServer(LanguageServer):
         assert self._group is not None
         task = self._group.create_task(_guarded(work))
         self._spawned.add(task)
+        if self.leaving.is_set():
+            task.cancel()  # what was spawned before has been cancelled already
         task.add_done_callback(self._spawned.discard)
         # Cancelled before its first step, it leaves a coroutine that nobody has awaited.
         task.add_done_callback(lambda _: work.close())

@@ -408,6 +408,13 @@ async def test_a_client_that_closes_without_shutdown(world: World) -> None:
     await world.check_clean(before)
 
 
+async def test_a_client_that_leaves_at_once(world: World) -> None:
+    team = prepare(world)
+    async with editing(world, NEOVIM, "--config", team) as editor:
+        await editor.open("a.py", UNSAVED)
+    await world.gone()
+
+
 async def test_a_profile_without_any_capability(world: World) -> None:
     team = prepare(world)
     bare = replace(EGLOT, name="bare", capabilities={})

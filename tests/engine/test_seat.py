@@ -64,7 +64,7 @@ class Desk:
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     @asynccontextmanager
-    async def lease(self, *_: object) -> AsyncIterator[Lease]:
+    async def lease(self, *_: object, **__: object) -> AsyncIterator[Lease]:
         if self.missing:
             raise StorageError(self.missing)
         yield self

@@ -180,7 +180,7 @@ async def test_a_checker_that_answers_another_question_is_asked_once(bench: Benc
     assert outcome(state)[0] == "won"
 
 
-async def test_a_check_without_a_worktree_is_broken_and_says_why(bench: Bench) -> None:
+async def test_a_check_without_a_worktree_is_unjudged_and_says_why(bench: Bench) -> None:
     class NoneForChecks(Around):
         def lease(
             self,
@@ -189,10 +189,11 @@ async def test_a_check_without_a_worktree_is_broken_and_says_why(bench: Bench) -
             rules: WorktreeRules,
             *,
             tree: TreeId | None = None,
+            **more: Any,
         ) -> AbstractAsyncContextManager[Lease]:
             if tree is not None:
                 raise StorageError("The disk is full")
-            return self._inner.lease(snapshot, run, rules)
+            return self._inner.lease(snapshot, run, rules, **more)
 
     def change(world: World) -> World:
         return replace(world, worktrees=NoneForChecks(world.worktrees))
@@ -200,7 +201,7 @@ async def test_a_check_without_a_worktree_is_broken_and_says_why(bench: Bench) -
     async with bench.engine({"a": writes(a__py="x\n")}, change=change) as supervisor:
         _, state = await bench.finish(supervisor, bench.spec("a", checks=("k",)))
     assert {(c.result.outcome, c.result.output) for c in state.checked} == {
-        ("broken", "The disk is full")
+        ("unjudged", "The disk is full")
     }
 
 
@@ -226,11 +227,13 @@ async def test_a_seat_cut_off_at_the_door_of_the_record_has_not_started(bench: B
 
     class Waits(Around):
         @asynccontextmanager
-        async def lease(self, *args: Any, tree: TreeId | None = None) -> AsyncIterator[Lease]:
+        async def lease(
+            self, *args: Any, tree: TreeId | None = None, **more: Any
+        ) -> AsyncIterator[Lease]:
             # Seats ask in the order of the configuration; what has a tree is a check.
             self.seats += tree is None
             late = tree is None and self.seats == 2
-            async with self._inner.lease(*args, tree=tree) as lease:
+            async with self._inner.lease(*args, tree=tree, **more) as lease:
                 if late:
                     leased.set()
                     await storing.wait()

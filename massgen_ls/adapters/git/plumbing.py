@@ -255,6 +255,15 @@ def storage_error(error: OSError, path: str) -> StorageError:
     return StorageError(f"{where!r} cannot be written: {error.strerror or error}", _ROOM)
 
 
+def first_of(errors: ExceptionGroup[Exception]) -> Exception:
+    """The error that tasks side by side have failed with; all of them when one is a bug.
+
+    To be raised outside of ``except*``, which would wrap it in a group again.
+    """
+    _, bugs = errors.split(MassgenError)
+    return errors if bugs is not None else errors.exceptions[0]
+
+
 def _is_folder(path: str) -> bool:
     return os.path.isdir(path)
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from massgen_ls.adapters.git.plumbing import Git
-from massgen_ls.core.errors import MassgenError, WorkspaceError
+from massgen_ls.adapters.git.plumbing import Git, first_of
+from massgen_ls.core.errors import WorkspaceError
 
 # What decides how a file and its blob relate, and which files count.
 _SETTINGS = frozenset(
@@ -135,8 +135,8 @@ async def discover(git: Git, folder: str) -> Repository:
                     None, "config", "--list", "-z", "--show-scope", "--includes", cwd=folder
                 )
             )
-    except* MassgenError as errors:
-        raise errors.exceptions[0] from None
+    except ExceptionGroup as errors:
+        raise first_of(errors) from None
     done = asked.result()
     answer = os.fsdecode(done.stdout)
     match = _ANSWER.fullmatch(answer)

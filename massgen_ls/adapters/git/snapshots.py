@@ -13,7 +13,7 @@ from massgen_ls.adapters.git.blobs import read_blobs
 from massgen_ls.adapters.git.buffers import Laid, lay, put
 from massgen_ls.adapters.git.differences import differences
 from massgen_ls.adapters.git.listings import Listing, tracked_files
-from massgen_ls.adapters.git.plumbing import Git, View, listing, storage_error
+from massgen_ls.adapters.git.plumbing import Git, View, first_of, listing, storage_error
 from massgen_ls.adapters.git.repository import STAT_SETTINGS, Repository, discover
 from massgen_ls.adapters.git.shadow import Recipe, Shadow, Shadows, replace_file
 from massgen_ls.adapters.git.staging import (
@@ -25,7 +25,7 @@ from massgen_ls.adapters.git.staging import (
     without_filter,
 )
 from massgen_ls.core.candidate import Snapshot
-from massgen_ls.core.errors import MassgenError, WorkspaceError
+from massgen_ls.core.errors import WorkspaceError
 from massgen_ls.core.task import RunId
 from massgen_ls.ports import SnapshotRequest
 
@@ -103,8 +103,8 @@ class GitSnapshots:
             async with asyncio.TaskGroup() as group:
                 tracked = group.create_task(tracked_files(self.git, view))
                 found = group.create_task(differing(self.git, view, rules))
-        except* MassgenError as errors:
-            raise errors.exceptions[0] from None
+        except ExceptionGroup as errors:
+            raise first_of(errors) from None
         return tracked.result(), found.result()
 
     async def _see_everything(

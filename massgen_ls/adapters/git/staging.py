@@ -15,9 +15,9 @@ import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from massgen_ls.adapters.git.plumbing import Git, View, listing, names
+from massgen_ls.adapters.git.plumbing import Git, View, first_of, listing, names
 from massgen_ls.core.changes import rel_path
-from massgen_ls.core.errors import MassgenError, StorageError, UnsafePathError
+from massgen_ls.core.errors import StorageError, UnsafePathError
 
 HUGE = 100 * 1024 * 1024
 """Bytes. Larger files that git does not know yet are left out, with a note."""
@@ -73,8 +73,8 @@ async def differing(git: Git, view: View, rules: StagingRules) -> tuple[list[str
             others = group.create_task(
                 git.run(view, "ls-files", "-o", "-z", "--exclude-standard", *extra)
             )
-    except* MassgenError as errors:
-        raise errors.exceptions[0] from None
+    except ExceptionGroup as errors:
+        raise first_of(errors) from None
     # A deleted or unmerged path is listed more than once.
     return list(dict.fromkeys(names(tracked.result()))), names(others.result())
 

@@ -20,7 +20,7 @@ from massgen_ls.adapters.git.blobs import read_blobs
 from massgen_ls.adapters.git.capture import capture
 from massgen_ls.adapters.git.differences import differences
 from massgen_ls.adapters.git.locks import HeldLock, try_lock
-from massgen_ls.adapters.git.plumbing import Git, storage_error
+from massgen_ls.adapters.git.plumbing import Git, first_of, storage_error
 from massgen_ls.adapters.git.reaping import prune_shadow, retire_runs
 from massgen_ls.adapters.git.setups import Setups, Wanted
 from massgen_ls.adapters.git.shadow import Recipe, Shadow, Shadows
@@ -39,7 +39,7 @@ from massgen_ls.adapters.git.trees import (
     write_exclude,
 )
 from massgen_ls.core.candidate import Snapshot, TreeId
-from massgen_ls.core.errors import GitError, MassgenError, StorageError
+from massgen_ls.core.errors import GitError, StorageError
 from massgen_ls.core.task import CandidateId, RunId, SandboxRule, WorktreeRules
 from massgen_ls.ports import Captured
 
@@ -148,8 +148,8 @@ class GitWorktrees:
                         group.create_task(
                             self._get_ready(place, snapshot, recipe, None, snapshot.tree, Wanted())
                         )
-            except* MassgenError as errors:
-                raise errors.exceptions[0] from None
+            except ExceptionGroup as errors:
+                raise first_of(errors) from None
         finally:
             for _, lock in claimed:
                 lock.release()

@@ -1,4 +1,4 @@
-"""The laws of DESIGN §4: whatever happens in whatever order, a run ends once and for a reason."""
+"""The laws of coordination: whatever happens in whatever order, a run ends once, for a reason."""
 
 from __future__ import annotations
 

@@ -22,9 +22,9 @@ from massgen_ls.cli import (
     Options,
 )
 from massgen_ls.core.changes import rel_path
-from massgen_ls.core.coordination import RunState
 from massgen_ls.core.errors import ConfigError, MassgenError, UnsafePathError, WorkspaceError
 from massgen_ls.core.events import Delta, RunSettled
+from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import Json, LineRange, RunId, RunSpec, Scope
 from massgen_ls.core.wire import to_json
 from massgen_ls.engine.bus import Gap, Subscription

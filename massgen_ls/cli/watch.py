@@ -14,7 +14,6 @@ from rich.text import Text
 
 from massgen_ls.cli.shown import harmless, shown
 from massgen_ls.core.candidate import Evidence, Scorecard
-from massgen_ls.core.coordination import RunState, SeatState, evolve, scorecards
 from massgen_ls.core.events import (
     AttemptEnded,
     AttemptStarted,
@@ -25,6 +24,8 @@ from massgen_ls.core.events import (
     NothingCaptured,
     SnapshotTaken,
 )
+from massgen_ls.core.run_state import RunState, SeatState, evolve
+from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import CandidateId, RunId, SeatId
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from massgen_ls.core.candidate import Candidate, Scorecard
-from massgen_ls.core.coordination import RunState, scorecards
+from massgen_ls.core.run_state import RunState
+from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import Json, RunId
 from massgen_ls.core.wire import envelope_json, to_json
 from massgen_ls.ports import RunRecord

@@ -9,13 +9,10 @@ from typing import TypeAlias, assert_never
 
 from massgen_ls.core.candidate import CheckResult
 from massgen_ls.core.coordination import (
-    EMPTY,
     MakeAttempt,
     RunCheck,
-    RunState,
     Settle,
     TakeSnapshot,
-    evolve,
     next_steps,
     verdict,
 )
@@ -34,6 +31,7 @@ from massgen_ls.core.events import (
     RunSettled,
     SnapshotTaken,
 )
+from massgen_ls.core.run_state import EMPTY, RunState, evolve
 from massgen_ls.core.task import RunId
 from massgen_ls.engine.judging import judge
 from massgen_ls.engine.seat import Seat, told

@@ -12,7 +12,7 @@ from typing import cast
 
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import RelPath, rel_path
-from massgen_ls.core.coordination import RunState, fold, verdict
+from massgen_ls.core.coordination import verdict
 from massgen_ls.core.errors import MassgenError, NotFoundError, UnsafePathError
 from massgen_ls.core.events import (
     CancelRequested,
@@ -27,6 +27,7 @@ from massgen_ls.core.events import (
     RunStarted,
 )
 from massgen_ls.core.plan import EditPlan
+from massgen_ls.core.run_state import RunState, fold
 from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec
 from massgen_ls.engine.bus import Bus, Gap, Subscription
 from massgen_ls.engine.delivery import Delivery, deliver, plan_delivery

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from massgen_ls.core.changes import RelPath
-from massgen_ls.core.coordination import RunState
 from massgen_ls.core.events import Delta, Envelope
 from massgen_ls.core.plan import Conflict
+from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
 from massgen_ls.engine.bus import Gap
 from massgen_ls.ports import Buffer, LiveFiles, RunRecord

@@ -18,7 +18,7 @@ from massgen_ls.adapters.host.clock import SystemClock
 from massgen_ls.adapters.host.files import DiskFiles
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.store.sqlite import SqliteStore
-from massgen_ls.core.coordination import RunState
+from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import (
     AgentId,
     AgentSpec,

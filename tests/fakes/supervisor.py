@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
-from massgen_ls.core.coordination import RunState, evolve
 from massgen_ls.core.coordination import verdict as decide
 from massgen_ls.core.errors import NotFoundError
 from massgen_ls.core.events import (
@@ -28,6 +27,7 @@ from massgen_ls.core.events import (
     SnapshotTaken,
 )
 from massgen_ls.core.plan import EditPlan, EditText
+from massgen_ls.core.run_state import RunState, evolve
 from massgen_ls.core.task import CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.core.text import Edit
 from massgen_ls.engine.bus import Bus, Subscription

@@ -20,11 +20,12 @@ from massgen_ls.core.events import (
     Event,
     NothingCaptured,
     Notice,
+    UsageReported,
 )
 from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.engine.brief import brief
 from massgen_ls.engine.world import World
-from massgen_ls.ports import Acted, Ended, Fence, Lease, Place, Said
+from massgen_ls.ports import Acted, Ended, Fence, Lease, Place, Returned, Said, Spoke, Used
 
 _log = logging.getLogger(__name__)
 
@@ -133,12 +134,16 @@ class Seat:
             return Ended("timed_out", f"did not end within {limit:g} s")
         return Ended("failed", "its driver ended without saying how")
 
-    async def _hear(self, item: Said | Acted) -> None:
+    async def _hear(self, item: Said | Spoke | Acted | Returned | Used) -> None:
         match item:
             case Said(text=text, stream=stream):
                 self.say(Delta(self.run, self.id, stream, text))
             case Acted(action=action, target=target):
                 await self.emit(AgentActed(self.id, action, target))
+            case Used(usage=usage):
+                await self.emit(UsageReported(self.id, self.attempt, usage))
+            case Spoke() | Returned():
+                pass
             case _:
                 assert_never(item)
 

@@ -22,6 +22,9 @@ class ScriptedDriver:
         self.closed: list[str] = []
         """Agents whose attempt was ended from outside, in that order."""
 
+    briefed = False
+    heavy = False
+
     async def attempt(
         self, spec: AgentSpec, brief: Brief, place: Place
     ) -> AsyncGenerator[AgentNews, None]:

@@ -27,8 +27,10 @@ from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
+from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.engine.world import World
+from massgen_ls.ports import Approver
 
 if TYPE_CHECKING:
     from massgen_ls.lsp.desk import Compose
@@ -55,8 +57,13 @@ async def open_processes(
 @asynccontextmanager
 async def open_supervisor(
     environ: Mapping[str, str] | None = None,
+    approver: Approver | None = None,
 ) -> AsyncGenerator[Supervisor]:
     """Everything that runs need, put together; leaving the context leaves nothing behind.
+
+    Args:
+        environ: Our environment; None: that of this process.
+        approver: Who is asked when an agent wants to do what no rule allows or forbids.
 
     Raises:
         StorageError: Our cache or state folder cannot be used.
@@ -83,6 +90,9 @@ async def open_supervisor(
             owner=owner_of(os.getpid()),
             alive=alive,
             cores=cores,
+            starts=Starts(cores),
+            confines=processes.confines,
+            approver=approver,
         )
         yield await stack.enter_async_context(Supervisor(world))
 

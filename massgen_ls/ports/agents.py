@@ -35,8 +35,8 @@ class Brief:
     """The full text for the agent: the task, its scope and, for agents that read them
     (`Driver.briefed`), the rules of the worktree and what counts as done."""
     system: str = ""
-    """Standing instructions, for agents that take them apart from the task: the configured system
-    message and the repository's own AGENTS.md or CLAUDE.md. Nothing of it is in ``prompt``."""
+    """The configured system message, for agents that take it apart from the task; nothing of it is
+    in ``prompt`` then."""
     session: str = ""
     """An agent's own name for a conversation to go on with (`Ended.session`), in the same
     worktree; then ``prompt`` is only what is new."""
@@ -105,6 +105,9 @@ class Place:
     fence: Fence | None = None
     confined: bool = False
     """Whether ``fence`` is really kept here by a sandbox."""
+    instructions: bool = True
+    """Whether the agent is given the repository's own AGENTS.md, CLAUDE.md or GEMINI.md: one way
+    or the other, as its users expect, and once."""
     trusted: bool = False
     """Whether the agent may load the project's own settings (hooks, servers, permissions)."""
     access: Access | None = None

@@ -10,7 +10,7 @@ from typing import Protocol
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.coordination import RunState
 from massgen_ls.core.events import Delta, Envelope
-from massgen_ls.core.plan import Conflict
+from massgen_ls.core.plan import Conflict, Held
 from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
 from massgen_ls.engine.bus import Gap
 from massgen_ls.ports import Buffer, LiveFiles, RunRecord
@@ -69,6 +69,11 @@ class Delivered(Protocol):
         """Why nothing was applied, for people."""
         ...
 
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """What would land too if files may land in part."""
+        ...
+
 
 class Engine(Protocol):
     """The part of `engine.supervisor.Supervisor` that editors reach; its docstrings hold."""
@@ -105,6 +110,7 @@ class Engine(Protocol):
         *,
         paths: Sequence[str] | None = None,
         hunks: Mapping[str, Sequence[int]] | None = None,
+        partial: bool = False,
     ) -> Delivered:
         """Lands a candidate, or a part of it, in the live files."""
         ...

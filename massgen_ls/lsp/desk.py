@@ -142,5 +142,8 @@ class Services:
     """The user's files on the disk, without regard to open buffers."""
 
 
-Compose = Callable[[], AbstractAsyncContextManager[Services]]
-"""Puts the services together; leaving the context cancels every run and leaves nothing behind."""
+Compose = Callable[[Callable[[str], None]], AbstractAsyncContextManager[Services]]
+"""Puts the services together; leaving the context cancels every run and leaves nothing behind.
+
+It is given what tells the user something that they did not ask for.
+"""

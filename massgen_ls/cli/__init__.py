@@ -51,6 +51,7 @@ class Options:
     candidate: str | None = None
     mode: Mode | None = None
     apply: bool = False
+    partial: bool = False
     json: bool = False
     diff: bool = False
     all: bool = False
@@ -109,6 +110,11 @@ def parser() -> argparse.ArgumentParser:
     apply = commands.add_parser("apply", help="merge a run's winner into the working tree")
     apply.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
     apply.add_argument("--candidate", metavar="ID", help="this candidate instead of the winner")
+    apply.add_argument(
+        "--partial",
+        action="store_true",
+        help="of files with conflicts, merge what fits and leave out the rest",
+    )
     apply.add_argument("--json", action="store_true", help="for programs")
 
     cancel = commands.add_parser("cancel", help="cancel a run, also one of another program")

@@ -101,13 +101,13 @@ async def _show(supervisor: Supervisor, options: Options) -> int:
 async def _apply(supervisor: Supervisor, options: Options) -> int:
     run = await supervisor.resolve(options.run)
     candidate = CandidateId(options.candidate) if options.candidate else None
-    delivery = await supervisor.apply(run, candidate, disk_files())
+    delivery = await supervisor.apply(run, candidate, disk_files(), partial=options.partial)
     if options.json:
         _print(delivery_json(delivery))
     else:
         from rich.console import Console
 
-        print_delivery(Console(), delivery)
+        print_delivery(Console(), run, delivery)
     return EXIT_WON if delivery.applied and not delivery.conflicts else EXIT_NOT_APPLIED
 
 

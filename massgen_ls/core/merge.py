@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from massgen_ls.core.diff import Differ, Hunk, line_hunks
 from massgen_ls.core.text import Edit, split_lines
@@ -26,6 +26,8 @@ class Clash:
     base_text: str
     live_text: str
     candidate_text: str
+    hunks: tuple[int, ...]
+    """The candidate's hunks in it, as ``select`` counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Merge:
     edits: tuple[Edit, ...]
     """Edits of whole lines on the live text: all changes that do not clash."""
     conflicts: tuple[Clash, ...] = ()
+    fitting: tuple[int, ...] = ()
+    """The candidate's hunks that the edits are made of, as ``select`` counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,9 @@ def rebase(
         return Merge(())
     base_lines, candidate_lines = split_lines(base), split_lines(candidate)
     theirs = line_hunks(base_lines, candidate_lines, differ)
+    numbers = iter(range(len(theirs)))
     if select is not None:
+        numbers = iter([number for number in numbers if number in select])
         theirs = tuple(hunk for number, hunk in enumerate(theirs) if number in select)
     if live == base:
         live_lines, ours = base_lines, ()
@@ -74,6 +80,7 @@ def rebase(
     at = list(accumulate(map(len, live_lines), initial=0))
     edits: list[Edit] = []
     conflicts: list[Clash] = []
+    fitting: list[int] = []
     shift = 0  # from a base line to its live line, behind the regions that are done
     for region in _regions(ours, theirs):
         live_span = (region.start + shift, region.end + shift)
@@ -82,8 +89,10 @@ def rebase(
             shift += _growth(region.live)
         if not region.candidate:
             continue
+        merged = tuple(islice(numbers, len(region.candidate)))
         if not region.live:
             (hunk,) = region.candidate  # hunks of one side never touch each other
+            fitting += merged
             new = "".join(candidate_lines[hunk.new_start : hunk.new_end])
             edits.append(Edit(at[live_span[0]], at[live_span[1]], new))
             continue
@@ -103,9 +112,10 @@ def rebase(
                 base_text="".join(base_lines[region.start : region.end]),
                 live_text=old,
                 candidate_text=new,
+                hunks=merged,
             )
         )
-    return Merge(tuple(edits), tuple(conflicts))
+    return Merge(tuple(edits), tuple(conflicts), tuple(fitting))
 
 
 def _regions(ours: Sequence[Hunk], theirs: Sequence[Hunk]) -> Iterator[_Region]:

@@ -23,7 +23,7 @@ from massgen_ls.engine.report import record_json, run_json, settled
 from massgen_ls.lsp import protocol, uris
 from massgen_ls.lsp.desk import Services
 from massgen_ls.lsp.documents import buffer_of, encoding_of
-from massgen_ls.lsp.finish import delivery_json, land, show_patch, tell_delivery
+from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
 from massgen_ls.lsp.protocol import ParamsError, ScopeParams
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
@@ -157,9 +157,17 @@ class Verbs:
         services = await self.server.services()
         run = await services.engine.resolve(params.run)
         candidate = CandidateId(params.candidate) if params.candidate else None
-        delivery = await land(self.server, services, run, candidate, params.paths, params.hunks)
-        if aloud:
-            tell_delivery(self.server, delivery)
+        delivery = await land(
+            self.server,
+            services,
+            run,
+            candidate,
+            params.paths,
+            params.hunks,
+            partial=params.partial,
+        )
+        if aloud:  # not awaited: the answer is no place to wait for a user
+            self.server.spawn(conclude(self.server, services, run, delivery))
         return delivery_json(delivery)
 
     async def discard(self, payload: object) -> Json:

@@ -9,8 +9,12 @@ from typing import Protocol
 
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.events import Delta, Envelope
+<<<<<<< HEAD
 from massgen_ls.core.plan import Conflict
 from massgen_ls.core.run_state import RunState
+=======
+from massgen_ls.core.plan import Conflict, Held
+>>>>>>> delivery
 from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
 from massgen_ls.engine.bus import Gap
 from massgen_ls.ports import Buffer, LiveFiles, RunRecord
@@ -69,6 +73,11 @@ class Delivered(Protocol):
         """Why nothing was applied, for people."""
         ...
 
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """What would land too if files may land in part."""
+        ...
+
 
 class Engine(Protocol):
     """The part of `engine.supervisor.Supervisor` that editors reach; its docstrings hold."""
@@ -105,6 +114,7 @@ class Engine(Protocol):
         *,
         paths: Sequence[str] | None = None,
         hunks: Mapping[str, Sequence[int]] | None = None,
+        partial: bool = False,
     ) -> Delivered:
         """Lands a candidate, or a part of it, in the live files."""
         ...
@@ -136,5 +146,8 @@ class Services:
     """The user's files on the disk, without regard to open buffers."""
 
 
-Compose = Callable[[], AbstractAsyncContextManager[Services]]
-"""Puts the services together; leaving the context cancels every run and leaves nothing behind."""
+Compose = Callable[[Callable[[str], None]], AbstractAsyncContextManager[Services]]
+"""Puts the services together; leaving the context cancels every run and leaves nothing behind.
+
+It is given what tells the user something that they did not ask for.
+"""

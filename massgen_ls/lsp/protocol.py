@@ -8,7 +8,7 @@ Requests (and, with the same object as their one argument, the commands ``massge
 - ``massgen/cancel`` {runId} → {cancelled}
 - ``massgen/list`` {folder?, limit?} → {runs: […]}
 - ``massgen/read`` {runId, candidateId?, path?} → the run with files and diffs, or {text} of a file
-- ``massgen/apply`` {runId, candidateId?, paths?, hunks?} → {applied, conflicts, …}
+- ``massgen/apply`` {runId, candidateId?, paths?, hunks?, partial?} → {applied, conflicts, …}
 - ``massgen/discard`` {runId, candidateId?} → {discarded}
 - ``massgen/compare`` {runId, candidateId?} → {diff, uri}; shows the diff where the editor can
 
@@ -108,6 +108,7 @@ class ApplyParams:
     candidate: str | None
     paths: tuple[str, ...] | None
     hunks: Mapping[str, tuple[int, ...]] | None
+    partial: bool = False
 
 
 class _Fields:
@@ -169,6 +170,12 @@ class _Fields:
         if not isinstance(node, int) or isinstance(node, bool):
             raise self._wrong(name, "a whole number", node)
         return max(low, min(high, node))
+
+    def flag(self, name: str) -> bool:
+        node = self._take(name)
+        if node is not None and not isinstance(node, bool):
+            raise self._wrong(name, "true or false", node)
+        return bool(node)
 
     def token(self) -> str | int | None:
         node = self._take("workDoneToken")
@@ -349,6 +356,7 @@ def read_apply(node: object, where: str = "massgen/apply") -> ApplyParams:
         fields.text("candidateId"),
         fields.texts("paths"),
         fields.by_path("hunks"),
+        fields.flag("partial"),
     )
     fields.token()
     fields.end()

@@ -143,6 +143,7 @@ class FakeSupervisor:
         *,
         paths: Sequence[str] | None = None,
         hunks: Mapping[str, Sequence[int]] | None = None,
+        partial: bool = False,
     ) -> Delivery:
         chosen = candidate or CandidateId("one.1")
         reason = ""

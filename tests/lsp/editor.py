@@ -188,7 +188,7 @@ async def talking(
     client = Client(root, engine, asyncio.Queue())
 
     @asynccontextmanager
-    async def compose() -> AsyncIterator[Services]:
+    async def compose(_: Callable[[str], None]) -> AsyncIterator[Services]:
         if broken is not None:
             raise broken
         async with engine:

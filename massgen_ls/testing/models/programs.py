@@ -22,7 +22,7 @@ class Reach:
     env: Mapping[str, str]
     """The whole environment but PATH."""
     arguments: tuple[str, ...]
-    """For one task without a terminal; the prompt comes on stdin."""
+    """For one task without a terminal; the prompt comes on stdin. More may be put behind them."""
     files: Mapping[Path, str] = field(default_factory=dict[Path, str])
     """What must be on disk before the start."""
 
@@ -35,10 +35,14 @@ class Reach:
             path.write_text(text)
 
 
-def reach(program: str, url: str, *, key: str, home: Path, model: str = "") -> Reach:
+def reach(
+    program: str, url: str, *, key: str, home: Path, model: str = "", retries: int = 1
+) -> Reach:
     """The environment, arguments and settings for ``program``, which is one of `PROGRAMS`.
 
     ``home`` is a folder of its own for this run: settings, sessions and temporary files go there.
+    ``retries`` is how often the program asks again after an error; by default most would do so
+    for minutes.
     """
     model = model or MODELS[program]
     own = {"HOME": str(home), "TMPDIR": str(home / "tmp"), "LANG": "C.UTF-8", "NO_COLOR": "1"}
@@ -53,7 +57,7 @@ def reach(program: str, url: str, *, key: str, home: Path, model: str = "") -> R
                     "IS_SANDBOX": "1",
                     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
                     "CLAUDE_CODE_DISABLE_BACKGROUND_TASKS": "1",
-                    "CLAUDE_CODE_MAX_RETRIES": "2",
+                    "CLAUDE_CODE_MAX_RETRIES": str(retries),
                 },
                 (
                     *("-p", "--output-format", "stream-json", "--verbose", "--model", model),
@@ -64,7 +68,7 @@ def reach(program: str, url: str, *, key: str, home: Path, model: str = "") -> R
         case "gemini":
             settings = {
                 "security": {"auth": {"selectedType": "gemini-api-key"}},
-                "general": {"maxAttempts": 2, "disableAutoUpdate": True},
+                "general": {"maxAttempts": retries + 1, "enableAutoUpdate": False},
                 "privacy": {"usageStatisticsEnabled": False},
             }
             return Reach(
@@ -84,7 +88,7 @@ def reach(program: str, url: str, *, key: str, home: Path, model: str = "") -> R
         case "codex":
             provider = (
                 f'{{name="scripted",base_url="{url}/v1",wire_api="responses",'
-                'env_key="SCRIPTED_API_KEY",request_max_retries=1,stream_max_retries=1}'
+                f'env_key="SCRIPTED_API_KEY",request_max_retries={retries},stream_max_retries={retries}}}'
             )
             return Reach(
                 own | {"CODEX_HOME": str(home / "codex"), "SCRIPTED_API_KEY": key},
@@ -92,7 +96,7 @@ def reach(program: str, url: str, *, key: str, home: Path, model: str = "") -> R
                     *("exec", "--json", "--skip-git-repo-check", "-m", model),
                     *("-c", 'model_provider="scripted"'),
                     *("-c", f"model_providers.scripted={provider}"),
-                    *("--dangerously-bypass-approvals-and-sandbox", "-"),
+                    *("--dangerously-bypass-approvals-and-sandbox",),
                 ),
                 {home / "codex" / "README": "The home of one scripted run.\n"},
             )

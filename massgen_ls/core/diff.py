@@ -51,43 +51,51 @@ class Hunk(NamedTuple):
 
 def line_hunks(old: Sequence[str], new: Sequence[str], differ: Differ) -> tuple[Hunk, ...]:
     """The hunks between two lists of lines; the differ sees only what lies between equal ends."""
-    shorter = min(len(old), len(new))
     if isinstance(old, Lines) and isinstance(new, Lines) and old.plain and new.plain:
-        head, tail = _equal_ends(old, new)
-    else:
-        head = next(compress(count(), map(ne, old, new)), shorter)
-        tail = next(compress(count(), map(ne, reversed(old), reversed(new))), shorter)
+        return _trimmed_hunks(old, new, differ)
+    shorter = min(len(old), len(new))
+    head = next(compress(count(), map(ne, old, new)), shorter)
+    tail = next(compress(count(), map(ne, reversed(old), reversed(new))), shorter)
     tail = min(tail, shorter - head)
-    if head * 8 < shorter and tail * 8 < shorter:
-        # Too little to pay for moving every hunk.
+    if _too_little(head, tail, shorter):
         return tuple(differ(old, new))
     old_end, new_end = len(old) - tail, len(new) - tail
-    if head == old_end and head == new_end:
-        return ()
     if head in (old_end, new_end):
-        return (Hunk(head, old_end, head, new_end),)
-    if isinstance(old, Lines) and isinstance(new, Lines):
-        hunks = differ(old.part(head, old_end), new.part(head, new_end))
-    else:
-        hunks = differ(old[head:old_end], new[head:new_end])
-    return tuple(
-        Hunk(h.old_start + head, h.old_end + head, h.new_start + head, h.new_end + head)
-        for h in hunks
-    )
+        return () if old_end == new_end else (Hunk(head, old_end, head, new_end),)
+    return _moved(differ(old[head:old_end], new[head:new_end]), head)
 
 
-def _equal_ends(old: Lines, new: Lines) -> tuple[int, int]:
-    """How many lines are equal at the start, and how many at the end: of the whole texts each."""
+def _trimmed_hunks(old: Lines, new: Lines, differ: Differ) -> tuple[Hunk, ...]:
+    """The same for texts: comparing characters is far cheaper than cutting lines."""
     a, b = old.text, new.text
     if a == b:
-        return len(old), len(old)
-    shorter = min(len(a), len(b))
-    head = a.count("\n", 0, _shared_prefix(a, b))
-    shared = _shared_suffix(a, b, shorter)
-    at = len(a) - shared
-    if not (_begins_line(a, at) and _begins_line(b, len(b) - shared)):
-        at = _line_after(a, at)
-    return head, a.count("\n", at) + (at < len(a) and not a.endswith("\n"))
+        return ()
+    head_at = _line_start(a, _shared_prefix(a, b))
+    shared = _shared_suffix(a, b, min(len(a), len(b)))
+    tail_at = len(a) - shared
+    if not (_begins_line(a, tail_at) and _begins_line(b, len(b) - shared)):
+        tail_at = _line_after(a, tail_at)
+    head = a.count("\n", 0, head_at)
+    tail = a.count("\n", tail_at) + (tail_at < len(a) and not a.endswith("\n"))
+    shorter = min(len(old), len(new))
+    tail = min(tail, shorter - head)
+    if _too_little(head, tail, shorter):
+        return tuple(differ(old, new))
+    old_end, new_end = len(old) - tail, len(new) - tail
+    if head in (old_end, new_end):
+        return (Hunk(head, old_end, head, new_end),)
+    cut = len(a) - tail_at
+    middles = Lines(a[head_at : len(a) - cut]), Lines(b[head_at : len(b) - cut])
+    return _moved(differ(*middles), head)
+
+
+def _too_little(head: int, tail: int, shorter: int) -> bool:
+    """Whether equal ends do not pay for moving every hunk."""
+    return head * 8 < shorter and tail * 8 < shorter
+
+
+def _moved(hunks: Sequence[Hunk], by: int) -> tuple[Hunk, ...]:
+    return tuple(Hunk(a + by, b + by, c + by, d + by) for a, b, c, d in hunks)
 
 
 def _begins_line(text: str, at: int) -> bool:
@@ -199,10 +207,12 @@ def _settle(old: str, edits: Iterable[Edit]) -> tuple[Edit, ...]:
     """Moves edges off the inside of line ends and characters; joins what then touches."""
     edits = tuple(edits)
     plain_text = _is_plain(old)
-    if plain_text and _is_plain("".join([edit.new for edit in edits])):
-        # Every place is a good one, so there is nothing to do but for edits that touch.
-        if all(one.end < other.start for one, other in pairwise(edits)):
-            return edits
+    if (
+        plain_text
+        and _is_plain("".join([edit.new for edit in edits]))
+        and all(one.end < other.start for one, other in pairwise(edits))
+    ):
+        return edits  # every place is a good one, and no two of them touch
     settled: list[Edit] = []
     plain_last = True
     for edit in edits:

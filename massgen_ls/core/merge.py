@@ -96,7 +96,9 @@ def rebase(
         start = min(mine[0].start, others[0].start)
         end = max(mine[-1].end, others[-1].end)
         old = live[start + first_offset : end + offset]
-        new = apply_edits(base[start:end], [Edit(a - start, b - start, put) for a, b, put in others])
+        new = apply_edits(
+            base[start:end], [Edit(a - start, b - start, put) for a, b, put in others]
+        )
         if old == new:
             continue
         first, last = theirs[region.theirs[0]], theirs[region.theirs[-1]]

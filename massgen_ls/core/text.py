@@ -74,7 +74,7 @@ class Lines(Sequence[str]):
     a string of every line.
     """
 
-    __slots__ = ("_cut", "_size", "plain", "text")
+    __slots__ = ("_cut", "_found", "_size", "_table", "plain", "text")
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -82,6 +82,8 @@ class Lines(Sequence[str]):
         r"""Whether ``\n`` ends every line but the last, which may have no end."""
         self._cut: list[str] | None = None
         self._size: int | None = None
+        self._table: list[int] | None = None
+        self._found = 0, 0  # a line and where it starts: the next one sought is often near
 
     def __len__(self) -> int:
         if self._size is None:
@@ -111,30 +113,34 @@ class Lines(Sequence[str]):
             return [table[line] for line in lines]
         if len(lines) <= _SOUGHT:
             return [self._find(line) for line in lines]
-        # Without their ends the lines are cut at half the price; one character each is missing.
-        table = list(accumulate(map(len, self.text.split("\n")), initial=0))
-        end = len(self.text)
-        return [min(table[line] + line, end) for line in lines]
+        if self._table is None:
+            # Without their ends the lines are cut at half the price; each lacks a character.
+            self._table = list(accumulate(map(len, self.text.split("\n")), initial=0))
+            self._table[-1] -= 1  # the last line has no end, or else is none
+        table = self._table
+        return [table[line] + line for line in lines]
 
     def _find(self, line: int) -> int:
         if line >= len(self):
             return len(self.text)
-        start = _start_of_line(self.text, line)
-        assert start is not None, "the line is there"
-        return start
+        known, at = self._found
+        if not 0 <= line - known <= _NEAR:
+            known, at = line, _halved(self.text, line)
+        for _ in range(line - known):
+            at = self.text.index("\n", at) + 1
+        self._found = line, at
+        return at
 
     def between(self, first: int, last: int) -> str:
         """The text of lines ``[first, last)``."""
         start, end = self.starts((first, last))
         return self.text[start:end]
 
-    def part(self, first: int, last: int) -> Lines:
-        """Lines ``[first, last)`` as lines of their own."""
-        return Lines(self.between(first, last))
 
-
-_SOUGHT = 2
+_SOUGHT = 4
 """Lines that are sooner found one by one than by an index of all."""
+_NEAR = 100
+"""Lines that are sooner walked than halved."""
 
 
 class LineIndex:
@@ -206,12 +212,15 @@ class LineIndex:
 
 
 def _start_of_line(text: str, line: int) -> int | None:
-    r"""Finds a line by halving, in a text whose only line end is ``\n``."""
+    r"""Where a line starts, in a text whose only line end is ``\n``; None past the last line."""
     if line == 0:
         return 0
+    return None if text.count("\n") < line else _halved(text, line)
+
+
+def _halved(text: str, line: int) -> int:
+    """Finds a line that is there by halving."""
     low, high, missing = 0, len(text), line  # the end of the line before is in text[low:high]
-    if text.count("\n") < line:
-        return None
     while high - low > 4096:
         middle = (low + high) // 2
         found = text.count("\n", low, middle)

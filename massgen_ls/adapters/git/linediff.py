@@ -97,9 +97,7 @@ def refiner(old: str, new: str) -> Sequence[Edit]:
     distinct = dict.fromkeys(old_words)
     distinct.update(dict.fromkeys(new_words))
     letters = dict(zip(distinct, map(chr, count()), strict=False))
-    packed = [
-        "".join(map(letters.__getitem__, words)) for words in (old_words, new_words)
-    ]
+    packed = ["".join(map(letters.__getitem__, words)) for words in (old_words, new_words)]
     edits: list[Edit] = []
     for edit in _word_edits(old, old_words, new_words, packed[0], packed[1]):
         if edits and _too_near(old[edits[-1].end : edit.start]):

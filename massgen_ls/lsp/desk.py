@@ -9,12 +9,8 @@ from typing import Protocol
 
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.events import Delta, Envelope
-<<<<<<< HEAD
-from massgen_ls.core.plan import Conflict
-from massgen_ls.core.run_state import RunState
-=======
 from massgen_ls.core.plan import Conflict, Held
->>>>>>> delivery
+from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
 from massgen_ls.engine.bus import Gap
 from massgen_ls.ports import Buffer, LiveFiles, RunRecord

@@ -197,8 +197,8 @@ def compose(config: str | None) -> Compose:
     from massgen_ls.lsp.desk import Services
 
     @asynccontextmanager
-    async def services(say: Callable[[str], None]) -> AsyncGenerator[Services]:
-        async with open_supervisor(say=say) as supervisor:
+    async def services(say: Callable[[str], None], approver: Approver) -> AsyncGenerator[Services]:
+        async with open_supervisor(approver=approver, say=say) as supervisor:
             yield Services(supervisor, ConfiguredDesk(config), disk_files(say))
 
     return services

@@ -182,3 +182,10 @@ async def test_a_structured_answer(claude: str, codex: str, tmp_path: Path) -> N
         more = ["--output-schema", str(tmp_path / "schema.json")]
         ran = await run(codex, models.url, tmp_path / "x", more=more)
         assert said(ran) == '{"vote": "b"}'
+
+
+async def test_codex_waits_for_a_network_that_refuses_it(codex: str, tmp_path: Path) -> None:
+    """So whoever drives it needs a clock of their own; no count of retries ends this."""
+    ran = await run(codex, "http://127.0.0.1:9", tmp_path, ends_at="waiting for network")
+    assert ran.last["type"] == "error"
+    assert ran.code != 0

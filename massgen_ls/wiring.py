@@ -108,6 +108,22 @@ async def open_supervisor(
         yield await stack.enter_async_context(Supervisor(world))
 
 
+@asynccontextmanager
+async def open_rooms(environ: Mapping[str, str] | None = None) -> AsyncGenerator[GitRooms]:
+    """The git rooms alone: what cleaning up needs.
+
+    Raises:
+        StorageError: Our cache or state folder cannot be used.
+    """
+    env = dict(os.environ if environ is None else environ)
+    places = Places.of(env)
+    async with (
+        open_processes(env, places) as processes,
+        GitRooms(processes, places.cache, env, max(1, os.cpu_count() or 1)) as rooms,
+    ):
+        yield rooms
+
+
 def disk_files(say: Callable[[str], None] = to_stderr) -> DiskFiles:
     """The user's files on the disk; ``say`` as in `open_supervisor`."""
     state = Places.of(os.environ).state

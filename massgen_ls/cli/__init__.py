@@ -52,6 +52,7 @@ class Options:
     mode: Mode | None = None
     apply: bool = False
     partial: bool = False
+    dry_run: bool = False
     json: bool = False
     diff: bool = False
     all: bool = False
@@ -130,6 +131,10 @@ def parser() -> argparse.ArgumentParser:
     cancel = commands.add_parser("cancel", help="cancel a run, also one of another program")
     cancel.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
 
+    clean = commands.add_parser("clean", help="free what only forgotten runs needed")
+    clean.add_argument("--dry-run", action="store_true", help="only say what would be freed")
+    clean.add_argument("--json", action="store_true", help="for programs")
+
     doctor = commands.add_parser("doctor", help="say what was found here and what to do")
     _config_and_repo(doctor)
     doctor.add_argument("--json", action="store_true", help="for programs")
@@ -207,6 +212,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.demo import demo
 
             return demo(options)
+        case "clean":
+            from massgen_ls.cli.clean import clean
+
+            return clean(options)
         case "doctor":
             from massgen_ls.cli.doctor import doctor
 

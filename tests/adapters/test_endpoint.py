@@ -1,11 +1,11 @@
-"""Our MCP server as agents find it: through the official client, and through clients that behave badly."""
+"""Our MCP server as agents find it: through the official client, and through bad clients."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -211,7 +211,8 @@ async def test_what_is_no_http_ends_its_connection_and_nothing_else(raw: bytes) 
         writer.write_eof()
         assert (await ask(access, call("x"))).status == 200
         writer.close()
-        await writer.wait_closed()
+        with suppress(ConnectionError):  # it was closed with some of our words unread
+            await writer.wait_closed()
 
 
 async def test_leaving_closes_what_clients_hold_open() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import h11
+
+from massgen_ls.adapters.mcp.messages import GoneError, Request, Response
 
 MOST = 4 * 1024 * 1024
 """Bytes of a request's body: agents send summaries here, not repositories."""
@@ -15,30 +15,6 @@ IDLE = 300.0
 """Seconds that a client may keep a connection open without asking for anything."""
 SLOW = 30.0
 """Seconds that a client has for one request, and for reading its answer."""
-
-
-class GoneError(Exception):
-    """The client has left, is too slow, or does not speak HTTP."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A whole request. Names of headers are lower case."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    too_large: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A whole answer."""
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 class Connection:

@@ -28,8 +28,10 @@ from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
+from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.engine.world import World
+from massgen_ls.ports import Approver
 
 if TYPE_CHECKING:
     from massgen_ls.lsp.desk import Compose
@@ -62,12 +64,14 @@ async def open_processes(
 @asynccontextmanager
 async def open_supervisor(
     environ: Mapping[str, str] | None = None,
+    approver: Approver | None = None,
     say: Callable[[str], None] = to_stderr,
 ) -> AsyncGenerator[Supervisor]:
     """Everything that runs need, put together; leaving the context leaves nothing behind.
 
     Args:
-        environ: The environment; None for our own.
+        environ: Our environment; None: that of this process.
+        approver: Who is asked when an agent wants to do what no rule allows or forbids.
         say: Hears what became of edits that a killed process had begun.
 
     Raises:
@@ -97,6 +101,9 @@ async def open_supervisor(
             owner=owner_of(os.getpid()),
             alive=alive,
             cores=cores,
+            starts=Starts(cores),
+            confines=processes.confines,
+            approver=approver,
         )
         yield await stack.enter_async_context(Supervisor(world))
 
@@ -206,8 +213,8 @@ def compose(config: str | None) -> Compose:
     from massgen_ls.lsp.desk import Services
 
     @asynccontextmanager
-    async def services(say: Callable[[str], None]) -> AsyncGenerator[Services]:
-        async with open_supervisor(say=say) as supervisor:
+    async def services(say: Callable[[str], None], approver: Approver) -> AsyncGenerator[Services]:
+        async with open_supervisor(approver=approver, say=say) as supervisor:
             yield Services(supervisor, ConfiguredDesk(config), disk_files(say))
 
     return services

@@ -58,6 +58,8 @@ class Options:
     all: bool = False
     detected_checks: bool = False
     limit: int = 20
+    context: str | None = None
+    transcript: str | None = None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -93,6 +95,11 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also run the checks that this project seems to have (`massgen-ls doctor` lists them)",
     )
+    run.add_argument(
+        "--context",
+        metavar="RUN[/AGENT]",
+        help="tell the agents what those of an earlier run, or one of them, said and did",
+    )
     run.add_argument("--apply", action="store_true", help="merge the winner into the working tree")
     run.add_argument("--json", action="store_true", help="one event a line on standard output")
 
@@ -106,6 +113,9 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
     show.add_argument("--candidate", metavar="ID", help="show this candidate's diff")
     show.add_argument("--diff", action="store_true", help="nothing but the diff")
+    show.add_argument(
+        "--transcript", metavar="AGENT", help="nothing but what this agent said and did"
+    )
     show.add_argument("--json", action="store_true", help="for programs")
 
     apply = commands.add_parser("apply", help="merge a run's winner into the working tree")

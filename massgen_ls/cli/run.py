@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,9 @@ from massgen_ls.cli import (
     Options,
 )
 from massgen_ls.core.changes import rel_path
-from massgen_ls.core.coordination import RunState
 from massgen_ls.core.errors import ConfigError, MassgenError, UnsafePathError, WorkspaceError
 from massgen_ls.core.events import Delta, RunSettled
+from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import Json, LineRange, RunId, RunSpec, Scope
 from massgen_ls.core.wire import to_json
 from massgen_ls.engine.bus import Gap, Subscription
@@ -103,6 +104,10 @@ def parse_scope(text: str | None, folder: Path) -> Scope:
 
 async def _run(options: Options, spec: RunSpec, folder: str) -> int:
     async with open_supervisor() as supervisor:
+        if options.context:
+            earlier, _, agent = options.context.partition("/")
+            told = await supervisor.context(earlier, agent or None)
+            spec = replace(spec, task=replace(spec.task, context=told))
         with supervisor.subscribe() as news:
             run = await supervisor.start(spec, folder)
             async with _cancelled_by_signals(supervisor, run):

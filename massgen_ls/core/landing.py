@@ -41,7 +41,7 @@ from massgen_ls.core.plan import (
     in_order,
 )
 from massgen_ls.core.task import CandidateId
-from massgen_ls.core.text import split_lines
+from massgen_ls.core.text import Lines
 
 BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -227,8 +227,8 @@ class _Landing:
             Conflict(
                 self.change.path,
                 reason,
-                live=(0, len(split_lines(ours))),
-                candidate=(0, len(split_lines(theirs))),
+                live=(0, len(Lines(ours))),
+                candidate=(0, len(Lines(theirs))),
                 live_text=ours,
                 candidate_text=theirs,
             )
@@ -345,7 +345,7 @@ class _Landing:
         return [EditText(live.path, live.version, text, edits)] if edits else []
 
     def _check_hunks(self, hunks: AbstractSet[int], base: str, theirs: str) -> None:
-        there = len(line_hunks(split_lines(base), split_lines(theirs), self.differ))
+        there = len(line_hunks(Lines(base), Lines(theirs), self.differ))
         wrong = [number for number in sorted(hunks) if not 0 <= number < there]
         if wrong:
             raise NotFoundError(

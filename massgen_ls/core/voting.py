@@ -9,6 +9,7 @@ from typing import Literal
 
 from massgen_ls.core.candidate import Evidence, Scorecard
 from massgen_ls.core.task import CandidateId, SeatId
+from massgen_ls.core.wording import counted
 
 Outcome = Literal["won", "tied", "abstained", "none", "cancelled"]
 
@@ -110,7 +111,7 @@ def _field(cards: Sequence[Scorecard], passed: Sequence[Scorecard]) -> str:
 
 def _why_best(best: Scorecard, others: Sequence[Scorecard], tally: Tally) -> str:
     winner = best.cluster.members[0]
-    mended = f" and mends {_count(best.fixed, 'failure')} of the base" if best.fixed else ""
+    mended = f" and mends {counted(best.fixed, 'failure')} of the base" if best.fixed else ""
     if not others:
         return f"{winner} wins{mended}."
     second = others[0]
@@ -119,7 +120,7 @@ def _why_best(best: Scorecard, others: Sequence[Scorecard], tally: Tally) -> str
     rival_votes, rival_agreeing = tally.of_cluster(second), len(second.cluster.members)
     if best.fixed != second.fixed:
         return (
-            f"{winner} wins: it mends {_count(best.fixed, 'failure')} of the base, the next best, "
+            f"{winner} wins: it mends {counted(best.fixed, 'failure')} of the base, the next best, "
             f"{rival}, mends {second.fixed}."
         )
     same = f"{winner} and {rival} measure the same"
@@ -129,7 +130,7 @@ def _why_best(best: Scorecard, others: Sequence[Scorecard], tally: Tally) -> str
         return f"{same}; {winner} wins because {agreeing} agents arrived at exactly this change."
     if best.size != second.size:
         return (
-            f"{same}; {winner} wins as the smaller change ({_count(best.size, 'line')} against "
+            f"{same}; {winner} wins as the smaller change ({counted(best.size, 'line')} against "
             f"{second.size})."
         )
     return f"{same}, also in size; {winner} wins because its agent is configured first."
@@ -147,7 +148,3 @@ def _broke(evidence: Evidence) -> str:
     first, *rest = evidence.new_failures
     more = f" and {len(rest)} more" if rest else ""
     return f"{evidence.check} fails where the base does not ({first}{more})"
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -12,10 +12,13 @@ from typing import cast
 
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import RelPath, rel_path
-from massgen_ls.core.coordination import RunState, fold, verdict
+from massgen_ls.core.context import shared
+from massgen_ls.core.conversation import Transcript
+from massgen_ls.core.coordination import verdict
 from massgen_ls.core.errors import MassgenError, NotFoundError, UnsafePathError
 from massgen_ls.core.events import (
     CancelRequested,
+    Conversed,
     Delivered,
     DeliveryRefused,
     Discarded,
@@ -27,13 +30,14 @@ from massgen_ls.core.events import (
     RunStarted,
 )
 from massgen_ls.core.plan import EditPlan
-from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec
+from massgen_ls.core.run_state import RunState, fold
+from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.engine.bus import Bus, Gap, Subscription
 from massgen_ls.engine.delivery import Delivery, deliver, plan_delivery
 from massgen_ls.engine.runner import Runner
 from massgen_ls.engine.warming import Warming
 from massgen_ls.engine.world import World
-from massgen_ls.ports import Buffer, Health, LiveFiles, RunRecord, SnapshotRequest
+from massgen_ls.ports import Buffer, Health, LiveFiles, Message, RunRecord, SnapshotRequest
 
 __all__ = ["Delivery", "Gap", "Supervisor"]
 
@@ -182,6 +186,46 @@ class Supervisor:
             await self._world.store.append(run, [CancelRequested(by)])
             await self._bury(await self._record(run))
         return True
+
+    async def tell(self, run: RunId, seat: str, message: Message, by: str) -> None:
+        """Says something to an agent at work, or stops it where it is (`Halt`).
+
+        Raises:
+            NotFoundError: No such run or seat, or its agent is not at work in this process.
+        """
+        run = await self.resolve(run)
+        live = self._live.get(run)
+        if live is None:
+            hint = "Only the process that drives it can do that"
+            raise NotFoundError(f"Run {run} is not going on here", hint)
+        if refused := await live.runner.tell_agent(SeatId(seat), message, by):
+            raise NotFoundError(f"Nothing was said: {refused}")
+
+    async def transcripts(self, run: RunId) -> Sequence[Transcript]:
+        """What each agent of a run said and did, in the order of their ends.
+
+        Raises:
+            NotFoundError: No such run.
+        """
+        events = await self._world.store.read(await self.resolve(run))
+        found = (envelope.event for envelope in events)
+        return [event.transcript for event in found if isinstance(event, Conversed)]
+
+    async def context(self, run: str, seat: str | None = None) -> str:
+        """What the agents of an earlier run did, as text for those of another.
+
+        Raises:
+            NotFoundError: No such run, or no such agent in it, or nothing is known of it.
+        """
+        known = await self.transcripts(await self.resolve(run))
+        chosen = [t for t in known if seat is None or t.agent == seat]
+        if not chosen:
+            there = ", ".join(dict.fromkeys(t.agent for t in known)) or "nobody"
+            raise NotFoundError(
+                f"Nothing is known of what {seat or 'the agents'} did in run {run}",
+                f"There are transcripts of: {there}",
+            )
+        return shared(chosen)
 
     async def resolve(self, run: str) -> RunId:
         """The whole id of a run that is named by its beginning.

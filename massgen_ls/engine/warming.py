@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from massgen_ls.core.coordination import RunState
 from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.run_state import RunState
 from massgen_ls.ports import Worktrees
 
 _log = logging.getLogger(__name__)

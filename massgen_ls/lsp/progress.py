@@ -7,8 +7,9 @@ import asyncio
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from massgen_ls.core.coordination import RunState, scorecards
 from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.run_state import RunState
+from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import RunId
 from massgen_ls.lsp.desk import Engine
 from massgen_ls.lsp.outbox import DELTA, FACT

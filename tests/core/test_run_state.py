@@ -7,16 +7,11 @@ import pytest
 from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.coordination import (
-    EMPTY,
     MakeAttempt,
     RunCheck,
-    RunState,
     Settle,
     TakeSnapshot,
-    evolve,
-    fold,
     next_steps,
-    scorecards,
     verdict,
 )
 from massgen_ls.core.events import (
@@ -41,6 +36,8 @@ from massgen_ls.core.events import (
     RunStarted,
     SnapshotTaken,
 )
+from massgen_ls.core.run_state import EMPTY, RunState, evolve, fold
+from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import (
     AgentId,
     AgentSpec,

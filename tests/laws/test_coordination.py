@@ -9,18 +9,7 @@ from hypothesis import strategies as st
 
 from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
-from massgen_ls.core.coordination import (
-    EMPTY,
-    MakeAttempt,
-    RunCheck,
-    RunState,
-    Settle,
-    TakeSnapshot,
-    evolve,
-    fold,
-    next_steps,
-    scorecards,
-)
+from massgen_ls.core.coordination import MakeAttempt, RunCheck, Settle, TakeSnapshot, next_steps
 from massgen_ls.core.events import (
     AttemptEnded,
     AttemptStarted,
@@ -37,6 +26,8 @@ from massgen_ls.core.events import (
     RunStarted,
     SnapshotTaken,
 )
+from massgen_ls.core.run_state import EMPTY, RunState, evolve, fold
+from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import (
     AgentId,
     AgentSpec,

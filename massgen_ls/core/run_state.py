@@ -1,0 +1,317 @@
+"""What is known of a run: `evolve(state, event)` folds its events into a `RunState`.
+
+``evolve`` is total: it never raises, and an event that is stale or makes no sense changes
+nothing. So resuming after a crash is a fold over what was stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from massgen_ls.core.budget import Usage, total
+from massgen_ls.core.candidate import (
+    Candidate,
+    CheckResult,
+    Snapshot,
+    TreeId,
+)
+from massgen_ls.core.events import (
+    AgentActed,
+    AttemptEnded,
+    AttemptOutcome,
+    AttemptPaused,
+    AttemptStarted,
+    BallotCast,
+    CancelRequested,
+    CandidateCaptured,
+    CheckFinished,
+    DeadlinePassed,
+    Delivered,
+    Discarded,
+    Event,
+    NothingCaptured,
+    Notice,
+    RunFailed,
+    RunInterrupted,
+    RunSettled,
+    RunStarted,
+    SnapshotTaken,
+    UsageReported,
+)
+from massgen_ls.core.failures import FailureKind
+from massgen_ls.core.task import AgentSpec, CandidateId, RunSpec, SeatId
+from massgen_ls.core.voting import Ballot, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class SeatState:
+    """What is known of an agent in this run."""
+
+    seat: SeatId
+    phase: Literal["waiting", "working", "ended"] = "waiting"
+    attempt: int = 0
+    outcome: AttemptOutcome | None = None
+    reason: str = ""
+    captured: bool = False
+    """Whether its last attempt's worktree was looked at (a candidate or nothing)."""
+    action: str = ""
+    """The last thing it was seen doing."""
+    seconds: float = 0.0
+    failure: FailureKind | None = None
+    type: str = ""
+    """The kind of agent that sits there now."""
+    agent: int = 0
+    """Which of the seat's agents: 0 for the first, 1 for its fallback, …"""
+    lost: tuple[str, ...] = ()
+    """Why the agents before it could not work."""
+    spent: tuple[Usage, ...] = ()
+    """By attempt, from the first."""
+
+    @property
+    def usage(self) -> Usage:
+        """Everything that the seat has spent."""
+        return total(self.spent)
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """Everything that a run's stored events say, and nothing else."""
+
+    spec: RunSpec | None = None
+    folder: str = ""
+    snapshot: Snapshot | None = None
+    seats: tuple[SeatState, ...] = ()
+    """In the order of the configuration."""
+    candidates: tuple[Candidate, ...] = ()
+    """In the order of the configuration, then of their capture."""
+    finished: frozenset[CandidateId] = field(default_factory=frozenset[CandidateId])
+    """Candidates whose attempt ended well."""
+    checked: tuple[CheckFinished, ...] = ()
+    ballots: tuple[Ballot, ...] = ()
+    """The last valid one of each judge, by the judge's id."""
+    cancelled_by: str = ""
+    late: bool = False
+    failure: str = ""
+    interrupted: bool = False
+    verdict: Verdict | None = None
+    deliveries: tuple[Delivered, ...] = ()
+    discarded: frozenset[CandidateId] = field(default_factory=frozenset[CandidateId])
+    notices: tuple[Notice, ...] = ()
+
+    @property
+    def epoch(self) -> int:
+        """The version of the candidate set; a ballot of another one is void."""
+        return len(self.candidates)
+
+    @property
+    def usage(self) -> Usage:
+        """Everything that the run has spent."""
+        return total(s.usage for s in self.seats)
+
+    @property
+    def used_up(self) -> str:
+        """Which limit of the run is passed, for people; empty when none is."""
+        return self.spec.rules.limits.passed(self.usage) if self.spec else ""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new may begin."""
+        return bool(self.cancelled_by or self.failure or self.interrupted)
+
+    def agent(self, seat: SeatId) -> AgentSpec | None:
+        """The agent that sits there now: the configured one, or one of its fallbacks."""
+        state = self.seat(seat)
+        if state is None or self.spec is None:
+            return None
+        found = next((a for a in self.spec.agents if str(a.id) == str(seat)), None)
+        for _ in range(state.agent):
+            found = found.fallback if found else None
+        return found
+
+    def seat(self, seat: SeatId) -> SeatState | None:
+        """One agent's state."""
+        return next((s for s in self.seats if s.seat == seat), None)
+
+    def candidate(self, candidate: CandidateId) -> Candidate | None:
+        """One candidate."""
+        return next((c for c in self.candidates if c.id == candidate), None)
+
+    def results(self, check: str, tree: TreeId) -> tuple[CheckResult, ...]:
+        """Every run of a check on a tree, first look first."""
+        found = [c for c in self.checked if c.result.check == check and c.result.tree == tree]
+        return tuple(c.result for c in sorted(found, key=lambda c: c.repeat))
+
+
+EMPTY = RunState()
+
+_MOST_NOTICES = 200
+"""Notices that a state remembers; the record has them all."""
+
+
+def fold(events: Iterable[Event], state: RunState = EMPTY) -> RunState:
+    """The state after these events."""
+    for event in events:
+        state = evolve(state, event)
+    return state
+
+
+def evolve(state: RunState, event: Event) -> RunState:
+    """The state after one more event."""
+    if isinstance(event, RunStarted):
+        if state.spec is not None:
+            return state
+        seats = tuple(SeatState(SeatId(str(a.id))) for a in event.spec.agents)
+        return replace(state, spec=event.spec, folder=event.folder, seats=seats)
+    if state.spec is None:
+        return state
+    match event:
+        case Notice():
+            kept = len(state.notices) < _MOST_NOTICES
+            return replace(state, notices=(*state.notices, event)) if kept else state
+        case Delivered() if state.candidate(event.candidate):
+            return replace(state, deliveries=(*state.deliveries, event))
+        case Discarded(candidate=chosen):
+            gone = {c.id for c in state.candidates if chosen is None or c.id == chosen}
+            return replace(state, discarded=state.discarded | gone)
+        case _ if state.verdict is not None:
+            return state
+        case RunSettled(verdict=verdict):
+            return replace(state, verdict=verdict)
+        case CancelRequested(by=by):
+            return state if state.cancelled_by else replace(state, cancelled_by=by or "someone")
+        case DeadlinePassed():
+            return replace(state, late=True)
+        case RunFailed(reason=reason):
+            return state if state.failure else replace(state, failure=reason or "unknown reason")
+        case RunInterrupted():
+            return replace(
+                state,
+                interrupted=True,
+                seats=tuple(_interrupt(s) for s in state.seats),
+            )
+        case SnapshotTaken(snapshot=snapshot):
+            return state if state.snapshot else replace(state, snapshot=snapshot)
+        case CheckFinished():
+            return _checked(state, event)
+        case BallotCast(ballot=ballot):
+            return _voted(state, ballot)
+        case CandidateCaptured(candidate=candidate):
+            return _captured(state, candidate)
+        case AttemptStarted() | AgentActed() | AttemptEnded() | AttemptPaused() | NothingCaptured():
+            return _at_seat(state, event)
+        case UsageReported():
+            return _spent(state, event)
+        case _:
+            return state
+
+
+def _interrupt(seat: SeatState) -> SeatState:
+    if seat.phase == "working":
+        return replace(seat, phase="ended", outcome="interrupted", captured=True)
+    return replace(seat, captured=True) if seat.phase == "ended" else seat
+
+
+def _checked(state: RunState, event: CheckFinished) -> RunState:
+    key = (event.result.check, event.result.tree, event.repeat)
+    if state.spec is None or event.result.check not in {c.name for c in state.spec.checks}:
+        return state
+    if any((c.result.check, c.result.tree, c.repeat) == key for c in state.checked):
+        return state
+    return replace(state, checked=(*state.checked, event))
+
+
+def _voted(state: RunState, ballot: Ballot) -> RunState:
+    choice = state.candidate(ballot.choice)
+    if ballot.epoch != state.epoch or choice is None or state.seat(ballot.judge) is None:
+        return state
+    if choice.seat == ballot.judge:
+        return state  # self-votes do not count
+    others = (b for b in state.ballots if b.judge != ballot.judge)
+    return replace(state, ballots=tuple(sorted([*others, ballot], key=lambda b: b.judge)))
+
+
+def _captured(state: RunState, candidate: Candidate) -> RunState:
+    seat = state.seat(candidate.seat)
+    if seat is None or seat.phase != "ended" or seat.captured or state.snapshot is None:
+        return state
+    if candidate.base != state.snapshot.tree or state.candidate(candidate.id):
+        return state
+    order = [s.seat for s in state.seats]
+    candidates = sorted([*state.candidates, candidate], key=lambda c: order.index(c.seat))
+    well = {candidate.id} if seat.outcome == "done" else set[CandidateId]()
+    # A new candidate makes a new epoch: every ballot so far is void.
+    state = replace(state, candidates=tuple(candidates), ballots=(), finished=state.finished | well)
+    return _with_seat(state, _looked_at(state, replace(seat, captured=True)))
+
+
+def _looked_at(state: RunState, seat: SeatState) -> SeatState:
+    """A seat whose worktree was looked at: over, or with a fallback to take it."""
+    current = state.agent(seat.seat)
+    if (
+        state.stopping
+        or seat.outcome not in {"failed", "missing", "timed_out"}
+        or current is None
+        or current.fallback is None
+    ):
+        return seat
+    return replace(
+        seat,
+        phase="waiting",
+        outcome=None,
+        captured=False,
+        agent=seat.agent + 1,
+        lost=(*seat.lost, seat.reason),
+        reason="",
+        failure=None,
+    )
+
+
+def _spent(state: RunState, event: UsageReported) -> RunState:
+    seat = state.seat(event.seat)
+    if seat is None or not 1 <= event.attempt <= seat.attempt:
+        return state
+    spent = [*seat.spent, *[Usage()] * (event.attempt - len(seat.spent))]
+    spent[event.attempt - 1] = event.usage
+    return _with_seat(state, replace(seat, spent=tuple(spent)))
+
+
+def _at_seat(
+    state: RunState,
+    event: AttemptStarted | AgentActed | AttemptEnded | AttemptPaused | NothingCaptured,
+) -> RunState:
+    seat = state.seat(event.seat)
+    if seat is None:
+        return state
+    match event:
+        case AttemptStarted(attempt=n) if seat.phase == "waiting" and n == seat.attempt + 1:
+            return _with_seat(state, replace(seat, phase="working", attempt=n, type=event.type))
+        case AgentActed(action=action, target=target) if seat.phase == "working":
+            return _with_seat(state, replace(seat, action=f"{action} {target}".strip()))
+        case AttemptPaused(attempt=n, reason=why, seconds=pause) if (
+            seat.phase == "working" and n == seat.attempt
+        ):
+            return _with_seat(state, replace(seat, action=f"waits {pause:.0f} s: {why}"))
+        case AttemptEnded(attempt=n) if seat.phase == "working" and n == seat.attempt:
+            ended = replace(
+                seat,
+                phase="ended",
+                outcome=event.outcome,
+                reason=event.reason,
+                seconds=event.seconds,
+                failure=event.failure,
+                action="",
+            )
+            return _with_seat(state, ended)
+        case NothingCaptured(attempt=n, reason=reason) if (
+            seat.phase == "ended" and not seat.captured and n == seat.attempt
+        ):
+            over = replace(seat, captured=True, reason=seat.reason or reason)
+            return _with_seat(state, _looked_at(state, over))
+        case _:
+            return state
+
+
+def _with_seat(state: RunState, seat: SeatState) -> RunState:
+    return replace(state, seats=tuple(seat if s.seat == seat.seat else s for s in state.seats))

@@ -1,0 +1,155 @@
+"""Git's sockets: snapshots, worktrees, stored objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from massgen_ls.core.candidate import Snapshot, TreeId
+from massgen_ls.core.changes import ChangeSet, FileType, RelPath
+from massgen_ls.core.task import (
+    CandidateId,
+    RunId,
+    SandboxRule,
+    WorktreeRules,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An open document whose text differs from its file, or has none yet."""
+
+    path: str
+    """Absolute."""
+    text: str
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotRequest:
+    """What to take a snapshot of."""
+
+    folder: str
+    """The folder that the user opened, absolute: anywhere in a working tree."""
+    run: RunId
+    buffers: tuple[Buffer, ...] = ()
+
+
+class Snapshots(Protocol):
+    """Turns the user's workspace into a commit of the shadow, touching nothing of theirs."""
+
+    async def locate(self, folder: str) -> str:
+        """The top of the working tree that a folder lies in, absolute; cheap.
+
+        Raises:
+            WorkspaceError: Not in a git repository; git missing or too old; a bare repository.
+        """
+        ...
+
+    async def take(self, request: SnapshotRequest) -> Snapshot:
+        """Takes one; recorded as ``refs/runs/<run>/base``.
+
+        Raises:
+            WorkspaceError: Not in a git repository; git missing or too old; a bare repository.
+            StorageError: Our cache folder cannot be written.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A worktree's content, held against the base."""
+
+    tree: TreeId
+    commit: str
+    changes: ChangeSet
+    notes: tuple[str, ...] = ()
+    """What was left out and why (a link that leads outside, a file too large)."""
+
+
+class Lease(Protocol):
+    """A worktree that is ours alone for a while."""
+
+    @property
+    def path(self) -> str:
+        """Its top, absolute."""
+        ...
+
+    @property
+    def folder(self) -> str:
+        """Where the user's folder is in it, absolute: ``path`` plus the snapshot's prefix."""
+        ...
+
+    @property
+    def home(self) -> str:
+        """A private, writable folder beside it: HOME and TMPDIR of what runs there."""
+        ...
+
+    async def capture(self, candidate: CandidateId, message: str) -> Captured:
+        """Records what differs from the base as ``refs/runs/<run>/<candidate>``.
+
+        Nothing is recorded when nothing differs. Never trusts the worktree's own index or HEAD.
+        """
+        ...
+
+
+class Worktrees(Protocol):
+    """Leases checkouts of the shadow."""
+
+    def lease(
+        self,
+        snapshot: Snapshot,
+        run: RunId,
+        rules: WorktreeRules,
+        *,
+        tree: TreeId | None = None,
+        sandbox: SandboxRule = "auto",
+    ) -> AbstractAsyncContextManager[Lease]:
+        """A worktree at the snapshot, or at another tree of the shadow, as long as it is needed.
+
+        Set-up commands run what lies in that tree, which an agent may have written: they are
+        confined as the agent is, by ``sandbox``, to the worktree and its home.
+
+        Raises:
+            StorageError: It cannot be made; there is no fallback to the user's own checkout.
+            WorkspaceError: A set-up command failed.
+            MassgenError: A sandbox is required for set-up commands and there is none.
+        """
+        ...
+
+    async def warm(self, snapshot: Snapshot, count: int) -> None:
+        """Makes worktrees ahead, so that the next ``count`` leases are quick.
+
+        What an earlier set-up left in them stays. Cancelling it costs nothing but the work done.
+        """
+        ...
+
+    async def fingerprint(self, snapshot: Snapshot, run: RunId, rules: WorktreeRules) -> str:
+        """Changes whenever the ignored files that ``rules.include`` brings in do; cheap."""
+        ...
+
+
+class Objects(Protocol):
+    """Reads what is stored in the shadow."""
+
+    async def read(
+        self, snapshot: Snapshot, wanted: Sequence[tuple[RelPath, str]]
+    ) -> Sequence[bytes]:
+        """Blobs as a checkout would write them: (path for the filters, object name) → bytes."""
+        ...
+
+    async def entry(
+        self, snapshot: Snapshot, tree: TreeId, path: RelPath
+    ) -> tuple[str, FileType] | None:
+        """The object name and type at a path of a tree; None when there is none."""
+        ...
+
+    async def changes(self, snapshot: Snapshot, tree: TreeId) -> ChangeSet:
+        """The difference between the snapshot and another tree."""
+        ...
+
+    async def patch(self, snapshot: Snapshot, tree: TreeId) -> str:
+        """The same difference as a unified diff for people, renames found."""
+        ...

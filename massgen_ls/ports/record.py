@@ -1,0 +1,69 @@
+"""The record of every run, and who listens."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from massgen_ls.core.candidate import CheckResult
+from massgen_ls.core.events import Delta, Envelope, Event
+from massgen_ls.core.task import (
+    RunId,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A line of the list of runs."""
+
+    run: RunId
+    folder: str
+    root: str
+    prompt: str
+    started: float
+    owner: str
+    settled: bool
+    outcome: str = ""
+    winner: str = ""
+    candidates: tuple[str, ...] = field(default=())
+
+
+class Store(Protocol):
+    """The append-only record of every run."""
+
+    async def append(self, run: RunId, events: Sequence[Event]) -> Sequence[Envelope]:
+        """Stores events for good, in this order, and gives them their numbers."""
+        ...
+
+    async def read(self, run: RunId, after: int = 0) -> Sequence[Envelope]:
+        """A run's history past a sequence number. Empty for an unknown run."""
+        ...
+
+    async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]:
+        """The newest runs first; ``folder`` keeps those of that folder or below."""
+        ...
+
+    async def find(self, prefix: str) -> Sequence[RunId]:
+        """Every run whose id starts so; just the one when the id is whole."""
+        ...
+
+    async def unsettled(self) -> Sequence[RunRecord]:
+        """Runs without a verdict, whoever drives them."""
+        ...
+
+    async def cached_check(self, key: str, since: float = 0.0) -> CheckResult | None:
+        """A stored check result, if it was stored at ``since`` or later."""
+        ...
+
+    async def cache_check(self, key: str, result: CheckResult) -> None:
+        """Stores a check result under everything that it depends on."""
+        ...
+
+
+class Audience(Protocol):
+    """Hears of everything that happens, after it was stored. Never blocks, never raises."""
+
+    def hear(self, news: Envelope | Delta) -> None:
+        """Takes one piece of news."""
+        ...

@@ -113,7 +113,7 @@ async def open_supervisor(
 
 @asynccontextmanager
 async def open_rooms(environ: Mapping[str, str] | None = None) -> AsyncGenerator[GitRooms]:
-    """The git rooms alone: what cleaning up needs.
+    """The git rooms alone, which do nothing by themselves: what cleaning up needs.
 
     Raises:
         StorageError: Our cache or state folder cannot be used.
@@ -122,7 +122,7 @@ async def open_rooms(environ: Mapping[str, str] | None = None) -> AsyncGenerator
     places = Places.of(env)
     async with (
         open_processes(env, places) as processes,
-        GitRooms(processes, places.cache, env, max(1, os.cpu_count() or 1)) as rooms,
+        GitRooms(processes, places.cache, env, max(1, os.cpu_count() or 1), tidy=False) as rooms,
     ):
         yield rooms
 

@@ -30,7 +30,8 @@ class Permissions:
 
     ``mode`` answers what no pattern does: ``auto`` allows what stays in the worktree, and anything
     that a command could do where a sandbox confines commands; for the rest a person is asked.
-    ``allow``, ``ask`` and ``deny`` answer for everything but edits outside, which no agent may make.
+    ``allow``, ``ask`` and ``deny`` answer for everything but edits outside, which no agent may
+    make.
     """
 
     mode: Literal["auto", "allow", "ask", "deny"] = "auto"

@@ -198,7 +198,10 @@ OLD: list[tuple[dict[str, object], Event]] = [
             "spec": {
                 "task": {"prompt": "p", "scope": {"path": None, "lines": None, "diagnostics": []}},
                 "agents": [
-                    {"id": "a", "type": "command", "settings": {"argv": ["x"]}, "system_message": ""}
+                    {
+                        "id": "a", "type": "command", "settings": {"argv": ["x"]},
+                        "system_message": "",
+                    }
                 ],
                 "checks": [],
                 "rules": {"mode": "best_of_n", "quorum": 1.0, "sandbox": "auto"},

@@ -145,7 +145,10 @@ def test_an_address_is_no_path() -> None:
             Action("read", "/a", inside=False), "auto", False,
             Decision("ask", "no sandbox confines it"),
         ),
-        (Action("edit", "a"), "ask", True, Decision("ask", "`permissions: ask` in the configuration")),
+        (
+            Action("edit", "a"), "ask", True,
+            Decision("ask", "`permissions: ask` in the configuration"),
+        ),
         (
             Action("run", "a; b"), "allow", False,
             Decision("allow", "`permissions: allow` in the configuration"),

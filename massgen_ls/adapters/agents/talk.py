@@ -11,6 +11,7 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, cast
 
 from massgen_ls.adapters.agents.speech import plain
@@ -124,27 +125,33 @@ class Talk:
 
 
 class _Lines:
-    """Pieces of a stream as lines. One that is over `LONGEST` is cut to pieces."""
+    """Pieces of a stream as lines. Of one that is over `LONGEST` only the beginning is kept."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._size = 0
+        self._skipping = False
+        """Whether the rest of a line that is too long goes by."""
 
     def whole(self, piece: bytes) -> list[bytes]:
         *ended, rest = piece.split(b"\n")
         lines: list[bytes] = []
         for line in ended:
-            self._parts.append(line)
-            lines.append(b"".join(self._parts))
-            self._parts, self._size = [], 0
-        if rest:
+            if not self._skipping:
+                self._parts.append(line)
+                lines.append(self.rest())
+            self._skipping = False
+        if rest and not self._skipping:
             self._parts.append(rest)
             self._size += len(rest)
             if self._size > LONGEST:
                 lines.append(self.rest())
+                # What follows may look like a line of its own, and is none.
+                self._skipping = True
         return [line for line in lines if line.strip()]
 
     def rest(self) -> bytes:
+        """What there is of a line that has not ended."""
         line = b"".join(self._parts)
         self._parts, self._size = [], 0
         return line
@@ -175,13 +182,40 @@ async def open_talk(
         OSError: It cannot be run.
         MassgenError: A sandbox is required and there is none.
     """
-    async with processes.start(command) as running, asyncio.TaskGroup() as group:
+    async with processes.start(command) as running:
         talk = Talk(running, patience)
-        tasks = [group.create_task(talk.listen())]
-        if inbox is not None:
-            tasks.append(group.create_task(talk.attend(inbox)))
-        try:
+        async with _Listening(talk, inbox):
             yield talk
-        finally:
-            for task in tasks:
-                task.cancel()
+
+
+class _Listening:
+    """The tasks that fill a talk's queue.
+
+    Not a plain ``async with TaskGroup()``: that turns whatever its body raises into a group, also
+    the `GeneratorExit` of a driver that is closed while it waits.
+    """
+
+    def __init__(self, talk: Talk, inbox: Inbox | None) -> None:
+        self._talk = talk
+        self._inbox = inbox
+        self._group = asyncio.TaskGroup()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> None:
+        await self._group.__aenter__()
+        self._tasks.append(self._group.create_task(self._talk.listen()))
+        if self._inbox is not None:
+            self._tasks.append(self._group.create_task(self._talk.attend(self._inbox)))
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        if isinstance(error, asyncio.CancelledError):
+            await self._group.__aexit__(kind, error, trace)
+        else:
+            await self._group.__aexit__(None, None, None)

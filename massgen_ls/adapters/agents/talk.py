@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, cast
 
 from massgen_ls.adapters.agents.speech import plain
@@ -64,9 +63,11 @@ class Talk:
         patience: Seconds of silence after which `Quiet` is heard; may be changed at any time.
     """
 
-    def __init__(self, running: Running, patience: float) -> None:
+    def __init__(self, running: Running, patience: float, group: asyncio.TaskGroup) -> None:
         self.patience = patience
         self._running = running
+        self._group = group
+        self._tasks: set[asyncio.Task[None]] = set()
         self._heard: asyncio.Queue[Heard] = asyncio.Queue(_BACKLOG)
         self._over = False
 
@@ -93,6 +94,18 @@ class Talk:
     async def stop(self) -> Finished:
         """The kill ladder, see `ports.Running.stop`."""
         return await self._running.stop()
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Lets something go on beside the conversation; it is cancelled at its end."""
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def silence(self) -> None:
+        """Cancels all that goes on beside."""
+        for task in self._tasks:
+            task.cancel()
 
     # ── what fills the queue ────────────────────────────────────────────────────────────────
 
@@ -183,39 +196,17 @@ async def open_talk(
         MassgenError: A sandbox is required and there is none.
     """
     async with processes.start(command) as running:
-        talk = Talk(running, patience)
-        async with _Listening(talk, inbox):
-            yield talk
-
-
-class _Listening:
-    """The tasks that fill a talk's queue.
-
-    Not a plain ``async with TaskGroup()``: that turns whatever its body raises into a group, also
-    the `GeneratorExit` of a driver that is closed while it waits.
-    """
-
-    def __init__(self, talk: Talk, inbox: Inbox | None) -> None:
-        self._talk = talk
-        self._inbox = inbox
-        self._group = asyncio.TaskGroup()
-        self._tasks: list[asyncio.Task[None]] = []
-
-    async def __aenter__(self) -> None:
-        await self._group.__aenter__()
-        self._tasks.append(self._group.create_task(self._talk.listen()))
-        if self._inbox is not None:
-            self._tasks.append(self._group.create_task(self._talk.attend(self._inbox)))
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        if isinstance(error, asyncio.CancelledError):
-            await self._group.__aexit__(kind, error, trace)
-        else:
-            await self._group.__aexit__(None, None, None)
+        left: BaseException | None = None
+        async with asyncio.TaskGroup() as group:
+            talk = Talk(running, patience, group)
+            talk.beside(talk.listen())
+            if inbox is not None:
+                talk.beside(talk.attend(inbox))
+            try:
+                yield talk
+            except BaseException as error:  # noqa: BLE001 - raised again below
+                # A group would wrap it, and a closed generator must see its own GeneratorExit.
+                left = error
+            talk.silence()
+        if left is not None:
+            raise left

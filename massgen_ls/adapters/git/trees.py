@@ -209,7 +209,11 @@ async def settle(place: Place) -> None:
     for _ in range(20):
         if _clock(place) > written:
             return
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(_TICK)  # there is no event for it
+
+
+_TICK = 0.004
+"""Seconds between two time stamps of a Linux file system, where they are not finer than that."""
 
 
 def _clock(place: Place) -> int:

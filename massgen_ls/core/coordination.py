@@ -60,8 +60,7 @@ def next_steps(state: RunState) -> frozenset[Step]:
     if state.spec is None or state.verdict is not None:
         return frozenset()
     open_seats = tuple(s for s in state.seats if not _over(s))
-    stopping = bool(state.cancelled_by or state.failure or state.interrupted)
-    if stopping:
+    if state.stopping:
         # What is in flight is cancelled by not being named; the end waits for it to wrap up.
         busy = any(
             s.phase == "working" or (s.phase == "ended" and not s.captured) for s in open_seats
@@ -70,10 +69,11 @@ def next_steps(state: RunState) -> frozenset[Step]:
     if state.snapshot is None:
         return frozenset({Settle(verdict(state))} if state.late else {TakeSnapshot()})
     steps: set[Step] = set()
-    enough = _quorum_reached(state) or state.late
+    enough = _enough(state)
     for seat in open_seats:
         if not enough and seat.phase != "ended":
-            steps.add(MakeAttempt(seat.seat, max(seat.attempt, 1)))
+            number = seat.attempt + 1 if seat.phase == "waiting" else seat.attempt
+            steps.add(MakeAttempt(seat.seat, number))
         elif seat.phase == "ended":
             steps.add(MakeAttempt(seat.seat, seat.attempt))  # its capture is still to come
     steps |= set(_checks(state))
@@ -89,6 +89,11 @@ def _over(seat: SeatState) -> bool:
     return seat.phase == "ended" and seat.captured
 
 
+def _enough(state: RunState) -> bool:
+    """Whether no further attempt is wanted: what is there is judged, and that is the end."""
+    return state.late or bool(state.used_up) or _quorum_reached(state)
+
+
 def _quorum_reached(state: RunState) -> bool:
     assert state.spec is not None, "asked only of a run that has begun"
     share = min(max(state.spec.rules.quorum, 0.0), 1.0)
@@ -102,9 +107,7 @@ def _checks(state: RunState) -> Iterator[RunCheck]:
     assert state.spec is not None, "asked only of a run that has begun"
     assert state.snapshot is not None, "without a base there is nothing to judge"
     base_tree = state.snapshot.tree
-    attempts_open = any(not _over(s) for s in state.seats) and not (
-        _quorum_reached(state) or state.late
-    )
+    attempts_open = any(not _over(s) for s in state.seats) and not _enough(state)
     trees = [c.tree for c in clusters(eligible(state))]
     for check in state.spec.checks:
         base = state.results(check.name, base_tree)
@@ -142,11 +145,12 @@ def verdict(state: RunState) -> Verdict:
     cards = scorecards(state)
     if not cards:
         ends = "; ".join(f"{s.seat}: {_end(s)}" for s in state.seats)
-        if state.late:
-            return Verdict(
-                "cancelled", None, f"Out of time before any agent had finished ({ends}).", kept
-            )
         partly = f" What was left unfinished is kept as {', '.join(kept)}." if kept else ""
+        if state.used_up or state.late:
+            short = state.used_up or "Out of time"
+            return Verdict(
+                "cancelled", None, f"{short} before any agent had finished ({ends}).{partly}", kept
+            )
         return Verdict("none", None, f"No agent produced a candidate ({ends}).{partly}", kept)
     unjudged = tuple(
         c for c in kept if c not in {m for card in cards for m in card.cluster.members}
@@ -155,14 +159,17 @@ def verdict(state: RunState) -> Verdict:
     judged = {c.seat for c in state.candidates if c.id not in unjudged}
     missing = [f"{s.seat} ({_end(s)})" for s in state.seats if s.seat not in judged]
     note = f" Without a candidate: {', '.join(missing)}." if missing else ""
-    if state.late:
+    if state.used_up:
+        note = f" {state.used_up}.{note}"
+    elif state.late:
         note = f" Time ran out.{note}"
     return replace(ended, why=ended.why + note, ranking=(*ended.ranking, *unjudged))
 
 
 def _end(seat: SeatState) -> str:
     if seat.outcome is None:
-        return "not started"
+        return "; ".join(seat.lost) or "not started"
     if seat.outcome == "done":
         return seat.reason or "changed nothing"
-    return seat.reason or seat.outcome.replace("_", " ")
+    tried = "".join(f"{why.rstrip('.')}; then its fallback: " for why in seat.lost)
+    return tried + (seat.reason or seat.outcome.replace("_", " "))

@@ -9,8 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from massgen_ls.core.budget import Usage
 from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot, TreeId
 from massgen_ls.core.changes import RelPath
+from massgen_ls.core.conversation import Transcript
+from massgen_ls.core.failures import FailureKind
+from massgen_ls.core.permissions import Action, Word
 from massgen_ls.core.plan import Conflict
 from massgen_ls.core.task import CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.core.voting import Ballot, Verdict
@@ -53,6 +57,8 @@ class AttemptStarted:
     seat: SeatId
     attempt: int
     worktree: str
+    type: str = ""
+    """The kind of agent at work: a fallback may be of another kind than the seat's first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,65 @@ class AttemptEnded:
     """For people: what happened and what to do next; empty for a plain success."""
     exit_code: int | None = None
     seconds: float = 0.0
+    failure: FailureKind | None = None
+    """What kind of failure it was, where that is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptPaused:
+    """The agent failed in a way that may pass, and is tried again after a while."""
+
+    kind: ClassVar[str] = "attempt_paused"
+    seat: SeatId
+    attempt: int
+    failure: FailureKind | None
+    reason: str
+    seconds: float
+    tries: int
+    """How often it was tried so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReported:
+    """What an attempt has spent so far; the latest report of an attempt counts, not the sum."""
+
+    kind: ClassVar[str] = "usage_reported"
+    seat: SeatId
+    attempt: int
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionDecided:
+    """An agent asked whether it may do something, and was answered."""
+
+    kind: ClassVar[str] = "permission_decided"
+    seat: SeatId
+    action: Action
+    word: Word
+    reason: str
+    by: str = "rule"
+    """``rule``, or who was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSent:
+    """Somebody told an agent at work something."""
+
+    kind: ClassVar[str] = "note_sent"
+    seat: SeatId
+    text: str
+    by: str = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversed:
+    """What an attempt's agent said and did, whole; kept for those who go on from it."""
+
+    kind: ClassVar[str] = "conversed"
+    seat: SeatId
+    attempt: int
+    transcript: Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +237,7 @@ class DeliveryRefused:
     kind: ClassVar[str] = "delivery_refused"
     candidate: CandidateId
     reason: str
+    conflicts: tuple[Conflict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +265,11 @@ Event = (
     | AttemptStarted
     | AgentActed
     | AttemptEnded
+    | AttemptPaused
+    | UsageReported
+    | PermissionDecided
+    | NoteSent
+    | Conversed
     | CandidateCaptured
     | NothingCaptured
     | CheckFinished

@@ -27,6 +27,8 @@ class Clash:
     base_text: str
     live_text: str
     candidate_text: str
+    hunks: tuple[int, ...]
+    """The candidate's hunks in it, as ``select`` counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Merge:
     edits: tuple[Edit, ...]
     """Edits of whole lines on the live text: all changes that do not clash."""
     conflicts: tuple[Clash, ...] = ()
+    fitting: tuple[int, ...] = ()
+    """The candidate's hunks that the edits are made of, as ``select`` counts them."""
 
 
 class _Region(NamedTuple):
@@ -67,16 +71,19 @@ def rebase(
     base_lines, candidate_lines = Lines(base), Lines(candidate)
     theirs = line_hunks(base_lines, candidate_lines, differ)
     changes = whole_edits(base_lines, candidate_lines, theirs)
+    numbers = tuple(range(len(theirs)))
     if select is not None:
+        numbers = tuple(number for number in numbers if number in select)
         chosen = [number in select for number in range(len(theirs))]
         theirs, changes = tuple(compress(theirs, chosen)), list(compress(changes, chosen))
     if live == base:
-        return Merge(tuple(changes))
+        return Merge(tuple(changes), fitting=numbers)
     live_lines = Lines(live)
     ours = line_hunks(base_lines, live_lines, differ)
     typed = whole_edits(base_lines, live_lines, ours)
     edits: list[Edit] = []
     conflicts: list[Clash] = []
+    fitting: list[int] = []
     # From a base line to its live line, and from an offset to its own, behind the regions done.
     lines = offset = 0
     for region in _regions(ours, theirs):
@@ -87,7 +94,9 @@ def rebase(
             offset += len(edit.new) - (edit.end - edit.start)
         if not region.theirs:
             continue
+        merged = tuple(numbers[number] for number in region.theirs)
         if not region.ours:
+            fitting += merged
             start, end, new = changes[region.theirs[0]]  # hunks of one side never touch each other
             edits.append(Edit(start + offset, end + offset, new))
             continue
@@ -113,9 +122,10 @@ def rebase(
                 base_text=base[start:end],
                 live_text=old,
                 candidate_text=new,
+                hunks=merged,
             )
         )
-    return Merge(tuple(edits), tuple(conflicts))
+    return Merge(tuple(edits), tuple(conflicts), tuple(fitting))
 
 
 def _regions(ours: Sequence[Hunk], theirs: Sequence[Hunk]) -> Iterator[_Region]:

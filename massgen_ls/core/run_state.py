@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from massgen_ls.core.budget import Usage, total
 from massgen_ls.core.candidate import (
     Candidate,
     CheckResult,
@@ -20,6 +21,7 @@ from massgen_ls.core.events import (
     AgentActed,
     AttemptEnded,
     AttemptOutcome,
+    AttemptPaused,
     AttemptStarted,
     BallotCast,
     CancelRequested,
@@ -36,8 +38,10 @@ from massgen_ls.core.events import (
     RunSettled,
     RunStarted,
     SnapshotTaken,
+    UsageReported,
 )
-from massgen_ls.core.task import CandidateId, RunSpec, SeatId
+from massgen_ls.core.failures import FailureKind
+from massgen_ls.core.task import AgentSpec, CandidateId, RunSpec, SeatId
 from massgen_ls.core.voting import Ballot, Verdict
 
 
@@ -55,6 +59,20 @@ class SeatState:
     action: str = ""
     """The last thing it was seen doing."""
     seconds: float = 0.0
+    failure: FailureKind | None = None
+    type: str = ""
+    """The kind of agent that sits there now."""
+    agent: int = 0
+    """Which of the seat's agents: 0 for the first, 1 for its fallback, …"""
+    lost: tuple[str, ...] = ()
+    """Why the agents before it could not work."""
+    spent: tuple[Usage, ...] = ()
+    """By attempt, from the first."""
+
+    @property
+    def usage(self) -> Usage:
+        """Everything that the seat has spent."""
+        return total(self.spent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +86,8 @@ class RunState:
     """In the order of the configuration."""
     candidates: tuple[Candidate, ...] = ()
     """In the order of the configuration, then of their capture."""
+    finished: frozenset[CandidateId] = field(default_factory=frozenset[CandidateId])
+    """Candidates whose attempt ended well."""
     checked: tuple[CheckFinished, ...] = ()
     ballots: tuple[Ballot, ...] = ()
     """The last valid one of each judge, by the judge's id."""
@@ -84,6 +104,31 @@ class RunState:
     def epoch(self) -> int:
         """The version of the candidate set; a ballot of another one is void."""
         return len(self.candidates)
+
+    @property
+    def usage(self) -> Usage:
+        """Everything that the run has spent."""
+        return total(s.usage for s in self.seats)
+
+    @property
+    def used_up(self) -> str:
+        """Which limit of the run is passed, for people; empty when none is."""
+        return self.spec.rules.limits.passed(self.usage) if self.spec else ""
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new may begin."""
+        return bool(self.cancelled_by or self.failure or self.interrupted)
+
+    def agent(self, seat: SeatId) -> AgentSpec | None:
+        """The agent that sits there now: the configured one, or one of its fallbacks."""
+        state = self.seat(seat)
+        if state is None or self.spec is None:
+            return None
+        found = next((a for a in self.spec.agents if str(a.id) == str(seat)), None)
+        for _ in range(state.agent):
+            found = found.fallback if found else None
+        return found
 
     def seat(self, seat: SeatId) -> SeatState | None:
         """One agent's state."""
@@ -154,8 +199,10 @@ def evolve(state: RunState, event: Event) -> RunState:
             return _voted(state, ballot)
         case CandidateCaptured(candidate=candidate):
             return _captured(state, candidate)
-        case AttemptStarted() | AgentActed() | AttemptEnded() | NothingCaptured():
+        case AttemptStarted() | AgentActed() | AttemptEnded() | AttemptPaused() | NothingCaptured():
             return _at_seat(state, event)
+        case UsageReported():
+            return _spent(state, event)
         case _:
             return state
 
@@ -193,23 +240,59 @@ def _captured(state: RunState, candidate: Candidate) -> RunState:
         return state
     order = [s.seat for s in state.seats]
     candidates = sorted([*state.candidates, candidate], key=lambda c: order.index(c.seat))
+    well = {candidate.id} if seat.outcome == "done" else set[CandidateId]()
     # A new candidate makes a new epoch: every ballot so far is void.
-    return _with_seat(
-        replace(state, candidates=tuple(candidates), ballots=()), replace(seat, captured=True)
+    state = replace(state, candidates=tuple(candidates), ballots=(), finished=state.finished | well)
+    return _with_seat(state, _looked_at(state, replace(seat, captured=True)))
+
+
+def _looked_at(state: RunState, seat: SeatState) -> SeatState:
+    """A seat whose worktree was looked at: over, or with a fallback to take it."""
+    current = state.agent(seat.seat)
+    if (
+        state.stopping
+        or seat.outcome not in {"failed", "missing", "timed_out"}
+        or current is None
+        or current.fallback is None
+    ):
+        return seat
+    return replace(
+        seat,
+        phase="waiting",
+        outcome=None,
+        captured=False,
+        agent=seat.agent + 1,
+        lost=(*seat.lost, seat.reason),
+        reason="",
+        failure=None,
     )
 
 
+def _spent(state: RunState, event: UsageReported) -> RunState:
+    seat = state.seat(event.seat)
+    if seat is None or not 1 <= event.attempt <= seat.attempt:
+        return state
+    spent = [*seat.spent, *[Usage()] * (event.attempt - len(seat.spent))]
+    spent[event.attempt - 1] = event.usage
+    return _with_seat(state, replace(seat, spent=tuple(spent)))
+
+
 def _at_seat(
-    state: RunState, event: AttemptStarted | AgentActed | AttemptEnded | NothingCaptured
+    state: RunState,
+    event: AttemptStarted | AgentActed | AttemptEnded | AttemptPaused | NothingCaptured,
 ) -> RunState:
     seat = state.seat(event.seat)
     if seat is None:
         return state
     match event:
         case AttemptStarted(attempt=n) if seat.phase == "waiting" and n == seat.attempt + 1:
-            return _with_seat(state, replace(seat, phase="working", attempt=n))
+            return _with_seat(state, replace(seat, phase="working", attempt=n, type=event.type))
         case AgentActed(action=action, target=target) if seat.phase == "working":
             return _with_seat(state, replace(seat, action=f"{action} {target}".strip()))
+        case AttemptPaused(attempt=n, reason=why, seconds=pause) if (
+            seat.phase == "working" and n == seat.attempt
+        ):
+            return _with_seat(state, replace(seat, action=f"waits {pause:.0f} s: {why}"))
         case AttemptEnded(attempt=n) if seat.phase == "working" and n == seat.attempt:
             ended = replace(
                 seat,
@@ -217,13 +300,15 @@ def _at_seat(
                 outcome=event.outcome,
                 reason=event.reason,
                 seconds=event.seconds,
+                failure=event.failure,
                 action="",
             )
             return _with_seat(state, ended)
         case NothingCaptured(attempt=n, reason=reason) if (
             seat.phase == "ended" and not seat.captured and n == seat.attempt
         ):
-            return _with_seat(state, replace(seat, captured=True, reason=seat.reason or reason))
+            over = replace(seat, captured=True, reason=seat.reason or reason)
+            return _with_seat(state, _looked_at(state, over))
         case _:
             return state
 

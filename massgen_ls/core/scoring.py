@@ -25,8 +25,7 @@ def eligible(state: RunState) -> tuple[Candidate, ...]:
 
     What a crashed or stopped attempt left is kept and listed, yet it is half a work.
     """
-    done = {s.seat for s in state.seats if s.outcome == "done"}
-    return tuple(c for c in state.candidates if c.seat in done)
+    return tuple(c for c in state.candidates if c.id in state.finished)
 
 
 def clusters(candidates: Iterable[Candidate]) -> tuple[Cluster, ...]:

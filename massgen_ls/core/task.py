@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NewType, TypeAlias
 
+from massgen_ls.core.budget import Limits
 from massgen_ls.core.changes import RelPath
+from massgen_ls.core.permissions import Permissions
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -61,6 +63,8 @@ class Task:
 
     prompt: str
     scope: Scope = field(default_factory=Scope)
+    context: str = ""
+    """What other agents did before, as text (see `core.context.shared`); mostly empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,9 @@ class AgentSpec:
     type: str
     settings: Mapping[str, Json] = field(default_factory=dict[str, Json])
     system_message: str = ""
+    permissions: Permissions = field(default_factory=Permissions)
+    fallback: AgentSpec | None = None
+    """Takes the seat when this one cannot work; it has the same ``id``, which is the seat's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,13 @@ class Rules:
     verdict; the others are cancelled. 1.0 waits for all, and a dead seat has ended."""
     sandbox: SandboxRule = "auto"
     worktree: WorktreeRules = field(default_factory=WorktreeRules)
+    limits: Limits = field(default_factory=Limits)
+    share_candidates: bool = False
+    """Whether agents at work may read what the others have finished, and vote on it."""
+    instructions: bool = True
+    """Whether agents are given the repository's own AGENTS.md, CLAUDE.md or GEMINI.md."""
+    trusted: bool = False
+    """Whether the agents' own project settings (hooks, servers, permissions) are obeyed."""
 
 
 @dataclass(frozen=True, slots=True)

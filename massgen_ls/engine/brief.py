@@ -1,32 +1,73 @@
-"""What an agent is told."""
+"""What an agent is told about its task."""
 
 from __future__ import annotations
 
-from massgen_ls.core.task import AgentSpec, Scope, SeatId, Task
-from massgen_ls.ports import Brief
+import shlex
+
+from massgen_ls.core.task import AgentSpec, CheckSpec, RunSpec, Scope, SeatId
+from massgen_ls.engine import prompts
+from massgen_ls.ports import Access, Brief
 
 
-def brief(spec: AgentSpec, task: Task, attempt: int) -> Brief:
-    """The full text for one agent's attempt.
+def brief(
+    agent: AgentSpec, spec: RunSpec, attempt: int, *, briefed: bool, access: Access | None = None
+) -> Brief:
+    """One agent's order for one attempt.
 
-    A task without scope for an agent without system message is given in the user's own words and
-    nothing else.
+    Args:
+        agent: Who is told.
+        spec: The run.
+        attempt: From 1.
+        briefed: Whether it reads rules. A program that does not is given the user's own words and
+            the scope, after its system message, and nothing else.
+        access: Our tools, where it has them.
     """
-    parts = [spec.system_message.strip(), task.prompt, _scope(task.scope)]
-    text = "\n\n".join(part for part in parts if part)
-    return Brief(task, SeatId(str(spec.id)), attempt, text)
+    task = spec.task
+    seat = SeatId(str(agent.id))
+    system = agent.system_message.strip()
+    if not briefed:
+        text = _joined(system, task.prompt, _scope(task.scope))
+        return Brief(task, seat, attempt, text)
+    context = prompts.CONTEXT.format(context=task.context) if task.context else ""
+    text = _joined(task.prompt, _scope(task.scope), context, _worktree(spec, access))
+    return Brief(task, seat, attempt, text, system)
+
+
+def _joined(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part)
 
 
 def _scope(scope: Scope) -> str:
     lines: list[str] = []
-    if scope.path and scope.lines:
-        lines.append(f"Scope: {scope.path}, lines {scope.lines.first} to {scope.lines.last}.")
-    elif scope.path:
-        lines.append(f"Scope: {scope.path}.")
+    if scope.path:
+        within = (
+            prompts.LINES.format(first=scope.lines.first, last=scope.lines.last)
+            if scope.lines
+            else ""
+        )
+        lines.append(prompts.SCOPE.format(path=scope.path, lines=within))
     for diagnostic in scope.diagnostics:
-        code = f" [{diagnostic.code}]" if diagnostic.code else ""
-        source = f"{diagnostic.source}: " if diagnostic.source else ""
         lines.append(
-            f"Diagnostic: {diagnostic.path}:{diagnostic.line}: {source}{diagnostic.message}{code}"
+            prompts.DIAGNOSTIC.format(
+                path=diagnostic.path,
+                line=diagnostic.line,
+                source=f"{diagnostic.source}: " if diagnostic.source else "",
+                message=diagnostic.message,
+                code=f" [{diagnostic.code}]" if diagnostic.code else "",
+            )
         )
     return "\n".join(lines)
+
+
+def _worktree(spec: RunSpec, access: Access | None) -> str:
+    checks = prompts.CHECKS.format(names=_named(spec.checks)) if spec.checks else ""
+    submit = ""
+    if access is not None:
+        submit = prompts.SUBMIT.format(server=access.name)
+        if spec.rules.share_candidates:
+            submit += prompts.SHARING
+    return prompts.WORKTREE.format(checks=checks, submit=submit)
+
+
+def _named(checks: tuple[CheckSpec, ...]) -> str:
+    return ", ".join(f"{check.name} (`{shlex.join(check.argv)}`)" for check in checks)

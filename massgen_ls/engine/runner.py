@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, assert_never
 
@@ -25,6 +26,7 @@ from massgen_ls.core.events import (
     Delta,
     Envelope,
     Event,
+    NoteSent,
     NothingCaptured,
     Notice,
     RunFailed,
@@ -32,11 +34,12 @@ from massgen_ls.core.events import (
     SnapshotTaken,
 )
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
-from massgen_ls.core.task import RunId
+from massgen_ls.core.task import RunId, SeatId
+from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import judge
 from massgen_ls.engine.seat import Seat, told
 from massgen_ls.engine.world import World
-from massgen_ls.ports import SnapshotRequest
+from massgen_ls.ports import Message, Note, SnapshotRequest
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ class Runner:
         self._seq = 0
         self._changed = asyncio.Event()
         self._appending = asyncio.Lock()
+        self._inboxes: dict[SeatId, SeatInbox] = {}
         self._judging = asyncio.Semaphore(max(1, world.cores))
 
     # ── the record ──────────────────────────────────────────────────────────────────────────
@@ -97,6 +101,21 @@ class Runner:
         self._changed.set()
         if self.state.verdict is not None:
             self.settled.set()
+
+    async def tell_agent(self, seat: SeatId, message: Message, by: str) -> str:
+        """Says something to an agent at work; returns why it cannot be said, or nothing."""
+        state = self.state.seat(seat)
+        if state is None:
+            there = ", ".join(s.seat for s in self.state.seats)
+            return f"there is no seat {seat!r}; there are: {there}"
+        inbox = self._inboxes.get(seat)
+        if inbox is None or state.phase != "working":
+            return f"{seat} is not at work"
+        if not inbox.put(message):
+            return f"{seat} has not read the last messages yet"
+        text = message.text if isinstance(message, Note) else "stop where you are"
+        await self.append(NoteSent(seat, text, by))
+        return ""
 
     # ── the loop ────────────────────────────────────────────────────────────────────────────
 
@@ -142,8 +161,10 @@ class Runner:
     async def _deadline(self) -> None:
         spec = self.state.spec
         assert spec is not None
-        await asyncio.sleep(spec.rules.run_timeout)
-        await self.append(DeadlinePassed(spec.rules.run_timeout))
+        minutes = spec.rules.limits.minutes
+        limit = min(spec.rules.run_timeout, minutes * 60 if minutes else math.inf)
+        await asyncio.sleep(limit)
+        await self.append(DeadlinePassed(limit))
 
     async def _perform(self, step: _Work) -> None:
         try:
@@ -176,11 +197,26 @@ class Runner:
         spec, snapshot = self.state.spec, self.state.snapshot
         assert spec is not None
         assert snapshot is not None
-        agent = next(a for a in spec.agents if str(a.id) == str(step.seat))
-        seat = Seat(
-            self._world, self.run, spec, agent, snapshot, step.attempt, self.append, self._tell
-        )
-        await seat.work()
+        agent = self.state.agent(step.seat)
+        assert agent is not None, "a step names a seat that there is"
+        inbox = SeatInbox()
+        self._inboxes[step.seat] = inbox
+        try:
+            await Seat(
+                self._world,
+                self.run,
+                spec,
+                agent,
+                snapshot,
+                step.attempt,
+                self.append,
+                self._tell,
+                lambda: self.state,
+                inbox,
+            ).work()
+        finally:
+            if self._inboxes.get(step.seat) is inbox:
+                del self._inboxes[step.seat]
 
     async def _run_check(self, step: RunCheck) -> None:
         spec, snapshot = self.state.spec, self.state.snapshot

@@ -4,27 +4,51 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from massgen_ls.core.budget import Usage
 from massgen_ls.core.candidate import Candidate, Snapshot
+from massgen_ls.core.conversation import Called, Recorder, Spoken
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import (
     AgentActed,
     AttemptEnded,
+    AttemptPaused,
     AttemptStarted,
     CandidateCaptured,
+    Conversed,
     Delta,
     Event,
     NothingCaptured,
     Notice,
+    UsageReported,
 )
+from massgen_ls.core.failures import next_try
+from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
+from massgen_ls.engine import prompts
 from massgen_ls.engine.brief import brief
+from massgen_ls.engine.inbox import SeatInbox
+from massgen_ls.engine.permits import Permits
+from massgen_ls.engine.tools import SeatTools
 from massgen_ls.engine.world import World
-from massgen_ls.ports import Acted, Ended, Fence, Lease, Place, Said
+from massgen_ls.ports import (
+    Access,
+    Acted,
+    Brief,
+    Driver,
+    Ended,
+    Fence,
+    Lease,
+    Place,
+    Returned,
+    Said,
+    Spoke,
+    Used,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +73,9 @@ class Seat:
     attempt: int
     emit: Emit
     say: Callable[[Delta], None]
+    view: Callable[[], RunState]
+    """The run's state as it is now."""
+    inbox: SeatInbox = field(default_factory=SeatInbox)
     wrap_up: float = WRAP_UP
     grace: float = _GRACE
 
@@ -67,8 +94,8 @@ class Seat:
             async with self.world.worktrees.lease(
                 self.snapshot, self.run, rules.worktree, sandbox=rules.sandbox
             ) as lease:
-                await self.emit(AttemptStarted(self.id, self.attempt, lease.path))
-                await self._in(lease)
+                await self.emit(AttemptStarted(self.id, self.attempt, lease.path, self.agent.type))
+                await _Attempt(self, lease).run()
         except MassgenError as error:
             await self._never(str(error))
         except Exception as error:  # noqa: BLE001 - a bug at one seat is not the run's end
@@ -78,106 +105,229 @@ class Seat:
     async def _never(self, reason: str) -> None:
         """Ends an attempt that could not go its way; what is known already stays as it is."""
         await self.emit(
-            AttemptStarted(self.id, self.attempt, ""),
+            AttemptStarted(self.id, self.attempt, "", self.agent.type),
             AttemptEnded(self.id, self.attempt, "failed", reason),
             NothingCaptured(self.id, self.attempt, reason),
         )
 
-    async def _in(self, lease: Lease) -> None:
-        started = self.world.clock.monotonic()
+
+class _Attempt:
+    """What happens between lease and capture."""
+
+    def __init__(self, seat: Seat, lease: Lease) -> None:
+        self._seat = seat
+        self._lease = lease
+        self._began = seat.world.clock.monotonic()
+        self._record = Recorder()
+        self._before = Usage()
+        """What earlier tries have spent."""
+        self._spent = Usage()
+        self._tools = SeatTools(
+            seat.id,
+            seat.view,
+            seat.emit,
+            seat.world.objects,
+            sharing=seat.spec.rules.share_candidates,
+        )
+
+    async def run(self) -> None:
+        """Runs the agent, then records what it left, cancelled or not."""
+        seat = self._seat
         cancelled: asyncio.CancelledError | None = None
         try:
-            ended = await self._drive(lease)
+            ended = await self._drive()
         except asyncio.CancelledError as cancel:
             ended, cancelled = Ended("cancelled", "cancelled"), cancel
-        seconds = self.world.clock.monotonic() - started
+        seconds = seat.world.clock.monotonic() - self._began
         async with asyncio.TaskGroup() as group:
             # A task of its own: a cancel that comes only now does not cut it off.
-            recording = group.create_task(self._recorded(lease, ended, seconds))
+            recording = group.create_task(self._recorded(ended, seconds))
             if cancelled is None:
                 try:
                     await asyncio.wait([recording])
                 except asyncio.CancelledError as cancel:
                     cancelled = cancel
             # Bounded, because a cancelled run must end even where the disk hangs.
-            await asyncio.wait([recording], timeout=self.wrap_up)
+            await asyncio.wait([recording], timeout=seat.wrap_up)
             recording.cancel()
         if recording.cancelled():
-            raise MassgenError(f"what it left could not be recorded within {self.wrap_up:g} s")
+            raise MassgenError(f"what it left could not be recorded within {seat.wrap_up:g} s")
         if error := recording.result():
             raise error
         if cancelled:
             raise cancelled
 
-    async def _drive(self, lease: Lease) -> Ended:
-        driver = self.world.drivers.get(self.agent.type)
-        if driver is None:
-            known = ", ".join(sorted(self.world.drivers))
-            return Ended("missing", f"no driver for type {self.agent.type!r}; there are: {known}")
-        limit = self.spec.rules.attempt_timeout
-        wanted = self.agent.settings.get("timeout")
-        if isinstance(wanted, int | float):
-            limit = min(limit, float(wanted))
-        place = Place(
-            lease.path, lease.folder, lease.home, self.run, limit, fence(self.spec, lease)
-        )
-        news = driver.attempt(self.agent, brief(self.agent, self.spec.task, self.attempt), place)
-        try:
-            async with asyncio.timeout(limit + self.grace):
-                async with aclosing(news) as stream:
-                    async for item in stream:
-                        if isinstance(item, Ended):
-                            return item
-                        await self._hear(item)
-        except TimeoutError:
-            return Ended("timed_out", f"did not end within {limit:g} s")
-        return Ended("failed", "its driver ended without saying how")
+    # ── the agent at work ───────────────────────────────────────────────────────────────────
 
-    async def _hear(self, item: Said | Acted) -> None:
+    async def _drive(self) -> Ended:
+        seat = self._seat
+        driver = seat.world.drivers.get(seat.agent.type)
+        if driver is None:
+            known = ", ".join(sorted(seat.world.drivers))
+            reason = f"no driver for type {seat.agent.type!r}; there are: {known}"
+            return Ended("missing", reason, failure="missing")
+        async with self._access(driver) as access:
+            order = brief(
+                seat.agent, seat.spec, seat.attempt, briefed=driver.briefed, access=access
+            )
+            if driver.briefed:
+                self._record.add(Spoken(order.prompt, by="user"))
+            return await self._tried(driver, order, self._place(access))
+
+    async def _tried(self, driver: Driver, order: Brief, place: Place) -> Ended:
+        """Tries until it works, or until trying again would not help."""
+        world = self._seat.world
+        until = self._began + place.timeout
+        tries = 1
+        while True:
+            ended = await self._once(driver, order, place)
+            if ended.outcome != "failed":
+                return ended
+            pause = next_try(ended.failure, tries, ended.retry_after, world.chance(), world.backoff)
+            left = until - world.clock.monotonic()
+            if pause is None or pause >= left:
+                if tries == 1:
+                    return ended
+                return replace(ended, reason=f"{ended.reason.rstrip('.')} (tried {tries} times).")
+            await self._seat.emit(
+                AttemptPaused(
+                    self._seat.id, self._seat.attempt, ended.failure, ended.reason, pause, tries
+                )
+            )
+            await asyncio.sleep(pause)
+            tries += 1
+            self._before = self._spent
+            if ended.session:
+                order = replace(order, session=ended.session, prompt=prompts.GO_ON)
+            place = replace(place, timeout=max(1.0, until - world.clock.monotonic()))
+
+    async def _once(self, driver: Driver, order: Brief, place: Place) -> Ended:
+        """Lets the driver run the agent, and hears it to the end."""
+        seat = self._seat
+        try:
+            async with (
+                seat.world.starts.turn(heavy=driver.heavy) as up,
+                asyncio.timeout(place.timeout + seat.grace),
+                aclosing(driver.attempt(seat.agent, order, place)) as news,
+            ):
+                async for item in news:
+                    up()
+                    if isinstance(item, Ended):
+                        return item
+                    await self._hear(item)
+        except TimeoutError:
+            return Ended("timed_out", f"did not end within {place.timeout:g} s", failure="timeout")
+        return Ended("failed", "its driver ended without saying how", failure="protocol")
+
+    async def _hear(self, item: Said | Spoke | Acted | Returned | Used) -> None:
+        seat = self._seat
         match item:
             case Said(text=text, stream=stream):
-                self.say(Delta(self.run, self.id, stream, text))
-            case Acted(action=action, target=target):
-                await self.emit(AgentActed(self.id, action, target))
+                seat.say(Delta(seat.run, seat.id, stream, text))
+            case Spoke(text=text, thinking=thinking):
+                self._record.add(Spoken(text, thinking=thinking))
+            case Acted(action=action, target=target, detail=detail, call=call):
+                self._record.add(Called(action, target, detail, call=call))
+                await seat.emit(AgentActed(seat.id, action, target))
+            case Returned(call=call, text=text, ok=ok):
+                self._record.returned(call, text, ok=ok)
+            case Used(usage=usage):
+                spent = self._before + usage
+                if spent != self._spent:
+                    self._spent = spent
+                    await seat.emit(UsageReported(seat.id, seat.attempt, spent))
             case _:
                 assert_never(item)
 
-    async def _recorded(self, lease: Lease, ended: Ended, seconds: float) -> Exception | None:
+    @asynccontextmanager
+    async def _access(self, driver: Driver) -> AsyncGenerator[Access | None]:
+        endpoint = self._seat.world.endpoint
+        if endpoint is None or not driver.briefed:
+            yield None
+            return
+        async with endpoint.open(self._tools) as access:
+            yield access
+
+    def _place(self, access: Access | None) -> Place:
+        seat, lease = self._seat, self._lease
+        limit = seat.spec.rules.attempt_timeout
+        wanted = seat.agent.settings.get("timeout")
+        if isinstance(wanted, int | float):
+            limit = min(limit, float(wanted))
+        walls = fence(seat.spec, lease)
+        confined = walls is not None and seat.world.confines
+        permits = Permits(seat.world, seat.run, seat.id, seat.agent.permissions, seat.emit)
+        return Place(
+            lease.path,
+            lease.folder,
+            lease.home,
+            seat.run,
+            limit,
+            walls,
+            confined=confined,
+            instructions=seat.spec.rules.instructions,
+            trusted=seat.spec.rules.trusted,
+            access=access,
+            approve=permits.confined if confined else permits.unconfined,
+            inbox=seat.inbox,
+        )
+
+    # ── what it left ────────────────────────────────────────────────────────────────────────
+
+    async def _recorded(self, ended: Ended, seconds: float) -> Exception | None:
         """Wraps up; what goes wrong is a value, to be raised in the task that asked."""
         try:
-            await self._wrap_up(lease, ended, seconds)
+            await self._wrap_up(ended, seconds)
         except Exception as error:  # noqa: BLE001 - handed over whole
             return error
         return None
 
-    async def _wrap_up(self, lease: Lease, ended: Ended, seconds: float) -> None:
-        await self.emit(
+    async def _wrap_up(self, ended: Ended, seconds: float) -> None:
+        seat = self._seat
+        await seat.emit(
             AttemptEnded(
-                self.id, self.attempt, ended.outcome, ended.reason, ended.exit_code, seconds
+                seat.id,
+                seat.attempt,
+                ended.outcome,
+                ended.reason,
+                ended.exit_code,
+                seconds,
+                ended.failure,
             )
         )
-        started = self.world.clock.monotonic()
-        name = CandidateId(f"{self.id}.{self.attempt}")
+        started = seat.world.clock.monotonic()
+        name = CandidateId(f"{seat.id}.{seat.attempt}")
+        summary = self._tools.summary or ended.summary
         try:
-            captured = await lease.capture(name, f"{name}: {self.spec.task.prompt}")
+            captured = await self._lease.capture(name, f"{name}: {seat.spec.task.prompt}")
         except MassgenError as error:
-            await self.emit(NothingCaptured(self.id, self.attempt, f"cannot be captured: {error}"))
+            await seat.emit(NothingCaptured(seat.id, seat.attempt, f"cannot be captured: {error}"))
             return
-        found: list[Event] = [*told(captured.notes, self.id)]
+        found: list[Event] = [*told(captured.notes, seat.id)]
+        transcript = self._record.transcript(
+            str(seat.agent.id),
+            seat.agent.type,
+            files=(change.path for change in captured.changes.files),
+            summary=summary,
+            session=ended.session,
+        )
+        if transcript.parts:
+            # Before the last fact about this attempt, which may settle the run.
+            found.append(Conversed(seat.id, seat.attempt, transcript))
         if captured.changes:
             candidate = Candidate(
                 name,
-                self.id,
-                self.snapshot.tree,
+                seat.id,
+                seat.snapshot.tree,
                 captured.tree,
                 captured.commit,
                 captured.changes,
-                ended.summary,
+                summary,
             )
-            found.append(CandidateCaptured(candidate, self.world.clock.monotonic() - started))
+            found.append(CandidateCaptured(candidate, seat.world.clock.monotonic() - started))
         else:
-            found.append(NothingCaptured(self.id, self.attempt, "changed nothing"))
-        await self.emit(*found)
+            found.append(NothingCaptured(seat.id, seat.attempt, "changed nothing"))
+        await seat.emit(*found)
 
 
 _MOST_NOTES = 20

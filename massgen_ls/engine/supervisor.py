@@ -12,10 +12,13 @@ from typing import cast
 
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import RelPath, rel_path
+from massgen_ls.core.context import shared
+from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.coordination import verdict
 from massgen_ls.core.errors import MassgenError, NotFoundError, UnsafePathError
 from massgen_ls.core.events import (
     CancelRequested,
+    Conversed,
     Delivered,
     DeliveryRefused,
     Discarded,
@@ -28,13 +31,13 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.plan import EditPlan
 from massgen_ls.core.run_state import RunState, fold
-from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec
+from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.engine.bus import Bus, Gap, Subscription
 from massgen_ls.engine.delivery import Delivery, deliver, plan_delivery
 from massgen_ls.engine.runner import Runner
 from massgen_ls.engine.warming import Warming
 from massgen_ls.engine.world import World
-from massgen_ls.ports import Buffer, Health, LiveFiles, RunRecord, SnapshotRequest
+from massgen_ls.ports import Buffer, Health, LiveFiles, Message, RunRecord, SnapshotRequest
 
 __all__ = ["Delivery", "Gap", "Supervisor"]
 
@@ -184,6 +187,46 @@ class Supervisor:
             await self._bury(await self._record(run))
         return True
 
+    async def tell(self, run: RunId, seat: str, message: Message, by: str) -> None:
+        """Says something to an agent at work, or stops it where it is (`Halt`).
+
+        Raises:
+            NotFoundError: No such run or seat, or its agent is not at work in this process.
+        """
+        run = await self.resolve(run)
+        live = self._live.get(run)
+        if live is None:
+            hint = "Only the process that drives it can do that"
+            raise NotFoundError(f"Run {run} is not going on here", hint)
+        if refused := await live.runner.tell_agent(SeatId(seat), message, by):
+            raise NotFoundError(f"Nothing was said: {refused}")
+
+    async def transcripts(self, run: RunId) -> Sequence[Transcript]:
+        """What each agent of a run said and did, in the order of their ends.
+
+        Raises:
+            NotFoundError: No such run.
+        """
+        events = await self._world.store.read(await self.resolve(run))
+        found = (envelope.event for envelope in events)
+        return [event.transcript for event in found if isinstance(event, Conversed)]
+
+    async def context(self, run: str, seat: str | None = None) -> str:
+        """What the agents of an earlier run did, as text for those of another.
+
+        Raises:
+            NotFoundError: No such run, or no such agent in it, or nothing is known of it.
+        """
+        known = await self.transcripts(await self.resolve(run))
+        chosen = [t for t in known if seat is None or t.agent == seat]
+        if not chosen:
+            there = ", ".join(dict.fromkeys(t.agent for t in known)) or "nobody"
+            raise NotFoundError(
+                f"Nothing is known of what {seat or 'the agents'} did in run {run}",
+                f"There are transcripts of: {there}",
+            )
+        return shared(chosen)
+
     async def resolve(self, run: str) -> RunId:
         """The whole id of a run that is named by its beginning.
 
@@ -242,11 +285,14 @@ class Supervisor:
         *,
         paths: Sequence[str] | None = None,
         hunks: Mapping[str, Sequence[int]] | None = None,
+        partial: bool = False,
     ) -> EditPlan:
         """What `apply` would do now."""
         snapshot, chosen = await self._chosen(run, candidate)
         wanted, picked = _selection(chosen, paths, hunks)
-        return await plan_delivery(self._world, snapshot, chosen, live, wanted, picked)
+        return await plan_delivery(
+            self._world, snapshot, chosen, live, wanted, picked, partial=partial
+        )
 
     async def apply(
         self,
@@ -256,11 +302,13 @@ class Supervisor:
         *,
         paths: Sequence[str] | None = None,
         hunks: Mapping[str, Sequence[int]] | None = None,
+        partial: bool = False,
     ) -> Delivery:
         """Lands a candidate (None: the winner) in the live files by three-way merge.
 
         ``paths`` and ``hunks`` (path → indices of its hunks against the base) choose a part.
-        With a conflict nothing of the conflicting files is written; the rest lands.
+        With a conflict nothing of that file is written; the other files land. ``partial``, or a
+        choice of its hunks: nothing but what does not conflict.
 
         Raises:
             NotFoundError: No such run, candidate or file, or no winner.
@@ -268,11 +316,13 @@ class Supervisor:
         run = await self.resolve(run)
         snapshot, chosen = await self._chosen(run, candidate)
         wanted, picked = _selection(chosen, paths, hunks)
-        delivery = await deliver(self._world, snapshot, chosen, live, wanted, picked)
+        delivery = await deliver(
+            self._world, snapshot, chosen, live, wanted, picked, partial=partial
+        )
         if delivery.applied:
             await self._append(run, Delivered(chosen.id, delivery.paths, delivery.conflicts))
         else:
-            await self._append(run, DeliveryRefused(chosen.id, delivery.reason))
+            await self._append(run, DeliveryRefused(chosen.id, delivery.reason, delivery.conflicts))
         return delivery
 
     async def discard(self, run: RunId, candidate: CandidateId | None) -> None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from massgen_ls.core.diff import Differ, Refiner
+from massgen_ls.core.failures import Backoff
+from massgen_ls.engine.starts import Starts
 from massgen_ls.ports import (
+    Approver,
     Checker,
     Clock,
     Driver,
+    Endpoint,
     Ids,
     Objects,
     Snapshots,
@@ -39,3 +44,14 @@ class World:
     """Whether the process that such a name stands for still lives."""
     cores: int
     """How many checks may run at once."""
+    starts: Starts
+    """Turns of heavy programs to start."""
+    confines: bool = False
+    """Whether fences are really kept here by a sandbox."""
+    endpoint: Endpoint | None = None
+    """Where agents reach our tools; None: they have none."""
+    approver: Approver | None = None
+    """Who is asked what no rule answers; None: nobody is there, and the answer is no."""
+    chance: Callable[[], float] = field(default=random.random)
+    """From 0 to 1, for the jitter of pauses."""
+    backoff: Backoff = field(default_factory=Backoff)

@@ -15,10 +15,17 @@ Script = Callable[[Brief, Place], AsyncGenerator[AgentNews, None]]
 
 
 class ScriptedDriver:
-    """`ports.Driver` that plays a script for each agent id."""
+    """`ports.Driver` that plays a script for each agent id.
 
-    def __init__(self, scripts: Mapping[str, Script]) -> None:
+    Args:
+        scripts: By the agent's id.
+        briefed: See `ports.Driver.briefed`.
+    """
+
+    def __init__(self, scripts: Mapping[str, Script], *, briefed: bool = False) -> None:
         self._scripts = scripts
+        self.briefed = briefed
+        self.heavy = False
         self.closed: list[str] = []
         """Agents whose attempt was ended from outside, in that order."""
 
@@ -68,6 +75,16 @@ def ends(ended: Ended) -> Script:
 
     async def script(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
         yield ended
+
+    return script
+
+
+def plays(*news: AgentNews) -> Script:
+    """An agent of which exactly this is heard."""
+
+    async def script(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        for item in news:
+            yield item
 
     return script
 

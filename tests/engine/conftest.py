@@ -18,6 +18,7 @@ from massgen_ls.adapters.host.clock import SystemClock
 from massgen_ls.adapters.host.files import DiskFiles
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.store.sqlite import SqliteStore
+from massgen_ls.core.failures import Backoff
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import (
     AgentId,
@@ -28,6 +29,7 @@ from massgen_ls.core.task import (
     RunSpec,
     Task,
 )
+from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.engine.world import World
 from massgen_ls.testing.agents import Script, ScriptedChecker, ScriptedDriver
@@ -94,6 +96,8 @@ class Bench:
                         owner=owner,
                         alive=lambda who: who not in self.dead,
                         cores=2,
+                        starts=Starts(2),
+                        backoff=Backoff(first=0.0, most=0.0),
                     )
                 )
             ) as supervisor,

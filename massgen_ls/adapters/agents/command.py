@@ -14,17 +14,15 @@ The ``backend`` block of such an agent::
 from __future__ import annotations
 
 import asyncio
-import codecs
 import contextlib
 import errno
 import os
-import re
-import shutil
-import signal
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from massgen_ls.adapters.agents.argv import BadArgvError, Values, rounds, uses
+from massgen_ls.adapters.agents.speech import Speech, signal_name, tail
+from massgen_ls.adapters.agents.surroundings import Surroundings, make_home
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import AgentSpec, Json
 from massgen_ls.ports import (
@@ -34,24 +32,14 @@ from massgen_ls.ports import (
     Ended,
     Finished,
     Health,
-    Output,
     Place,
     Processes,
     Said,
 )
 
-PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ")
-"""The variables of ours that every agent sees."""
 PROMPT_FILE = "massgen-prompt.md"
 KEEP = 64 * 1024
 """Bytes of each stream: for the reason of a failure and the summary. The rest was streamed."""
-_TAIL_LINES = 6
-_TAIL_CHARACTERS = 600
-# Escape sequences and control characters would act on the terminal that shows them.
-_CONTROLS = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]?"
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +83,11 @@ class CommandDriver:
 
     def __init__(self, processes: Processes, environ: Mapping[str, str], python: str) -> None:
         self._processes = processes
-        self._environ = environ
+        self._around = Surroundings(environ, python)
         self._python = python
+
+    briefed = False
+    heavy = False
 
     async def attempt(
         self, spec: AgentSpec, brief: Brief, place: Place
@@ -114,7 +105,7 @@ class CommandDriver:
         if not argvs:
             yield Ended("done", summary="No file of the scope is of its kind: nothing to do.")
             return
-        env = self._env(settings, brief, place)
+        env = self._around.env(place, brief.seat, settings.env)
         limit = min(place.timeout, settings.timeout or place.timeout)
         until = asyncio.get_running_loop().time() + limit
         last = Ended("done")
@@ -145,11 +136,11 @@ class CommandDriver:
         except BadArgvError as error:
             return Health(spec.id, ok=False, found="nothing to run", hint=f"{error}.")
         name = settings.argv[0].replace("{python}", self._python)
-        unset = [key for key in settings.env if key not in self._environ]
+        unset = [key for key in settings.env if key not in self._around.environ]
         hint = f"Not set in the environment: {', '.join(unset)}." if unset else ""
         if os.sep in name and not os.path.isabs(name):
             return Health(spec.id, ok=True, found=f"{name} (in the worktree)", hint=hint)
-        path = await asyncio.to_thread(shutil.which, name, path=self._path())
+        path = await asyncio.to_thread(self._around.find, name)
         if path is None:
             return Health(spec.id, ok=False, found=f"{name} not found", hint=_missing(name))
         return Health(spec.id, ok=True, found=path, hint=hint)
@@ -157,7 +148,7 @@ class CommandDriver:
     async def _round(
         self, command: Command, settings: _Settings, limit: float
     ) -> AsyncGenerator[AgentNews]:
-        speech = {"stdout": _Speech("stdout"), "stderr": _Speech("stderr")}
+        speech = {"stdout": Speech("stdout"), "stderr": Speech("stderr")}
         name = command.argv[0]
         try:
             async with self._processes.start(command) as running:
@@ -183,7 +174,7 @@ class CommandDriver:
         yield _verdict(finished, settings.ok, limit)
 
     def _prepare(self, settings: _Settings, brief: Brief, place: Place) -> list[tuple[str, ...]]:
-        os.makedirs(os.path.join(place.home, "tmp"), exist_ok=True)
+        make_home(place)
         prompt_file = os.path.join(place.home, PROMPT_FILE)
         if settings.prompt_file:
             # An earlier attempt may have left a link here that leads to a file of the user's.
@@ -201,50 +192,6 @@ class CommandDriver:
             prompt_file=prompt_file,
         )
         return rounds(settings.argv, values)
-
-    def _path(self) -> str:
-        beside = os.path.dirname(self._python)
-        return os.pathsep.join(part for part in (beside, self._environ.get("PATH", "")) if part)
-
-    def _env(self, settings: _Settings, brief: Brief, place: Place) -> dict[str, str]:
-        names = (*PASSED_ON, *settings.env)
-        env = {name: self._environ[name] for name in names if name in self._environ}
-        home = place.home
-        return env | {
-            "PATH": self._path(),
-            "TERM": "dumb",
-            "HOME": home,
-            "TMPDIR": os.path.join(home, "tmp"),
-            "XDG_CONFIG_HOME": os.path.join(home, ".config"),
-            "XDG_CACHE_HOME": os.path.join(home, ".cache"),
-            "XDG_DATA_HOME": os.path.join(home, ".local", "share"),
-            "XDG_STATE_HOME": os.path.join(home, ".local", "state"),
-            "XDG_RUNTIME_DIR": os.path.join(home, "tmp"),
-            "MASSGEN_RUN": place.run,
-            "MASSGEN_SEAT": brief.seat,
-            "GIT_AUTHOR_NAME": "massgen agent",
-            "GIT_AUTHOR_EMAIL": "agent@massgen.invalid",
-            "GIT_COMMITTER_NAME": "massgen agent",
-            "GIT_COMMITTER_EMAIL": "agent@massgen.invalid",
-            "GIT_TERMINAL_PROMPT": "0",
-        }
-
-
-class _Speech:
-    """Turns the pieces of a stream into text; a character may be cut in two between them."""
-
-    def __init__(self, stream: str) -> None:
-        self._stream = stream
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-
-    def heard(self, piece: Output) -> Said | None:
-        text = plain(self._decoder.decode(piece.bytes))
-        return Said(text, piece.stream) if text else None
-
-
-def plain(text: str) -> str:
-    """Text without escape sequences and control characters; line ends and tabs stay."""
-    return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def _texts(value: Json) -> tuple[str, ...]:
@@ -270,29 +217,15 @@ def _unstartable(name: str, error: OSError) -> str:
 
 def _verdict(finished: Finished, ok: frozenset[int], limit: float) -> Ended:
     code = finished.exit_code
-    tail = _tail(finished.stderr) or _tail(finished.stdout)
-    said = f": {tail}" if tail else ""
+    last = tail(finished.stderr) or tail(finished.stdout)
+    said = f": {last}" if last else ""
     if finished.timed_out:
         why = f"did not end within {limit:g} s and was ended; `timeout` sets the limit{said}"
         return Ended("timed_out", why, code)
     if code in ok:
-        return Ended("done", exit_code=code, summary=_tail(finished.stdout))
+        return Ended("done", exit_code=code, summary=tail(finished.stdout))
     if code < 0:
-        return Ended("failed", f"was ended by {_signal(-code)}{said}", code)
+        return Ended("failed", f"was ended by {signal_name(-code)}{said}", code)
     # In a sandbox, and from a shell, a signal comes as 128 + its number.
-    by = f" ({_signal(code - 128)})" if 128 < code < 160 else ""
+    by = f" ({signal_name(code - 128)})" if 128 < code < 160 else ""
     return Ended("failed", f"exit code {code}{by}{said}", code)
-
-
-def _signal(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _tail(raw: bytes) -> str:
-    text = plain(raw[-8 * 1024 :].decode("utf-8", "replace"))
-    lines: Sequence[str] = [line.rstrip() for line in text.split("\n") if line.strip()]
-    tail = "\n".join(lines[-_TAIL_LINES:])
-    return tail if len(tail) <= _TAIL_CHARACTERS else f"…{tail[-_TAIL_CHARACTERS:]}"

@@ -63,6 +63,11 @@ class HostProcesses:
         """Whether a program dies at once when we are killed, even without a sandbox."""
         return bool(self._leash)
 
+    @property
+    def confines(self) -> bool:
+        """Whether `Command.fence` is kept here."""
+        return self._sandbox is not None and self._sandbox.works
+
     @contextlib.asynccontextmanager
     async def start(self, command: Command) -> AsyncGenerator[HostProcess]:
         """Starts one program for as long as the context lasts.

@@ -1,0 +1,164 @@
+"""Which kind of failure an agent's error is, and what the user can do about it.
+
+The programs word their errors in many ways and change them; what stays is the HTTP status of their
+service, a few type names, and the system's own words. Whatever is not known is no known kind, and
+is shown as it came.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from massgen_ls.core.failures import FailureKind
+
+_STATUS: dict[int, FailureKind] = {
+    401: "auth", 402: "auth", 403: "auth", 404: "config", 408: "network", 413: "context",
+    429: "rate_limit", 529: "overloaded",
+}  # fmt: skip
+
+# The first that matches counts: the particular before the general.
+_WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
+    (
+        "context",
+        re.compile(
+            r"prompt is too long|context.{0,20}(length|window|limit)|input (token count )?exceeds"
+            r"|too many tokens|maximum context|request_too_large",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "auth",
+        re.compile(
+            r"credit balance|insufficient_quota|invalid.{0,8}api.?key|api.?key.{0,20}(invalid|not)"
+            r"|authenticat|unauthori[sz]ed|permission_?(error|denied)|not logged in|please.{0,20}"
+            r"log ?in|/login|oauth|forbidden",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "rate_limit",
+        re.compile(
+            r"rate.?limit|too many requests|resource_exhausted|quota|usage limit", re.IGNORECASE
+        ),
+    ),
+    (
+        "overloaded",
+        re.compile(
+            r"overloaded|unavailable|internal server error|bad gateway|try again later",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "network",
+        re.compile(
+            r"ECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|connection (error|refused|reset|closed)"
+            r"|network|socket hang ?up|fetch failed|stream (closed|disconnected|ended)|dns"
+            r"|error sending request|premature",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "config",
+        re.compile(
+            r"model.{0,40}(not found|not exist|not supported)|unknown (option|argument)",
+            re.IGNORECASE,
+        ),
+    ),
+    ("refused", re.compile(r"refus|declin|content.?policy|safety|blocked by", re.IGNORECASE)),
+    ("turns", re.compile(r"max(imum)?.{0,12}turns|turn limit|max_budget", re.IGNORECASE)),
+)
+
+_HTTP = re.compile(r"(?<![\d.])(4\d\d|5[0-3]\d)(?![\d.])")
+_AFTER = re.compile(
+    r"(?:retry[- _]?(?:after|in|delay)|try again in|reset after)\W{0,4}"
+    r"(\d+(?:\.\d+)?)\s*(ms|m\b|min|s\b|sec|)",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """How one kind of agent is set right. Each a half sentence that follows "…: "."""
+
+    login: str
+    """How to give it a key or log it in."""
+    model: str = "correct `model` in the configuration"
+    turns: str = "raise `max_turns` in the configuration, or give it a smaller task"
+
+
+def kind_of(status: int | None, text: str) -> FailureKind | None:
+    """The kind of an error.
+
+    Args:
+        status: The HTTP status of the agent's service, where it is told.
+        text: Everything that was said about the error.
+    """
+    worded: FailureKind | None = next((kind for kind, words in _WORDS if words.search(text)), None)
+    if status is None:
+        if worded is not None:
+            return worded
+        found = _HTTP.search(text)
+        status = int(found[1]) if found else None
+    if status is None:
+        return None
+    # A service says 400 for a long prompt and 429 for an empty purse: the words know better.
+    if status in {400, 413, 429} and worded in {"context", "auth"}:
+        return worded
+    if known := _STATUS.get(status):
+        return known
+    return "overloaded" if status >= 500 else worded
+
+
+def retry_after(text: str) -> float | None:
+    """Seconds that an error text asks to wait, where it does."""
+    found = _AFTER.search(text)
+    if found is None:
+        return None
+    unit = found[2].lower()
+    factor = 0.001 if unit == "ms" else 60.0 if unit.startswith("m") else 1.0
+    return float(found[1]) * factor
+
+
+def explained(kind: FailureKind | None, said: str, advice: Advice) -> str:
+    """One or two sentences: what happened, in our words and the agent's, and what to do next."""
+    said = " ".join(said.split())
+    if len(said) > 400:
+        said = f"{said[:400]}…"
+    quote = f" ({said.rstrip('.')})" if said else ""
+    match kind:
+        case "auth":
+            return f"it may not use its service{quote}: {advice.login}."
+        case "rate_limit":
+            return (
+                f"its service asks for fewer requests{quote}: wait, start fewer agents at once, or "
+                "raise the limit of the account."
+            )
+        case "overloaded":
+            return f"its service is overloaded or out of order{quote}: try again later."
+        case "network":
+            return (
+                f"its service cannot be reached, or the connection broke{quote}: look at the "
+                "network, a proxy, or `base_url`."
+            )
+        case "context":
+            return (
+                f"the task outgrew its model's context{quote}: narrow the scope, or use a model "
+                "with a larger window."
+            )
+        case "refused":
+            return f"it declined the task{quote}: word it differently, or use another agent."
+        case "turns":
+            return f"it used up its turns{quote}: {advice.turns}."
+        case "config":
+            return f"it does not accept its settings{quote}: {advice.model}."
+        case "timeout":
+            return f"it was silent for too long{quote}: raise `idle_timeout` if that is normal."
+        case "protocol":
+            return f"what it said could not be understood{quote}: update the program."
+        case "crashed":
+            return f"it crashed{quote}."
+        case "missing":
+            return f"it cannot be started{quote}."
+        case None:
+            return said or "it failed without saying why."

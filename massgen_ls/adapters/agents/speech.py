@@ -1,0 +1,52 @@
+"""What programs print, as text that is safe to show."""
+
+from __future__ import annotations
+
+import codecs
+import re
+import signal
+from collections.abc import Sequence
+
+from massgen_ls.ports import Output, Said
+
+_TAIL_LINES = 6
+_TAIL_CHARACTERS = 600
+# Escape sequences and control characters would act on the terminal that shows them.
+_CONTROLS = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-_]?"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"
+)
+
+
+class Speech:
+    """Turns the pieces of a stream into text; a character may be cut in two between them."""
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def heard(self, piece: Output) -> Said | None:
+        """The next piece as text; None when there is nothing to show in it."""
+        text = plain(self._decoder.decode(piece.bytes))
+        return Said(text, piece.stream) if text else None
+
+
+def plain(text: str) -> str:
+    """Text without escape sequences and control characters; line ends and tabs stay."""
+    return _CONTROLS.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def tail(raw: bytes) -> str:
+    """The last lines of what was printed, short enough for a message."""
+    text = plain(raw[-8 * 1024 :].decode("utf-8", "replace"))
+    lines: Sequence[str] = [line.rstrip() for line in text.split("\n") if line.strip()]
+    last = "\n".join(lines[-_TAIL_LINES:])
+    return last if len(last) <= _TAIL_CHARACTERS else f"…{last[-_TAIL_CHARACTERS:]}"
+
+
+def signal_name(number: int) -> str:
+    """``SIGTERM`` for 15."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

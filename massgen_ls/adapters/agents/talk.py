@@ -1,0 +1,187 @@
+"""A conversation with a running program: what it says, what it is told, its silences, in one order.
+
+Every driver of a coding agent is a loop over this. What comes from outside (lines of the program,
+messages of the user, the passing of time, the end) arrives as values; nothing is polled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from massgen_ls.adapters.agents.speech import plain
+from massgen_ls.core.task import Json
+from massgen_ls.ports import Command, Finished, Halt, Inbox, Note, Processes, Running
+
+LONGEST = 64 * 1024 * 1024
+"""Bytes of the longest line that is read; agents print whole files in one."""
+_ASIDE = 256 * 1024
+"""Bytes past which a line is parsed in a thread: the loop has other things to do."""
+_BACKLOG = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A JSON object on a line of its own."""
+
+    value: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """A line that is no JSON object: a warning, a stack trace, garbage."""
+
+    text: str
+    stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """Nothing was heard for `Talk.patience` seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The program has ended. Always the last thing that is heard."""
+
+    finished: Finished
+
+
+Heard = Line | Noise | Note | Halt | Quiet | Gone
+
+
+class Talk:
+    """One running program. Made by `open_talk`.
+
+    Attributes:
+        patience: Seconds of silence after which `Quiet` is heard; may be changed at any time.
+    """
+
+    def __init__(self, running: Running, patience: float) -> None:
+        self.patience = patience
+        self._running = running
+        self._heard: asyncio.Queue[Heard] = asyncio.Queue(_BACKLOG)
+        self._over = False
+
+    async def hear(self) -> Heard:
+        """Waits for the next thing. After `Gone` there is nothing more to wait for."""
+        assert not self._over, "the program has ended, and that was said"
+        try:
+            async with asyncio.timeout(self.patience):
+                heard = await self._heard.get()
+        except TimeoutError:
+            return Quiet(self.patience)
+        self._over = isinstance(heard, Gone)
+        return heard
+
+    async def send(self, message: Mapping[str, Json]) -> None:
+        """Writes one JSON line; silently nothing when the program no longer reads."""
+        text = json.dumps(message, separators=(",", ":"))
+        await self._running.write(text.encode() + b"\n")
+
+    async def hang_up(self) -> None:
+        """Ends its input: it may finish what it does."""
+        await self._running.close_stdin()
+
+    async def stop(self) -> Finished:
+        """The kill ladder, see `ports.Running.stop`."""
+        return await self._running.stop()
+
+    # ── what fills the queue ────────────────────────────────────────────────────────────────
+
+    async def listen(self) -> None:
+        """Reads the program to its end."""
+        buffers = {"stdout": _Lines(), "stderr": _Lines()}
+        async with contextlib.aclosing(self._running.output()) as output:
+            async for piece in output:
+                for line in buffers[piece.stream].whole(piece.bytes):
+                    await self._put(line, piece.stream)
+        for stream, rest in buffers.items():
+            if line := rest.rest():
+                await self._put(line, stream)
+        await self._heard.put(Gone(await self._running.wait()))
+
+    async def attend(self, inbox: Inbox) -> None:
+        """Passes on what is said to the agent."""
+        while True:
+            await self._heard.put(await inbox.receive())
+
+    async def _put(self, line: bytes, stream: str) -> None:
+        if stream == "stdout" and line.lstrip()[:1] == b"{":
+            value = await asyncio.to_thread(_object, line) if len(line) > _ASIDE else _object(line)
+            if value is not None:
+                await self._heard.put(Line(value))
+                return
+        text = plain(line[: 64 * 1024].decode("utf-8", "replace")).strip("\n")
+        if text.strip():
+            await self._heard.put(Noise(text, stream))
+
+
+class _Lines:
+    """Pieces of a stream as lines. One that is over `LONGEST` is cut to pieces."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def whole(self, piece: bytes) -> list[bytes]:
+        *ended, rest = piece.split(b"\n")
+        lines: list[bytes] = []
+        for line in ended:
+            self._parts.append(line)
+            lines.append(b"".join(self._parts))
+            self._parts, self._size = [], 0
+        if rest:
+            self._parts.append(rest)
+            self._size += len(rest)
+            if self._size > LONGEST:
+                lines.append(self.rest())
+        return [line for line in lines if line.strip()]
+
+    def rest(self) -> bytes:
+        line = b"".join(self._parts)
+        self._parts, self._size = [], 0
+        return line
+
+
+def _object(line: bytes) -> Mapping[str, Any] | None:
+    try:
+        value: object = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return cast("Mapping[str, Any]", value) if isinstance(value, dict) else None
+
+
+@contextlib.asynccontextmanager
+async def open_talk(
+    processes: Processes, command: Command, *, patience: float, inbox: Inbox | None = None
+) -> AsyncGenerator[Talk]:
+    """Starts a program and listens to it; leaving the context ends it and all its descendants.
+
+    Args:
+        processes: Starts it.
+        command: With ``raw=False``, so that lines come as they are printed.
+        patience: Seconds of silence after which `Quiet` is heard.
+        inbox: What is said to the agent while it works; it is heard between the lines.
+
+    Raises:
+        FileNotFoundError: There is no such program.
+        OSError: It cannot be run.
+        MassgenError: A sandbox is required and there is none.
+    """
+    async with processes.start(command) as running, asyncio.TaskGroup() as group:
+        talk = Talk(running, patience)
+        tasks = [group.create_task(talk.listen())]
+        if inbox is not None:
+            tasks.append(group.create_task(talk.attend(inbox)))
+        try:
+            yield talk
+        finally:
+            for task in tasks:
+                task.cancel()

@@ -1,0 +1,53 @@
+"""Everything that agents are told in our words, as templates in one place.
+
+``{name}`` is filled in by `massgen_ls.engine.brief`. The user's own words always come first and
+stay as they are; what follows them is ours, short, and says what a good colleague needs to know.
+"""
+
+from __future__ import annotations
+
+SCOPE = "Scope: {path}{lines}."
+LINES = ", lines {first} to {last}"
+DIAGNOSTIC = "Diagnostic: {path}:{line}: {source}{message}{code}"
+
+CONTEXT = """\
+## What was done before
+Other agents worked on this project before you. Their results may or may not be in the files here:
+look, and go on from what you find.
+
+{context}"""
+
+WORKTREE = """\
+## Where you work
+This folder is a git worktree of your own, made from the user's files as they are on the screen at
+this moment, unsaved changes included. Others get the same task in worktrees of their own; the best
+change is merged into what the user sees.
+
+- Change files below this folder only. Everything else on this machine is to be left alone.
+- Leave the result in the files. You need not commit, and there is nowhere to push to.
+- Nobody can answer questions while you work: decide, and say in your summary how.
+- Change what the task needs and nothing else: no reformatting, no renaming, no new dependencies on
+  the way. Remove scratch files and build products that you made.
+{checks}
+## When you are done
+The task is solved, the files are saved, and nothing that worked before is broken. Then end with a
+summary of at most five sentences: what you changed and why, and what you left undone.{submit}"""
+
+CHECKS = """\
+- Afterwards these checks are run on your result, and on the files as they were: {names}. What fails
+  there and did not fail before rules your change out: run them yourself before you end.
+"""
+
+SUBMIT = " Give it\nthrough the tool `submit_summary` of the MCP server `{server}` if you have it."
+SHARING = """
+Through the same server you can see what others have finished (`list_candidates`,
+`read_candidate`) and vote for the best one (`vote`). Make your own change first."""
+
+GO_ON = "The connection to your model broke off. Go on with the task where you were."
+"""For an agent that continues its own conversation after a failure."""
+
+JUDGEMENT = """\
+Answer with one JSON object that fits the schema, and nothing else. Change no files."""
+
+REFUSED = "Not allowed: {reason}. Do it in another way, or leave it and say so in your summary."
+"""For an agent that asked for permission and does not get it."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     PositiveFloat,
+    PositiveInt,
     StrictBool,
     StrictStr,
     StringConstraints,
@@ -18,9 +16,13 @@ from pydantic import (
     model_validator,
 )
 
+from massgen_ls.config.backends import NOT_BUILT, Argv, Backend, Strict
 from massgen_ls.config.document import Document, Where
+from massgen_ls.config.explain import explain
 from massgen_ls.config.load import Loaded
+from massgen_ls.core.budget import Limits, micros
 from massgen_ls.core.errors import ConfigError
+from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import (
     AgentId,
     AgentSpec,
@@ -30,58 +32,42 @@ from massgen_ls.core.task import (
     WorktreeRules,
 )
 
-NOT_BUILT = {
-    "model APIs": (
-        "azure_openai", "cerebras", "chatcompletion", "claude", "fireworks", "gemini", "grok",
-        "groq", "inference", "lmstudio", "moonshot", "nebius", "nvidia_nim", "openai",
-        "openrouter", "poe", "qwen", "sglang", "together", "uitars", "vllm", "zai",
-    ),
-    "coding agents": ("antigravity_cli", "claude_code", "codex", "copilot", "gemini_cli", "acp"),
-    "agent frameworks": ("ag2", "autogen"),
-}  # fmt: skip
-"""MassGen's backends that this version has no driver for, by the part that is missing."""
-
+Pattern = Annotated[StrictStr, StringConstraints(pattern=r"^(read|edit|run|fetch|other|\*)(:.+)?$")]
 Name = Annotated[
     StrictStr, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)
 ]
-Argv = Annotated[tuple[StrictStr, ...], Field(min_length=1)]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+class PermissionRules(Strict):
+    """What an agent may do without being asked about, and what never."""
+
+    mode: Literal["auto", "allow", "ask", "deny"] = "auto"
+    allow: tuple[Pattern, ...] = ()
+    deny: tuple[Pattern, ...] = ()
 
 
-class CommandBackend(_Strict):
-    """Any program that edits the worktree."""
+class Worker(Strict):
+    """What sits at a seat."""
 
-    type: Literal["command"]
-    argv: Argv
-    """The program and its arguments; never given to a shell."""
-    stdin: Literal["prompt", "none"] = "prompt"
-    prompt_file: StrictBool = False
-    env: tuple[StrictStr, ...] = ()
-    """Names of environment variables that it gets beside the usual few."""
-    timeout: PositiveFloat | None = None
-    ok_exit_codes: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    system_message: StrictStr = ""
+    backend: Backend
+    permissions: PermissionRules = PermissionRules()
+    fallback: Worker | None = None
+    """Takes the seat when this one cannot work."""
 
-    @field_validator("env")
+    @field_validator("permissions", mode="before")
     @classmethod
-    def _names_only(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if "=" in name or not name.replace("_", "a").isalnum():
-                raise ValueError("a list of names, e.g. [API_KEY]; values are never stored here")
-        return names
+    def _one_word(cls, given: object) -> object:
+        return {"mode": given} if isinstance(given, str) else given
 
 
-class Agent(_Strict):
+class Agent(Worker):
     """One agent."""
 
     id: Name
-    system_message: StrictStr = ""
-    backend: CommandBackend
 
 
-class Check(_Strict):
+class Check(Strict):
     """One check."""
 
     name: Name
@@ -90,7 +76,7 @@ class Check(_Strict):
     parser: Literal["auto", "exit", "junit", "lines"] = "auto"
 
 
-class Worktree(_Strict):
+class Worktree(Strict):
     """What a worktree needs beyond the snapshot."""
 
     include: tuple[StrictStr, ...] = ()
@@ -99,7 +85,16 @@ class Worktree(_Strict):
     setup_key: tuple[StrictStr, ...] = ()
 
 
-class Orchestrator(_Strict):
+class SpendingLimits(Strict):
+    """What a run may spend before it is ended; what is there by then is judged."""
+
+    max_cost: PositiveFloat | None = None
+    """US dollars, of what the agents tell about their costs."""
+    max_tokens: PositiveInt | None = None
+    max_minutes: PositiveFloat | None = None
+
+
+class Orchestrator(Strict):
     """How a run is decided."""
 
     mode: Mode = "best_of_n"
@@ -107,6 +102,11 @@ class Orchestrator(_Strict):
     attempt_timeout: PositiveFloat = 1800.0
     quorum: Annotated[float, Field(gt=0, le=1)] = 1.0
     sandbox: Literal["auto", "off", "required"] = "auto"
+    limits: SpendingLimits = SpendingLimits()
+    share_candidates: StrictBool = False
+    """Agents at work may read what others have finished, and vote on it."""
+    instructions: StrictBool = True
+    """Agents are given the repository's AGENTS.md, CLAUDE.md or GEMINI.md."""
 
     @field_validator("sandbox", mode="before")
     @classmethod
@@ -114,7 +114,7 @@ class Orchestrator(_Strict):
         return "off" if given is False else given  # YAML 1.1 reads `off` as false
 
 
-class Configuration(_Strict):
+class Configuration(Strict):
     """A whole file."""
 
     agents: tuple[Agent, ...] = ()
@@ -153,12 +153,15 @@ def validate(document: Document, shown: str) -> Loaded:
     try:
         parsed = Configuration.model_validate(document.body)
     except ValidationError as errors:
-        lines = [_explain(document, shown, e) for e in errors.errors(include_url=False)]
+        lines = [
+            explain(document, shown, e, Configuration) for e in errors.errors(include_url=False)
+        ]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
     agents = (parsed.agent,) if parsed.agent else parsed.agents
     rules = parsed.orchestrator
+    limits = rules.limits
     return Loaded(
-        tuple(_agent(agent) for agent in agents),
+        tuple(_agent(agent.id, agent) for agent in agents),
         tuple(CheckSpec(c.name, c.argv, c.timeout, c.parser) for c in parsed.checks),
         Rules(
             mode=rules.mode,
@@ -167,14 +170,29 @@ def validate(document: Document, shown: str) -> Loaded:
             quorum=rules.quorum,
             sandbox=rules.sandbox,
             worktree=WorktreeRules(**parsed.worktree.model_dump()),
+            limits=Limits(
+                None if limits.max_cost is None else micros(limits.max_cost),
+                limits.max_tokens,
+                limits.max_minutes,
+            ),
+            share_candidates=rules.share_candidates,
+            instructions=rules.instructions,
         ),
         shown,
     )
 
 
-def _agent(agent: Agent) -> AgentSpec:
+def _agent(seat: str, agent: Worker) -> AgentSpec:
     settings = agent.backend.model_dump(mode="json", exclude={"type"}, exclude_none=True)
-    return AgentSpec(AgentId(agent.id), agent.backend.type, settings, agent.system_message)
+    rule = agent.permissions
+    return AgentSpec(
+        AgentId(seat),
+        agent.backend.type,
+        settings,
+        agent.system_message,
+        Permissions(rule.mode, rule.allow, rule.deny),
+        _agent(seat, agent.fallback) if agent.fallback else None,
+    )
 
 
 def _refuse_unbuilt(document: Document, shown: str) -> None:
@@ -186,6 +204,8 @@ def _refuse_unbuilt(document: Document, shown: str) -> None:
         listed = [(("agents", i), agent) for i, agent in enumerate(cast("list[Any]", agents))]
     listed.append((("agent",), body.get("agent")))
     for where, agent in listed:
+        if fallback := _mapping(agent).get("fallback"):
+            listed.append(((*where, "fallback"), fallback))
         kind = _mapping(_mapping(agent).get("backend")).get("type")
         for part, kinds in NOT_BUILT.items():
             if kind in kinds:
@@ -193,80 +213,10 @@ def _refuse_unbuilt(document: Document, shown: str) -> None:
                 raise ConfigError(
                     f"{shown}:{line}:{column}: backend type {kind!r} needs the drivers for {part},"
                     " which this version does not have",
-                    "Use `type: command` with a program that edits files",
+                    "Use one of its coding agents (claude_code, codex, gemini_cli, acp), or "
+                    "`type: command` with a program that edits files",
                 )
 
 
 def _mapping(given: object) -> dict[str, Any]:
     return cast("dict[str, Any]", given) if isinstance(given, dict) else {}
-
-
-_CHOICES = {"type": ("command", *(k for kinds in NOT_BUILT.values() for k in kinds))}
-
-
-def _explain(document: Document, shown: str, error: Any) -> str:
-    where: Where = tuple(error["loc"])
-    line, column = document.place(where)
-    path = _path(where)
-    kind: str = error["type"]
-    given: object = error.get("input")
-    if kind == "extra_forbidden":
-        what = f"unknown key {where[-1]!r}{_near(str(where[-1]), _keys_at(where[:-1]))}"
-        path = _path(where[:-1])
-    elif kind == "missing":
-        what = f"the key {where[-1]!r} is missing"
-        path = _path(where[:-1])
-    elif kind == "literal_error":
-        allowed = str(error["ctx"]["expected"]).replace("'", "")
-        known = [word.strip() for word in allowed.replace(" or ", ",").split(",")]
-        if where[-1] in _CHOICES:
-            known = [*_CHOICES[str(where[-1])]]
-        near = difflib.get_close_matches(str(given), known, 1)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
-        what = f"{given!r} is none of: {allowed}{meant}"
-    elif kind == "string_pattern_mismatch":
-        what = f"{given!r} is no name: letters, digits, dot, dash and underscore only"
-    elif kind in {"value_error"}:
-        what = str(error["ctx"]["error"])
-    else:
-        shown_input = _KINDS.get(type(given)) or repr(given)
-        asked = error["msg"].removeprefix("Input ").replace("valid tuple", "list")
-        asked = asked.removeprefix("Tuple ").removesuffix(", not 0")
-        what = f"{asked}, not {shown_input[:60]}"
-    return f"{shown}:{line}:{column}: {f'in {path}: ' if path else ''}{what}"
-
-
-_KINDS: dict[type, str] = {dict: "a mapping", list: "a list"}
-
-
-def _path(where: Where) -> str:
-    text = ""
-    for part in where:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.lstrip(".")
-
-
-def _keys_at(where: Where) -> list[str]:
-    """The keys that the schema knows at a place."""
-    model: Any = Configuration
-    for part in where:
-        if isinstance(part, int):
-            continue
-        info = model.model_fields.get(part)
-        if info is None:
-            return []
-        model = _model_in(info.annotation)
-        if model is None:
-            return []
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((m for m in map(_model_in, get_args(annotation)) if m), None)
-
-
-def _near(given: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(given, known, 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are: {', '.join(known)}"

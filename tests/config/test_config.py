@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from massgen_ls.config import load, pick_checks, team
+from massgen_ls.core.budget import Limits
 from massgen_ls.core.errors import ConfigError
-from massgen_ls.core.task import CheckSpec, Rules, WorktreeRules
+from massgen_ls.core.permissions import Permissions
+from massgen_ls.core.task import AgentId, AgentSpec, CheckSpec, Rules, WorktreeRules
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -72,8 +74,8 @@ def test_a_whole_file(tmp_path: Path) -> None:
         ("agents:\n- id: a\n", "F:2:3: in agents[0]: the key 'backend' is missing"),
         (
             "agents:\n- id: a\n  backend: {type: comand, argv: [x]}",
-            "F:3:13: in agents[0].backend.type: 'comand' is none of: command;"
-            " did you mean 'command'?",
+            "F:3:13: in agents[0].backend.type: 'comand' is none of: command, claude_code, codex,"
+            " gemini_cli, acp; did you mean 'command'?",
         ),
         (
             "agents:\n- id: a\n  backend: {type: command, argv: [x], stdn: none}",
@@ -115,12 +117,110 @@ def test_every_error_is_told_at_once(tmp_path: Path) -> None:
     assert len(told.split("\n")) == 3
 
 
-@pytest.mark.parametrize("kind", ["claude", "claude_code", "gemini_cli", "ag2", "vllm"])
+@pytest.mark.parametrize("kind", ["claude", "copilot", "gemini", "ag2", "vllm"])
 def test_a_backend_that_is_not_built_says_which_part_is_missing(kind: str, tmp_path: Path) -> None:
     text = f"agents:\n- id: a\n  backend: {{type: {kind}, model: m}}"
     told = refusal(text, tmp_path)
     assert f"backend type '{kind}' needs the drivers for" in told
     assert "type: command" in told
+
+
+CODING = """
+agents:
+  - id: claude
+    system_message: Be kind.
+    backend:
+      type: claude_code
+      model: opus
+      args: [--verbose]
+      base_url: http://127.0.0.1:9/
+      idle_timeout: 60
+      max_turns: 5
+    permissions: {mode: ask, allow: ["run:pytest *", "fetch"], deny: ["run:git push*"]}
+    fallback:
+      backend: {type: codex, login: user}
+      fallback: {backend: {type: acp, agent: goose}, permissions: allow}
+  - {id: gem, backend: {type: gemini_cli, protocol: stream-json}}
+  - {id: any, backend: {type: acp, argv: [my-agent, --acp], mode: code, auth_method: key}}
+orchestrator:
+  limits: {max_cost: 2.5, max_tokens: 100000, max_minutes: 10}
+  share_candidates: true
+  instructions: false
+"""
+
+
+def test_coding_agents_with_permissions_fallbacks_and_limits(tmp_path: Path) -> None:
+    (tmp_path / "massgen.yaml").write_text(CODING)
+    loaded = load(tmp_path)
+    last = AgentSpec(
+        AgentId("claude"),
+        "acp",
+        {"agent": "goose", "args": [], "env": [], "login": "own"},
+        permissions=Permissions("allow"),
+    )
+    second = AgentSpec(
+        AgentId("claude"), "codex", {"args": [], "env": [], "login": "user"}, fallback=last
+    )
+    first, gem, other = loaded.agents
+    assert first == AgentSpec(
+        AgentId("claude"),
+        "claude_code",
+        {
+            "model": "opus",
+            "args": ["--verbose"],
+            "base_url": "http://127.0.0.1:9/",
+            "idle_timeout": 60.0,
+            "max_turns": 5,
+            "env": [],
+            "login": "own",
+        },
+        "Be kind.",
+        Permissions("ask", ("run:pytest *", "fetch"), ("run:git push*",)),
+        second,
+    )
+    assert (gem.type, gem.settings["protocol"]) == ("gemini_cli", "stream-json")
+    assert other.settings["argv"] == ["my-agent", "--acp"]
+    assert loaded.rules.limits == Limits(2_500_000, 100_000, 10.0)
+    assert (loaded.rules.share_candidates, loaded.rules.instructions) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("agent", "said"),
+    [
+        (
+            "{id: a, backend: {type: claude_code, modle: x}}",
+            "in agents[0].backend: unknown key 'modle'; did you mean 'model'?",
+        ),
+        (
+            "{id: a, backend: {type: codex, login: mine}}",
+            "in agents[0].backend.login: 'mine' is none of: own or user",
+        ),
+        (
+            "{id: a, backend: {type: acp}}",
+            "in agents[0].backend: give `agent` (a name such as goose) or `argv`, one of the two",
+        ),
+        (
+            "{id: a, backend: {model: x}}",
+            "in agents[0].backend: the key 'type' is missing; it is one of: command, claude_code,",
+        ),
+        (
+            "{id: a, backend: {type: codex}, permissions: {allow: ['shell:x']}}",
+            "in agents[0].permissions.allow[0]: 'shell:x' is no pattern: a kind (read, edit, run,",
+        ),
+        (
+            "{id: a, backend: {type: codex, base_url: 'ftp://x'}}",
+            "in agents[0].backend.base_url: 'ftp://x' is no http:// or https:// address",
+        ),
+        (
+            "{id: a, backend: {type: codex}, fallback: {backend: {type: vllm}}}",
+            "backend type 'vllm' needs the drivers for model APIs",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_coding_agent(agent: str, said: str, tmp_path: Path) -> None:
+    told = refusal(f"agents:\n- {agent}", tmp_path)
+    assert told.startswith("F:2:")
+    assert said in told
 
 
 def test_aliases_may_not_explode(tmp_path: Path) -> None:

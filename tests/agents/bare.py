@@ -47,15 +47,19 @@ async def run(
     prompt: str = "Please do it.",
     key: str = "dummy",
     retries: int = 0,
+    settings: Mapping[str, Any] | None = None,
+    ends_at: str = "",
     timeout: float = 90,
 ) -> Ran:
     """Runs ``program`` in ``place/work`` until it ends.
+
+    ``ends_at``: it is terminated once a line of stdout has these words in it.
 
     Raises:
         TimeoutError: it did not; it and its children are killed then.
     """
     name = Path(program).name
-    led = prepared(name, url, place, key=key, retries=retries)
+    led = prepared(name, url, place, key=key, retries=retries, settings=settings)
     for file, text in (files or {}).items():
         (place / "work" / file).write_text(text)
     process = await asyncio.create_subprocess_exec(
@@ -70,22 +74,44 @@ async def run(
         limit=LONGEST_LINE,
         start_new_session=True,
     )
+    lines: list[str] = []
     try:
-        async with asyncio.timeout(timeout):
-            out, err = await process.communicate(prompt.encode())
+        async with asyncio.timeout(timeout), asyncio.TaskGroup() as group:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stderr is not None
+            err = group.create_task(process.stderr.read())
+            process.stdin.write(prompt.encode())
+            process.stdin.close()
+            async for line in process.stdout:
+                lines.append(line.decode().rstrip("\n"))
+                if ends_at and ends_at in lines[-1]:
+                    process.terminate()
+            code = await process.wait()
     except BaseException:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         await process.communicate()
         raise
-    assert process.returncode is not None
-    lines = tuple(line for line in out.decode().split("\n") if line)
-    return Ran(process.returncode, lines, err.decode(errors="replace"))
+    return Ran(code, tuple(filter(None, lines)), err.result().decode(errors="replace"))
 
 
-def prepared(name: str, url: str, place: Path, *, key: str, retries: int) -> Reach:
-    """The way to the model, with its files on disk, and the folder to work in."""
+def prepared(
+    name: str,
+    url: str,
+    place: Path,
+    *,
+    key: str = "dummy",
+    retries: int = 0,
+    settings: Mapping[str, Any] | None = None,
+) -> Reach:
+    """The way to the model, with its files on disk, and the folder to work in.
+
+    ``settings`` are added to the program's settings file, where it has one.
+    """
     led = reach(name, url, key=key, home=place / "home", retries=retries)
     led.prepare()
+    for path in led.files if settings else ():
+        path.write_text(json.dumps(json.loads(path.read_text()) | dict(settings or {})))
     (place / "work").mkdir(parents=True, exist_ok=True)
     return led

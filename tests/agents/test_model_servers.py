@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from massgen_ls.testing.models import (
     Edit,
     Episode,
     Garbage,
+    Gate,
     Read,
     Refuse,
     Reset,
@@ -23,6 +25,7 @@ from massgen_ls.testing.models import (
     TooLong,
     Turn,
     Usage,
+    Wait,
     Write,
     serving,
 )
@@ -182,3 +185,33 @@ async def test_a_structured_answer(claude: str, codex: str, tmp_path: Path) -> N
         more = ["--output-schema", str(tmp_path / "schema.json")]
         ran = await run(codex, models.url, tmp_path / "x", more=more)
         assert said(ran) == '{"vote": "b"}'
+
+
+async def test_all_at_once_on_one_server_each_with_its_own_episode(
+    claude: str, gemini: str, codex: str, tmp_path: Path
+) -> None:
+    gate = Gate()
+    programs = {"a": claude, "b": gemini, "c": codex, "d": codex}
+    scripts = {
+        seat: Episode(Turn(Wait(gate), Write("mine", f"{seat}\n")), Turn(Text(f"I am {seat}.")))
+        for seat in programs
+    }
+    async with serving(scripts) as models, asyncio.TaskGroup() as group:
+        running = {
+            seat: group.create_task(run(program, models.url, tmp_path / seat, key=seat))
+            for seat, program in programs.items()
+        }
+        for seat in programs:
+            await models.saw(lambda s, seat=seat: s.request is not None and s.request.seat == seat)
+        gate.open()
+    for seat, task in running.items():
+        assert (task.result().code, said(task.result())) == (0, f"I am {seat}.")
+        assert (tmp_path / seat / "work" / "mine").read_text() == f"{seat}\n"
+        assert [r.turn for r in models.turns(seat)] == [0, 1]
+
+
+async def test_codex_waits_for_a_network_that_refuses_it(codex: str, tmp_path: Path) -> None:
+    """So whoever drives it needs a clock of their own; no count of retries ends this."""
+    ran = await run(codex, "http://127.0.0.1:9", tmp_path, ends_at="waiting for network")
+    assert ran.last["type"] == "error"
+    assert ran.code != 0

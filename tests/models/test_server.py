@@ -72,6 +72,8 @@ async def test_nobody_is_told_so() -> None:
 SIDE = [
     ("anthropic", {"max_tokens": 1, "messages": [{"role": "user", "content": "quota"}]}),
     ("anthropic", {"system": "Summarise in one title.", "tools": []}),
+    ("anthropic", {"tools": [], "output_config": {"format": {"type": "json_schema", "schema": {
+        "type": "object", "properties": {"title": {"type": "string"}}}}}}),
     ("gemini", {"tools": [], "generationConfig": {"responseJsonSchema": {
         "type": "object", "properties": {"next_speaker": {"enum": ["user", "model"]}}}}}),
     ("gemini", {"tools": [], "systemInstruction": {"parts": [{"text": "Summarise."}]}}),

@@ -153,14 +153,15 @@ def side(body: Mapping[str, Json], users: Sequence[Mapping[str, Any]]) -> Json:
     """What to say to a request beside the conversation; None for the conversation itself."""
     if body.get("max_tokens") == 1 or joined(users).strip() == "quota":
         return "ok"
-    system = joined(body.get("system") or "")
-    if body.get("tools") or "You are Claude Code" in system or "Agent SDK" in system[:2000]:
+    if body.get("tools"):
         return None
     config: Mapping[str, Any] = body.get("output_config") or EMPTY
     form: Mapping[str, Any] = config.get("format") or EMPTY
-    if "schema" in form:
+    if "schema" in form:  # a title; the answer to a task is structured by a tool instead
         return sample(form["schema"])
-    return "A scripted answer" if system else None
+    system = joined(body.get("system") or "")
+    conversing = "You are Claude Code" in system or "Claude Agent SDK" in system or not system
+    return None if conversing else "A scripted answer"
 
 
 def envelope(asked: Asked, usage: Usage) -> dict[str, Any]:

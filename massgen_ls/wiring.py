@@ -108,6 +108,22 @@ async def open_supervisor(
         yield await stack.enter_async_context(Supervisor(world))
 
 
+@asynccontextmanager
+async def open_rooms(environ: Mapping[str, str] | None = None) -> AsyncGenerator[GitRooms]:
+    """The git rooms alone: what cleaning up needs.
+
+    Raises:
+        StorageError: Our cache or state folder cannot be used.
+    """
+    env = dict(os.environ if environ is None else environ)
+    places = Places.of(env)
+    async with (
+        open_processes(env, places) as processes,
+        GitRooms(processes, places.cache, env, max(1, os.cpu_count() or 1)) as rooms,
+    ):
+        yield rooms
+
+
 def disk_files(say: Callable[[str], None] = to_stderr) -> DiskFiles:
     """The user's files on the disk; ``say`` as in `open_supervisor`."""
     state = Places.of(os.environ).state
@@ -197,8 +213,8 @@ def compose(config: str | None) -> Compose:
     from massgen_ls.lsp.desk import Services
 
     @asynccontextmanager
-    async def services(say: Callable[[str], None]) -> AsyncGenerator[Services]:
-        async with open_supervisor(say=say) as supervisor:
+    async def services(say: Callable[[str], None], approver: Approver) -> AsyncGenerator[Services]:
+        async with open_supervisor(approver=approver, say=say) as supervisor:
             yield Services(supervisor, ConfiguredDesk(config), disk_files(say))
 
     return services

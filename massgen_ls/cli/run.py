@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,10 @@ def parse_scope(text: str | None, folder: Path) -> Scope:
 
 async def _run(options: Options, spec: RunSpec, folder: str) -> int:
     async with open_supervisor() as supervisor:
+        if options.context:
+            earlier, _, agent = options.context.partition("/")
+            told = await supervisor.context(earlier, agent or None)
+            spec = replace(spec, task=replace(spec.task, context=told))
         with supervisor.subscribe() as news:
             run = await supervisor.start(spec, folder)
             async with _cancelled_by_signals(supervisor, run):

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from massgen_ls.core.changes import RelPath, rel_path
@@ -19,6 +19,7 @@ from massgen_ls.core.task import (
     Scope,
 )
 from massgen_ls.core.text import LineIndex, Range
+from massgen_ls.core.wire import to_json
 from massgen_ls.engine.report import record_json, run_json, settled
 from massgen_ls.lsp import protocol, uris
 from massgen_ls.lsp.desk import Services
@@ -27,7 +28,7 @@ from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
 from massgen_ls.lsp.protocol import ParamsError, ScopeParams
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
-from massgen_ls.ports import Buffer
+from massgen_ls.ports import Buffer, Halt, Note
 
 BASE = "base"
 """Names the snapshot where a virtual document names a candidate."""
@@ -55,6 +56,7 @@ class Verbs:
             "apply": self.apply,
             "discard": self.discard,
             "compare": self.compare,
+            "tell": self.tell,
         }
 
     async def run(self, payload: object) -> Json:
@@ -72,6 +74,9 @@ class Verbs:
             params.mode,
             params.apply,
         )
+        if params.context is not None:
+            earlier = await services.engine.context(params.context.run, params.context.seat)
+            spec = replace(spec, task=replace(spec.task, context=earlier))
         buffers = await self._buffers(services)
         run = await services.engine.start(spec, folder, buffers)
         self.stream.follow(services, run, params.apply, params.token)
@@ -122,6 +127,9 @@ class Verbs:
         engine = (await self.server.services()).engine
         run = await engine.resolve(params.run)
         candidate = CandidateId(params.candidate) if params.candidate else None
+        if params.seat is not None:
+            known = await engine.transcripts(run)
+            return {"transcripts": [to_json(t) for t in known if t.agent == params.seat]}
         state = await engine.state(run)
         if params.path is not None:
             if candidate == BASE:
@@ -169,6 +177,15 @@ class Verbs:
         if aloud:  # not awaited: the answer is no place to wait for a user
             self.server.spawn(conclude(self.server, services, run, delivery))
         return delivery_json(delivery)
+
+    async def tell(self, payload: object) -> Json:
+        """Says something to an agent at work, or stops it where it is."""
+        params = protocol.read_tell(payload)
+        engine = (await self.server.services()).engine
+        run = await engine.resolve(params.run)
+        message = Halt() if params.text is None else Note(params.text)
+        await engine.tell(run, params.seat, message, "the editor")
+        return {"told": True}
 
     async def discard(self, payload: object) -> Json:
         """Records that the user does not want it."""

@@ -18,6 +18,7 @@ from massgen_ls.lsp.desk import Compose
 from massgen_ls.lsp.features import register
 from massgen_ls.lsp.front import Intake
 from massgen_ls.lsp.outbox import Outbox, write_all
+from massgen_ls.lsp.permits import AskingApprover
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
 
@@ -137,7 +138,7 @@ async def _keep(server: MassgenServer, stream: Stream, compose: Compose) -> None
 
     async with AsyncExitStack() as stack:
         try:
-            services = await stack.enter_async_context(compose(say))
+            services = await stack.enter_async_context(compose(say, AskingApprover(server.choose)))
             news = stack.enter_context(services.engine.subscribe())
         except MassgenError as error:
             server.provide(error)

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from massgen_ls.core.changes import RelPath
+from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.events import Delta, Envelope
 from massgen_ls.core.plan import Conflict, Held
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
 from massgen_ls.engine.bus import Gap
-from massgen_ls.ports import Buffer, LiveFiles, RunRecord
+from massgen_ls.ports import Approver, Buffer, LiveFiles, Message, RunRecord
 
 News = Envelope | Delta | Gap
 
@@ -94,6 +95,18 @@ class Engine(Protocol):
         """Cancels a run; False: it was over."""
         ...
 
+    async def tell(self, run: RunId, seat: str, message: Message, by: str) -> None:
+        """Says something to an agent at work, or stops it where it is."""
+        ...
+
+    async def transcripts(self, run: RunId) -> Sequence[Transcript]:
+        """What each agent of a run said and did."""
+        ...
+
+    async def context(self, run: str, seat: str | None = None) -> str:
+        """What the agents of an earlier run did, as text for others."""
+        ...
+
     async def state(self, run: RunId) -> RunState:
         """All that is known of a run."""
         ...
@@ -142,7 +155,7 @@ class Services:
     """The user's files on the disk, without regard to open buffers."""
 
 
-Compose = Callable[[Callable[[str], None]], AbstractAsyncContextManager[Services]]
+Compose = Callable[[Callable[[str], None], Approver], AbstractAsyncContextManager[Services]]
 """Puts the services together; leaving the context cancels every run and leaves nothing behind.
 
 It is given what tells the user something that they did not ask for.

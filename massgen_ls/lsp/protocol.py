@@ -3,11 +3,13 @@
 Requests (and, with the same object as their one argument, the commands ``massgen.<verb>``):
 
 - ``massgen/run`` {prompt, scope?: {textDocument?, range?, diagnostics?}, agents?, checks?, mode?,
-  apply?: auto|ask|none, folder?} → {runId}
+  apply?: auto|ask|none, folder?, context?: {runId, seat?}} → {runId}
 - ``massgen/wait`` {runId} → the settled run
 - ``massgen/cancel`` {runId} → {cancelled}
 - ``massgen/list`` {folder?, limit?} → {runs: […]}
 - ``massgen/read`` {runId, candidateId?, path?} → the run with files and diffs, or {text} of a file
+- ``massgen/read`` {runId, seat} → {transcripts: […]}, what that agent said and did
+- ``massgen/tell`` {runId, seat, text | stop: true} → {told}; to an agent at work
 - ``massgen/apply`` {runId, candidateId?, paths?, hunks?, partial?} → {applied, conflicts, …}
 - ``massgen/discard`` {runId, candidateId?} → {discarded}
 - ``massgen/compare`` {runId, candidateId?} → {diff, uri}; shows the diff where the editor can
@@ -28,7 +30,7 @@ from massgen_ls.core.task import ApplyMode, Mode
 from massgen_ls.core.text import Position, Range
 
 EVENT = "massgen/event"
-VERBS = ("run", "wait", "cancel", "list", "read", "apply", "discard", "compare")
+VERBS = ("run", "wait", "cancel", "list", "read", "apply", "discard", "compare", "tell")
 
 MODES: tuple[Mode, ...] = ("best_of_n", "consensus")
 APPLY_MODES: tuple[ApplyMode, ...] = ("auto", "ask", "none")
@@ -61,6 +63,23 @@ class ScopeParams:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextParams:
+    """An earlier run, or one agent of it, that the agents shall know of."""
+
+    run: str
+    seat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TellParams:
+    """Parameters of ``massgen/tell``; no text means: stop where you are."""
+
+    run: str
+    seat: str
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunParams:
     """Parameters of ``massgen/run``."""
 
@@ -72,6 +91,7 @@ class RunParams:
     apply: ApplyMode
     folder: str | None
     token: str | int | None = None
+    context: ContextParams | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +110,7 @@ class ReadParams:
     run: str
     candidate: str | None
     path: str | None
+    seat: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,9 +340,29 @@ def read_run(node: object, where: str = "massgen/run") -> RunParams:
         apply=cast("ApplyMode", fields.choice("apply", APPLY_MODES) or "none"),
         folder=fields.text("folder"),
         token=fields.token(),
+        context=fields.nested("context", _context),
     )
     fields.end()
     return params
+
+
+def _context(where: str, node: object) -> ContextParams:
+    fields = _Fields(where, node)
+    context = ContextParams(fields.required("runId"), fields.text("seat"))
+    fields.end()
+    return context
+
+
+def read_tell(node: object, where: str = "massgen/tell") -> TellParams:
+    """Parses ``massgen/tell``."""
+    fields = _Fields(where, node)
+    run, seat = fields.required("runId"), fields.required("seat")
+    text, stop = fields.text("text"), fields.choice("stop", (True, False))
+    fields.token()
+    fields.end()
+    if bool(text and text.strip()) == bool(stop):
+        raise ParamsError(f"{where} takes a `text`, or `stop: true`, one of the two")
+    return TellParams(run, seat, None if stop else text)
 
 
 def read_ref(node: object, where: str) -> RunRef:
@@ -335,7 +376,12 @@ def read_ref(node: object, where: str) -> RunRef:
 def read_read(node: object, where: str = "massgen/read") -> ReadParams:
     """Parses ``massgen/read``."""
     fields = _Fields(where, node)
-    params = ReadParams(fields.required("runId"), fields.text("candidateId"), fields.text("path"))
+    params = ReadParams(
+        fields.required("runId"),
+        fields.text("candidateId"),
+        fields.text("path"),
+        fields.text("seat"),
+    )
     fields.end()
     return params
 

@@ -1,0 +1,1 @@
+"""Our tools, served to agents over the Model Context Protocol."""

@@ -24,6 +24,7 @@ from massgen_ls.adapters.host.places import Places
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
+from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
@@ -85,6 +86,7 @@ async def open_supervisor(
         processes = await stack.enter_async_context(open_processes(env, places))
         store = await stack.enter_async_context(SqliteStore(places.state / RECORD, clock))
         git = await stack.enter_async_context(GitRooms(processes, places.cache, env, cores))
+        endpoint = await stack.enter_async_context(LoopbackEndpoint())
         ledger = Ledger(places.state / EDITS, owner_of(os.getpid()), say)
         await ledger.mend()
         world = World(
@@ -104,6 +106,7 @@ async def open_supervisor(
             starts=Starts(cores),
             confines=processes.confines,
             approver=approver,
+            endpoint=endpoint,
         )
         yield await stack.enter_async_context(Supervisor(world))
 

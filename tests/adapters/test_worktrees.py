@@ -615,7 +615,7 @@ async def test_objects_that_are_gone_are_a_storage_error(repo: UserRepo, rooms: 
     assert "worktree cannot be made" in caught.value.what
 
 
-async def test_an_untouched_worktree_goes_on_to_another_tree_without_a_walk(
+async def test_an_untouched_worktree_goes_on_to_another_tree_without_a_sweep(
     repo: UserRepo, rooms: Rooms
 ):
     repo.commit(**{"gone.py": "x\n", "folder.py": "a file\n", "c.py": "c\n"})
@@ -630,7 +630,7 @@ async def test_an_untouched_worktree_goes_on_to_another_tree_without_a_walk(
     rooms.processes.commands.clear()
     async with rooms.worktrees.lease(second, RUN, PLAIN) as lease:
         verbs = [command.argv[1] for command in rooms.processes.commands]
-        assert verbs == ["read-tree"]
+        assert verbs == ["commit-tree", "checkout"], "no listing, so no sweep"
         assert not Path(lease.path, "gone.py").exists()
         assert Path(lease.path, "folder.py/inside.py").read_text() == "a folder\n"
         assert Path(lease.path, "a.py").read_text() == "edited\n"

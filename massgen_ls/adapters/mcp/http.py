@@ -1,186 +1,108 @@
-"""One HTTP/1.1 connection of a client that may be slow or hostile: h11 reads, this bounds.
-
-Nothing here knows what is asked. Every wait has an end, every size a limit, and what is wrong
-becomes a reply with the right status or the end of the connection, never an error of ours.
-"""
+"""One HTTP/1.1 connection from the server's side: h11 knows the protocol, this moves the bytes."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import h11
 
-HEAD = 16 * 1024
-"""Bytes of a request line with its headers."""
-BODY = 1024 * 1024
-"""Bytes of a body: a message to one of our tools is a few kilobytes."""
-_PIECE = 64 * 1024
-_LEFT = 8 * 1024 * 1024
-"""Bytes of a refused body that are still read, so that the client comes to hear of it."""
+from massgen_ls.adapters.mcp.messages import GoneError, Request, Response
 
-
-class Left(Exception):
-    """The client is gone, or is not worth waiting for."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A whole request. Names of headers are lower case."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole answer."""
-
-    status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-
-
-class _Refused(Exception):
-    def __init__(self, status: int) -> None:
-        self.status = status
+MOST = 4 * 1024 * 1024
+"""Bytes of a request's body: agents send summaries here, not repositories."""
+IDLE = 300.0
+"""Seconds that a client may keep a connection open without asking for anything."""
+SLOW = 30.0
+"""Seconds that a client has for one request, and for reading its answer."""
 
 
 class Connection:
-    """What one client asks, one request after another.
+    """What one client says, and what it is told."""
 
-    Args:
-        reader: What it sends.
-        writer: Where the answers go.
-        patience: Seconds for a request to arrive in full once it has begun, and for an answer to
-            be taken.
-    """
-
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, patience: float
-    ) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._patience = patience
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD)
-        # So `drain` waits until everything is taken, and nothing is left behind in a buffer.
-        writer.transport.set_write_buffer_limits(0)
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=64 * 1024)
 
-    async def request(self, idle: float | None) -> Request | None:
+    async def request(self) -> Request | None:
         """The next request; None when the client has no more.
 
-        Args:
-            idle: Seconds until it must have begun; None: as long as it likes.
-
         Raises:
-            Left: It went away, was too slow, or was refused for what it sent.
+            GoneError: It left in the middle, was too slow, or spoke something else.
         """
-        if not self._http.trailing_data[0]:
-            piece = await self._read(idle)
-            if not piece:
-                return None
-            self._http.receive_data(piece)
         try:
-            async with asyncio.timeout(self._patience):
-                return await self._whole()
-        except TimeoutError:
-            status = 408
-        except h11.RemoteProtocolError as error:
-            status = error.error_status_hint
-        except _Refused as error:
-            status = error.status
-        await self._dismiss(status)
-        raise Left(f"its request was refused with {status}")
+            async with asyncio.timeout(IDLE):
+                head = await self._event()
+            if not isinstance(head, h11.Request):
+                return None
+            async with asyncio.timeout(SLOW):
+                body, whole = await self._body()
+        except (h11.RemoteProtocolError, TimeoutError) as error:
+            raise GoneError(str(error)) from error
+        headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in head.headers}
+        path = head.target.decode("latin-1").partition("?")[0]
+        return Request(head.method.decode("latin-1"), path, headers, body, too_large=not whole)
 
-    async def reply(self, reply: Reply) -> bool:
-        """Answers; False when the connection cannot be used any more.
+    async def _body(self) -> tuple[bytes, bool]:
+        """The body, and whether it is all of it; past `MOST` the rest is not waited for."""
+        if self._http.they_are_waiting_for_100_continue:
+            await self._send(h11.InformationalResponse(status_code=100, headers=[]))
+        parts: list[bytes] = []
+        size = 0
+        while isinstance(event := await self._event(), h11.Data):
+            size += len(event.data)
+            if size > MOST:
+                return b"", False
+            parts.append(bytes(event.data))
+        return b"".join(parts), True
+
+    async def respond(self, response: Response) -> bool:
+        """Sends an answer; returns whether the connection can be used again.
 
         Raises:
-            Left: It went away, or does not read.
+            GoneError: The client does not read it.
         """
-        headers = {"content-length": str(len(reply.body)), "cache-control": "no-store"} | dict(
-            reply.headers
-        )
-        await self._send(h11.Response(status_code=reply.status, headers=list(headers.items())))
-        if reply.body:
-            await self._send(h11.Data(data=reply.body))
-        await self._send(h11.EndOfMessage())
+        headers = {
+            **response.headers,
+            "content-length": str(len(response.body)),
+            "cache-control": "no-store",
+        }
+        pairs = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in headers.items()]
+        async with asyncio.timeout(SLOW):
+            await self._send(h11.Response(status_code=response.status, headers=pairs))
+            if response.body:
+                await self._send(h11.Data(data=response.body))
+            await self._send(h11.EndOfMessage())
         if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
             self._http.start_next_cycle()
             return True
         return False
 
-    async def close(self) -> None:
-        """Ends the connection, at once."""
-        if self._writer.transport.get_write_buffer_size():
-            self._writer.transport.abort()
-        self._writer.close()
-        with contextlib.suppress(OSError):
-            await self._writer.wait_closed()
-
-    async def _whole(self) -> Request | None:
-        head = await self._event()
-        if not isinstance(head, h11.Request):
-            return None
-        parts: list[bytes] = []
-        size = 0
-        while isinstance(event := await self._event(), h11.Data):
-            parts.append(bytes(event.data))
-            size += len(event.data)
-            if size > BODY:
-                raise _Refused(413)
-        headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in head.headers}
-        return Request(
-            head.method.decode("latin-1"), head.target.decode("latin-1"), headers, b"".join(parts)
-        )
-
-    async def _event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        while (event := self._http.next_event()) is h11.NEED_DATA:
-            if self._http.they_are_waiting_for_100_continue:
-                await self._send(h11.InformationalResponse(status_code=100, headers=[]))
-            self._http.receive_data(await self._read(None))
-        return event
-
-    async def _read(self, limit: float | None) -> bytes:
-        try:
-            async with asyncio.timeout(limit):
-                return await self._reader.read(_PIECE)
-        except TimeoutError:
-            raise Left("it asked nothing") from None
-        except OSError as error:
-            raise Left(str(error)) from error
+    async def _event(self) -> object:
+        while True:
+            event = self._http.next_event()
+            if event is not h11.NEED_DATA:
+                return event
+            try:
+                chunk = await self._reader.read(64 * 1024)
+            except OSError as error:
+                raise GoneError(str(error)) from error
+            self._http.receive_data(chunk)
 
     async def _send(self, event: h11.Event) -> None:
-        try:
-            self._writer.write(self._http.send(event) or b"")
-            async with asyncio.timeout(self._patience):
-                await self._writer.drain()
-        except TimeoutError:
-            self._writer.transport.abort()
-            raise Left("it does not read") from None
-        except OSError as error:
-            raise Left(str(error)) from error
-
-    async def _dismiss(self, status: int) -> None:
-        """Refuses what was not read to its end, and hears the rest out, within limits.
-
-        Closing a socket with unread bytes in it resets it, and the client would never see why.
-        """
-        if self._http.our_state not in {h11.IDLE, h11.SEND_RESPONSE}:
+        data = self._http.send(event)
+        if not data:
             return
-        await self._send(
-            h11.Response(
-                status_code=status, headers=[("content-length", "0"), ("connection", "close")]
-            )
-        )
-        await self._send(h11.EndOfMessage())
-        left = _LEFT
+        try:
+            self._writer.write(data)
+            await self._writer.drain()
+        except OSError as error:
+            raise GoneError(str(error)) from error
+
+    async def close(self) -> None:
+        """Ends the connection, whatever state it is in."""
+        self._writer.close()
         with contextlib.suppress(OSError, TimeoutError):
             async with asyncio.timeout(1.0):
-                self._writer.write_eof()
-                while left > 0 and (piece := await self._reader.read(_PIECE)):
-                    left -= len(piece)
+                await self._writer.wait_closed()

@@ -9,8 +9,8 @@ says is an episode, the same for each of them (see `episode`)::
         ...  # run the program with reach.env and reach.arguments
         await models.saw(lambda seen: seen.request is not None and seen.request.turn == 1)
 
-From a shell, for programs that are tried by hand:
-``python -m massgen_ls.testing.models episode.yaml --port 8765``.
+From a shell, for programs that are tried by
+hand: ``python -m massgen_ls.testing.models episode.yaml --port 8765``.
 """
 
 from massgen_ls.testing.models.episode import (

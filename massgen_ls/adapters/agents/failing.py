@@ -54,7 +54,7 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
         re.compile(
             r"ECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|connection (error|refused|reset|closed)"
             r"|network|socket hang ?up|fetch failed|stream (closed|disconnected|ended)|dns"
-            r"|error sending request|premature",
+            r"|error sending request|premature|\bterminated\b",
             re.IGNORECASE,
         ),
     ),
@@ -64,6 +64,10 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
             r"model.{0,40}(not found|not exist|not supported)|unknown (option|argument)",
             re.IGNORECASE,
         ),
+    ),
+    (
+        "protocol",
+        re.compile(r"incomplete json|unexpected token|not valid json|malformed", re.IGNORECASE),
     ),
     ("refused", re.compile(r"refus|declin|content.?policy|safety|blocked by", re.IGNORECASE)),
     ("turns", re.compile(r"max(imum)?.{0,12}turns|turn limit|max_budget", re.IGNORECASE)),

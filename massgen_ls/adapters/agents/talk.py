@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -63,9 +63,11 @@ class Talk:
         patience: Seconds of silence after which `Quiet` is heard; may be changed at any time.
     """
 
-    def __init__(self, running: Running, patience: float) -> None:
+    def __init__(self, running: Running, patience: float, group: asyncio.TaskGroup) -> None:
         self.patience = patience
         self._running = running
+        self._group = group
+        self._tasks: set[asyncio.Task[None]] = set()
         self._heard: asyncio.Queue[Heard] = asyncio.Queue(_BACKLOG)
         self._over = False
 
@@ -92,6 +94,18 @@ class Talk:
     async def stop(self) -> Finished:
         """The kill ladder, see `ports.Running.stop`."""
         return await self._running.stop()
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Lets something go on beside the conversation; it is cancelled at its end."""
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def silence(self) -> None:
+        """Cancels all that goes on beside."""
+        for task in self._tasks:
+            task.cancel()
 
     # ── what fills the queue ────────────────────────────────────────────────────────────────
 
@@ -175,13 +189,18 @@ async def open_talk(
         OSError: It cannot be run.
         MassgenError: A sandbox is required and there is none.
     """
-    async with processes.start(command) as running, asyncio.TaskGroup() as group:
-        talk = Talk(running, patience)
-        tasks = [group.create_task(talk.listen())]
-        if inbox is not None:
-            tasks.append(group.create_task(talk.attend(inbox)))
-        try:
-            yield talk
-        finally:
-            for task in tasks:
-                task.cancel()
+    async with processes.start(command) as running:
+        left: BaseException | None = None
+        async with asyncio.TaskGroup() as group:
+            talk = Talk(running, patience, group)
+            talk.beside(talk.listen())
+            if inbox is not None:
+                talk.beside(talk.attend(inbox))
+            try:
+                yield talk
+            except BaseException as error:  # noqa: BLE001 - raised again below
+                # A group would wrap it, and a closed generator must see its own GeneratorExit.
+                left = error
+            talk.silence()
+        if left is not None:
+            raise left

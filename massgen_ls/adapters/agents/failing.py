@@ -45,7 +45,8 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (
         "overloaded",
         re.compile(
-            r"overloaded|unavailable|internal server error|bad gateway|try again later",
+            r"overloaded|unavailable|internal server error|bad gateway|try again later"
+            r"|high demand",
             re.IGNORECASE,
         ),
     ),
@@ -61,7 +62,8 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (
         "config",
         re.compile(
-            r"model.{0,40}(not found|not exist|not supported)|unknown (option|argument)",
+            r"model.{0,40}(not found|not exist|not supported)|unknown (option|argument)"
+            r"|unexpected argument|error loading config",
             re.IGNORECASE,
         ),
     ),

@@ -389,9 +389,11 @@ def _spent_before(session: str, place: Place) -> Usage:
     """What a conversation had spent when it was left: it goes on counting from there."""
     told: Any = None
     if session:
-        with contextlib.suppress(OSError, ValueError, RecursionError):
-            with open(os.path.join(place.home, _SPENT), "rb") as file:
-                told = json.loads(file.read(64 * 1024))
+        with (
+            contextlib.suppress(OSError, ValueError, RecursionError),
+            open(os.path.join(place.home, _SPENT), "rb") as file,
+        ):
+            told = json.loads(file.read(64 * 1024))
     known = inner(as_object(told), session)
     return Usage(*(count(known, name) for name in ("input", "cached", "stored", "output")))
 

@@ -53,6 +53,7 @@ class Reading:
     uses: int = 0
     """Of tools."""
     _open: set[str] = field(default_factory=set[str])
+    _runs: int = 0
 
     def heard(self, event: Object) -> list[AgentNews]:
         """News of one line."""
@@ -75,6 +76,7 @@ class Reading:
         match kind:
             case "thread.started":
                 self.session = text(event, "thread_id")
+                self._runs += 1
             case "turn.started":
                 self.turn = "running"
             case "item.started" | "item.updated" | "item.completed":
@@ -96,7 +98,8 @@ class Reading:
 
     def _item(self, kind: str, item: Object) -> Iterator[AgentNews]:
         done = kind == "item.completed"
-        call = text(item, "id")
+        # Each run of the program counts its items anew.
+        call = f"{self._runs}.{text(item, 'id')}"
         match text(item, "type"):
             case "agent_message" if done:
                 if said := text(item, "text").strip():

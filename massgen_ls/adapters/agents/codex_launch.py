@@ -140,7 +140,7 @@ def _configuration(
     )
     given: dict[str, Json] = {
         "approval_policy": "never",
-        "sandbox_mode": _sandbox(judging, place, freedom),
+        "sandbox_mode": _sandbox(place, freedom, judging=judging),
         "sandbox_workspace_write": {
             "network_access": freedom.fetch,
             "writable_roots": [place.path, place.home],
@@ -175,7 +175,7 @@ def _configuration(
     return given
 
 
-def _sandbox(judging: bool, place: Place, freedom: Freedom) -> str:
+def _sandbox(place: Place, freedom: Freedom, *, judging: bool) -> str:
     if judging or not freedom.edit:
         return "read-only"
     # Its own sandbox does not start inside of ours: every edit and command would fail.

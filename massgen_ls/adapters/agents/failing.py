@@ -65,7 +65,8 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (
         "config",
         re.compile(
-            r"model.{0,40}(not found|not exist|not supported)|unknown (option|argument)",
+            r"model.{0,40}(not found|not exist|not supported)|unknown (option|argument)"
+            r"|unexpected argument|error loading config",
             re.IGNORECASE,
         ),
     ),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from massgen_ls.adapters.agents.command import CommandDriver
+from massgen_ls.adapters.agents.roster import open_drivers
 from massgen_ls.adapters.checks.command import CommandChecker
 from massgen_ls.adapters.checks.detect import detect
 from massgen_ls.adapters.git.linediff import differ, refiner
@@ -19,10 +19,12 @@ from massgen_ls.adapters.git.rooms import GitRooms
 from massgen_ls.adapters.host.clock import SystemClock, TimeIds
 from massgen_ls.adapters.host.files import DiskFiles
 from massgen_ls.adapters.host.journal import Journal, alive, owner_of
+from massgen_ls.adapters.host.ledger import Ledger, MendedSnapshots
 from massgen_ls.adapters.host.places import Places
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
+from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
@@ -37,6 +39,12 @@ if TYPE_CHECKING:
 
 RECORD = "runs.sqlite3"
 JOURNAL = "processes"
+EDITS = "edits"
+
+
+def to_stderr(said: str) -> None:
+    """What the user did not ask for, in a terminal."""
+    sys.stderr.write(f"massgen-ls: {said}\n")
 
 
 @asynccontextmanager
@@ -58,12 +66,14 @@ async def open_processes(
 async def open_supervisor(
     environ: Mapping[str, str] | None = None,
     approver: Approver | None = None,
+    say: Callable[[str], None] = to_stderr,
 ) -> AsyncGenerator[Supervisor]:
     """Everything that runs need, put together; leaving the context leaves nothing behind.
 
     Args:
         environ: Our environment; None: that of this process.
         approver: Who is asked when an agent wants to do what no rule allows or forbids.
+        say: Hears what became of edits that a killed process had begun.
 
     Raises:
         StorageError: Our cache or state folder cannot be used.
@@ -76,14 +86,17 @@ async def open_supervisor(
         processes = await stack.enter_async_context(open_processes(env, places))
         store = await stack.enter_async_context(SqliteStore(places.state / RECORD, clock))
         git = await stack.enter_async_context(GitRooms(processes, places.cache, env, cores))
+        endpoint = await stack.enter_async_context(LoopbackEndpoint())
+        ledger = Ledger(places.state / EDITS, owner_of(os.getpid()), say)
+        await ledger.mend()
         world = World(
             clock=clock,
             ids=TimeIds(),
             store=store,
-            snapshots=git.snapshots,
+            snapshots=MendedSnapshots(git.snapshots, ledger),
             worktrees=git.worktrees,
             objects=git.objects,
-            drivers={"command": CommandDriver(processes, env, sys.executable)},
+            drivers=await stack.enter_async_context(open_drivers(processes, env, sys.executable)),
             checker=CommandChecker(processes, env, sys.executable),
             differ=differ,
             refiner=refiner,
@@ -93,13 +106,31 @@ async def open_supervisor(
             starts=Starts(cores),
             confines=processes.confines,
             approver=approver,
+            endpoint=endpoint,
         )
         yield await stack.enter_async_context(Supervisor(world))
 
 
-def disk_files() -> DiskFiles:
-    """The user's files on the disk."""
-    return DiskFiles()
+@asynccontextmanager
+async def open_rooms(environ: Mapping[str, str] | None = None) -> AsyncGenerator[GitRooms]:
+    """The git rooms alone, which do nothing by themselves: what cleaning up needs.
+
+    Raises:
+        StorageError: Our cache or state folder cannot be used.
+    """
+    env = dict(os.environ if environ is None else environ)
+    places = Places.of(env)
+    async with (
+        open_processes(env, places) as processes,
+        GitRooms(processes, places.cache, env, max(1, os.cpu_count() or 1), tidy=False) as rooms,
+    ):
+        yield rooms
+
+
+def disk_files(say: Callable[[str], None] = to_stderr) -> DiskFiles:
+    """The user's files on the disk; ``say`` as in `open_supervisor`."""
+    state = Places.of(os.environ).state
+    return DiskFiles(Ledger(state / EDITS, owner_of(os.getpid()), say))
 
 
 def make_spec(
@@ -185,8 +216,8 @@ def compose(config: str | None) -> Compose:
     from massgen_ls.lsp.desk import Services
 
     @asynccontextmanager
-    async def services() -> AsyncGenerator[Services]:
-        async with open_supervisor() as supervisor:
-            yield Services(supervisor, ConfiguredDesk(config), disk_files())
+    async def services(say: Callable[[str], None], approver: Approver) -> AsyncGenerator[Services]:
+        async with open_supervisor(approver=approver, say=say) as supervisor:
+            yield Services(supervisor, ConfiguredDesk(config), disk_files(say))
 
     return services

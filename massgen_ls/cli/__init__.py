@@ -51,11 +51,15 @@ class Options:
     candidate: str | None = None
     mode: Mode | None = None
     apply: bool = False
+    partial: bool = False
+    dry_run: bool = False
     json: bool = False
     diff: bool = False
     all: bool = False
     detected_checks: bool = False
     limit: int = 20
+    context: str | None = None
+    transcript: str | None = None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -91,6 +95,11 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also run the checks that this project seems to have (`massgen-ls doctor` lists them)",
     )
+    run.add_argument(
+        "--context",
+        metavar="RUN[/AGENT]",
+        help="tell the agents what those of an earlier run, or one of them, said and did",
+    )
     run.add_argument("--apply", action="store_true", help="merge the winner into the working tree")
     run.add_argument("--json", action="store_true", help="one event a line on standard output")
 
@@ -104,15 +113,27 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
     show.add_argument("--candidate", metavar="ID", help="show this candidate's diff")
     show.add_argument("--diff", action="store_true", help="nothing but the diff")
+    show.add_argument(
+        "--transcript", metavar="AGENT", help="nothing but what this agent said and did"
+    )
     show.add_argument("--json", action="store_true", help="for programs")
 
     apply = commands.add_parser("apply", help="merge a run's winner into the working tree")
     apply.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
     apply.add_argument("--candidate", metavar="ID", help="this candidate instead of the winner")
+    apply.add_argument(
+        "--partial",
+        action="store_true",
+        help="of files with conflicts, merge what fits and leave out the rest",
+    )
     apply.add_argument("--json", action="store_true", help="for programs")
 
     cancel = commands.add_parser("cancel", help="cancel a run, also one of another program")
     cancel.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
+
+    clean = commands.add_parser("clean", help="free what only forgotten runs needed")
+    clean.add_argument("--dry-run", action="store_true", help="only say what would be freed")
+    clean.add_argument("--json", action="store_true", help="for programs")
 
     doctor = commands.add_parser("doctor", help="say what was found here and what to do")
     _config_and_repo(doctor)
@@ -191,6 +212,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.demo import demo
 
             return demo(options)
+        case "clean":
+            from massgen_ls.cli.clean import clean
+
+            return clean(options)
         case "doctor":
             from massgen_ls.cli.doctor import doctor
 

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,10 @@ def parse_scope(text: str | None, folder: Path) -> Scope:
 
 async def _run(options: Options, spec: RunSpec, folder: str) -> int:
     async with open_supervisor() as supervisor:
+        if options.context:
+            earlier, _, agent = options.context.partition("/")
+            told = await supervisor.context(earlier, agent or None)
+            spec = replace(spec, task=replace(spec.task, context=told))
         with supervisor.subscribe() as news:
             run = await supervisor.start(spec, folder)
             async with _cancelled_by_signals(supervisor, run):
@@ -216,14 +221,14 @@ async def _report(
     # Last, so that it is on the screen however long the diff is.
     print_verdict(errors, run, state)
     if delivery is not None:
-        print_delivery(errors, delivery)
+        print_delivery(errors, run, delivery)
     elif verdict is not None and verdict.winner is not None:
         errors.print(f"[dim]massgen-ls apply {run}[/]  merges it into your working tree")
     elif state.candidates:
         errors.print(f"[dim]massgen-ls show {run} --candidate ID[/]  shows a candidate's diff")
 
 
-def print_delivery(console: Console, delivery: Delivery) -> None:
+def print_delivery(console: Console, run: RunId, delivery: Delivery) -> None:
     """What became of the files."""
     from massgen_ls.cli.shown import shown
 
@@ -242,6 +247,14 @@ def print_delivery(console: Console, delivery: Delivery) -> None:
         )
     if not delivery.applied:
         console.print(f"[red]not applied[/]: {shown(delivery.reason)}", highlight=False)
+    for held in delivery.held:
+        count = len(held.hunks)
+        changes = "1 other change" if count == 1 else f"{count} other changes"
+        fits = "fits" if count == 1 else "fit"
+        console.print(f"{changes} in {shown(held.path)} {fits} beside yours", highlight=False)
+    if delivery.held:
+        again = f"massgen-ls apply {run} --candidate {delivery.candidate} --partial"
+        console.print(f"[dim]{again}[/]  merges what fits", highlight=False, soft_wrap=True)
 
 
 def delivery_json(delivery: Delivery) -> dict[str, Json]:
@@ -252,4 +265,5 @@ def delivery_json(delivery: Delivery) -> dict[str, Json]:
         "paths": [*delivery.paths],
         "conflicts": to_json(delivery.conflicts),
         "reason": delivery.reason,
+        "held": {held.path: [*held.hunks] for held in delivery.held},
     }

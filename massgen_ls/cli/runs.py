@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from massgen_ls.cli import EXIT_NOT_APPLIED, EXIT_USAGE, EXIT_WON, Options
 from massgen_ls.cli.run import delivery_json, folder_of, print_delivery
 from massgen_ls.core.errors import NotFoundError
-from massgen_ls.core.task import CandidateId
+from massgen_ls.core.task import CandidateId, RunId
+from massgen_ls.core.wire import to_json
 from massgen_ls.engine.report import record_json, run_json
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.wiring import disk_files, open_supervisor
@@ -73,6 +74,8 @@ async def _runs(supervisor: Supervisor, options: Options) -> int:
 
 async def _show(supervisor: Supervisor, options: Options) -> int:
     run = await supervisor.resolve(options.run)
+    if options.transcript:
+        return await _transcript(supervisor, run, options)
     state = await supervisor.state(run)
     candidate = CandidateId(options.candidate) if options.candidate else None
     winner = state.verdict.winner if state.verdict else None
@@ -98,16 +101,38 @@ async def _show(supervisor: Supervisor, options: Options) -> int:
     return EXIT_WON
 
 
+async def _transcript(supervisor: Supervisor, run: RunId, options: Options) -> int:
+    known = await supervisor.transcripts(run)
+    chosen = [t for t in known if t.agent == options.transcript]
+    if not chosen:
+        there = ", ".join(dict.fromkeys(t.agent for t in known)) or "nobody"
+        raise NotFoundError(
+            f"Nothing is kept of what {options.transcript!r} did in run {run}",
+            f"There are transcripts of: {there}",
+        )
+    if options.json:
+        for transcript in chosen:
+            _print(to_json(transcript))
+    else:
+        from rich.console import Console
+
+        from massgen_ls.cli.transcript import print_transcript
+
+        for transcript in chosen:
+            print_transcript(Console(), transcript)
+    return EXIT_WON
+
+
 async def _apply(supervisor: Supervisor, options: Options) -> int:
     run = await supervisor.resolve(options.run)
     candidate = CandidateId(options.candidate) if options.candidate else None
-    delivery = await supervisor.apply(run, candidate, disk_files())
+    delivery = await supervisor.apply(run, candidate, disk_files(), partial=options.partial)
     if options.json:
         _print(delivery_json(delivery))
     else:
         from rich.console import Console
 
-        print_delivery(Console(), delivery)
+        print_delivery(Console(), run, delivery)
     return EXIT_WON if delivery.applied and not delivery.conflicts else EXIT_NOT_APPLIED
 
 

@@ -16,12 +16,15 @@ from massgen_ls.cli.shown import harmless, shown
 from massgen_ls.core.candidate import Evidence, Scorecard
 from massgen_ls.core.events import (
     AttemptEnded,
+    AttemptPaused,
     AttemptStarted,
     CandidateCaptured,
     CheckFinished,
     Delta,
     Envelope,
+    NoteSent,
     NothingCaptured,
+    PermissionDecided,
     SnapshotTaken,
 )
 from massgen_ls.core.run_state import RunState, SeatState, evolve
@@ -98,14 +101,18 @@ class Watch:
             seconds = time.monotonic() - self._started.get(seat.seat, time.monotonic())
             doing = Text(seat.action or self._said.get(seat.seat, "at work"), "dim")
             doing.truncate(60, overflow="ellipsis")
-            return Spinner("dots"), name, doing, f"[dim]{seconds:.1f} s[/]"
+            return Spinner("dots"), name, doing, f"[dim]{seconds:.1f} s{_spent(seat)}[/]"
         made = next((c for c in self._state.candidates if c.seat == seat.seat), None)
-        took = f"[dim]{seat.seconds:.1f} s[/]"
+        took = f"[dim]{seat.seconds:.1f} s{_spent(seat)}[/]"
         if made is not None and seat.outcome == "done":
             return "[green]✓[/]", name, _amount(len(made.changes.files), made.changes.size), took
         if seat.outcome == "done":
             return "[yellow]–[/]", name, "[dim]changed nothing[/]", took
         return "[red]✗[/]", name, shown(seat.reason or seat.outcome or ""), took
+
+
+def _spent(seat: SeatState) -> str:
+    return f", {seat.usage}" if seat.usage.tokens or seat.usage.cost else ""
 
 
 def _amount(files: int, lines: int) -> str:
@@ -123,6 +130,13 @@ def _line(news: Envelope) -> str:
         case AttemptEnded(seat=seat, outcome=outcome, reason=reason, seconds=seconds):
             why = f": {reason}" if reason else ""
             return f"{seat}: {outcome.replace('_', ' ')} after {seconds:.1f} s{why}"
+        case AttemptPaused(seat=seat, seconds=seconds, reason=reason, tries=tries):
+            return f"{seat}: try {tries} failed, the next one in {seconds:.1f} s: {reason}"
+        case PermissionDecided(seat=seat, action=action, word=word, reason=reason):
+            what = f"{action.kind} {action.target}".strip()
+            return f"{seat}: {what}: {'allowed' if word == 'allow' else 'not allowed'} ({reason})"
+        case NoteSent(seat=seat, text=text, by=by):
+            return f"{seat}: told by {by}: {text}"
         case CandidateCaptured(candidate=candidate):
             size = _amount(len(candidate.changes.files), candidate.changes.size)
             return f"{candidate.seat}: captured {candidate.id} ({size})"
@@ -148,6 +162,11 @@ def print_verdict(console: Console, run: RunId, state: RunState) -> None:
     for seat in state.seats:
         if seat.outcome not in {None, "done"}:
             console.print(f"[red]{shown(seat.seat)}[/]: {shown(seat.reason or seat.outcome or '')}")
+    for seat in state.seats:
+        for why in seat.lost:
+            console.print(f"[yellow]{shown(seat.seat)}[/]: {shown(why)} Its fallback took over.")
+    if state.usage.tokens or state.usage.cost:
+        console.print(f"[dim]spent: {state.usage}[/]", highlight=False)
     for notice in state.notices:
         console.print(f"[yellow]note:[/] {shown(notice.text)}")
     verdict = state.verdict

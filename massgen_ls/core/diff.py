@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import accumulate, compress, count
+from itertools import accumulate, compress, count, pairwise
 from operator import ne
+from typing import NamedTuple
 
-from massgen_ls.core.text import Edit, split_lines
+from massgen_ls.core.text import Edit, Lines, split_lines
 
 REFINED_CHARACTERS = 2_000
 """A piece of changed text longer than this, old or new, is not looked into."""
@@ -22,19 +22,28 @@ REFINED_CHARACTERS = 2_000
 _REFINED_PIECES = 128
 _REFINED_TOTAL = 65_536
 
+_MARGIN = 16
+"""Equal lines at each end that a differ is shown. Where lines repeat, several runs of lines could
+be the new ones, and it decides by what stands around them. Shown less, it decides otherwise than
+git, and two diffs that decide differently meet where git's do not, or miss each other."""
+
 _STEPS = 16
 """Characters that are sooner compared one by one than by halving."""
 
 Differ = Callable[[Sequence[str], Sequence[str]], "Sequence[Hunk]"]
-"""Old lines, new lines (line ends kept) → hunks, sorted, apart by at least one equal line."""
+"""Old lines, new lines (line ends kept) → hunks, sorted, apart by at least one equal line.
+
+It may be given `massgen_ls.core.text.Lines`, whose text it need not put together again."""
 
 Refiner = Callable[[str, str], Sequence[Edit]]
 """Old text, new text (a changed hunk's, bounded in size) → edits that turn one into the other."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Hunk:
-    """Lines ``[old_start, old_end)`` of one text became ``[new_start, new_end)`` of another."""
+class Hunk(NamedTuple):
+    """Lines ``[old_start, old_end)`` of one text became ``[new_start, new_end)`` of another.
+
+    A tuple, because there may be thousands (see `massgen_ls.core.text.Edit`).
+    """
 
     old_start: int
     old_end: int
@@ -46,23 +55,69 @@ class Hunk:
 
 
 def line_hunks(old: Sequence[str], new: Sequence[str], differ: Differ) -> tuple[Hunk, ...]:
-    """The hunks between two lists of lines; the differ sees only what lies between equal ends."""
+    """The hunks between two lists of lines; the differ sees little more than what differs."""
+    if isinstance(old, Lines) and isinstance(new, Lines) and old.plain and new.plain:
+        return _trimmed_hunks(old, new, differ)
     shorter = min(len(old), len(new))
     head = next(compress(count(), map(ne, old, new)), shorter)
     tail = next(compress(count(), map(ne, reversed(old), reversed(new))), shorter)
     tail = min(tail, shorter - head)
-    if head * 8 < shorter and tail * 8 < shorter:
-        # Too little to pay for moving every hunk.
+    if _too_little(head, tail, shorter):
         return tuple(differ(old, new))
     old_end, new_end = len(old) - tail, len(new) - tail
-    if head == old_end and head == new_end:
+    if head in (old_end, new_end):
+        return () if old_end == new_end else (Hunk(head, old_end, head, new_end),)
+    head, tail = max(head - _MARGIN, 0), max(tail - _MARGIN, 0)
+    size = len(old) - tail - head
+    hunks = differ(old[head : head + size], new[head : len(new) - tail])
+    if tail and hunks and hunks[-1].old_end == size:  # it would go on into what was not shown
+        hunks = differ(old[head:], new[head:])
+    return _moved(hunks, head)
+
+
+def _trimmed_hunks(old: Lines, new: Lines, differ: Differ) -> tuple[Hunk, ...]:
+    """The same for texts: comparing characters is far cheaper than cutting lines."""
+    a, b = old.text, new.text
+    if a == b:
         return ()
+    head_at = _line_start(a, _shared_prefix(a, b))
+    shared = _shared_suffix(a, b, min(len(a), len(b)))
+    tail_at = len(a) - shared
+    if not (_begins_line(a, tail_at) and _begins_line(b, len(b) - shared)):
+        tail_at = _line_after(a, tail_at)
+    head = a.count("\n", 0, head_at)
+    tail = a.count("\n", tail_at) + (tail_at < len(a) and not a.endswith("\n"))
+    shorter = min(len(old), len(new))
+    tail = min(tail, shorter - head)
+    if _too_little(head, tail, shorter):
+        return tuple(differ(old, new))
+    old_end, new_end = len(old) - tail, len(new) - tail
     if head in (old_end, new_end):
         return (Hunk(head, old_end, head, new_end),)
-    return tuple(
-        Hunk(h.old_start + head, h.old_end + head, h.new_start + head, h.new_end + head)
-        for h in differ(old[head:old_end], new[head:new_end])
-    )
+    back, shown = min(head, _MARGIN), min(tail, _MARGIN)
+    head -= back
+    for _ in range(back):
+        head_at = a.rfind("\n", 0, head_at - 1) + 1
+    for _ in range(shown):
+        tail_at = _line_after(a, tail_at + 1)
+    cut = len(a) - tail_at
+    hunks = differ(Lines(a[head_at:tail_at]), Lines(b[head_at : len(b) - cut]))
+    if tail > shown and hunks and hunks[-1].old_end == old_end + shown - head:
+        hunks = differ(Lines(a[head_at:]), Lines(b[head_at:]))  # it would go on in what is hidden
+    return _moved(hunks, head)
+
+
+def _too_little(head: int, tail: int, shorter: int) -> bool:
+    """Whether equal ends do not pay for moving every hunk."""
+    return head * 8 < shorter and tail * 8 < shorter
+
+
+def _moved(hunks: Sequence[Hunk], by: int) -> tuple[Hunk, ...]:
+    return tuple(Hunk(a + by, b + by, c + by, d + by) for a, b, c, d in hunks)
+
+
+def _begins_line(text: str, at: int) -> bool:
+    return at == 0 or text[at - 1] == "\n"
 
 
 # ── edits ───────────────────────────────────────────────────────────────────────────────────────
@@ -80,14 +135,38 @@ def edits_between(old: str, new: str, differ: Differ, refiner: Refiner) -> tuple
     head = _line_start(old, _shared_prefix(old, new))
     tail = _shared_suffix(old, new, min(len(old), len(new)) - head)
     tail = len(old) - _line_after(old, len(old) - tail)
-    old_lines = split_lines(old[head : len(old) - tail])
-    new_lines = split_lines(new[head : len(new) - tail])
-    old_at = list(accumulate(map(len, old_lines), initial=head))
-    whole = [
-        Edit(old_at[h.old_start], old_at[h.old_end], "".join(new_lines[h.new_start : h.new_end]))
-        for h in line_hunks(old_lines, new_lines, differ)
-    ]
+    old_lines = Lines(old[head : len(old) - tail])
+    new_lines = Lines(new[head : len(new) - tail])
+    hunks = line_hunks(old_lines, new_lines, differ)
+    whole = whole_edits(old_lines, new_lines, hunks)
+    if head:
+        whole = [Edit(start + head, end + head, put) for start, end, put in whole]
     return refine(old, whole, refiner)
+
+
+def whole_edits(old: Lines, new: Lines, hunks: Sequence[Hunk]) -> list[Edit]:
+    """The hunks as edits of whole lines, in offsets of the old lines' text."""
+    text = new.text
+    at = iter(old.starts([line for hunk in hunks for line in hunk[:2]]))
+    if not new.plain:
+        to = iter(new.starts([line for hunk in hunks for line in hunk[2:]]))
+        return [
+            Edit(start, end, text[first:last])
+            for start, end, first, last in zip(at, at, to, to, strict=True)
+        ]
+    # What lies between hunks is equal, so that the new lines' places follow from the old ones'.
+    edits: list[Edit] = []
+    shift, behind = 0, len(new)
+    for hunk, start, end in zip(hunks, at, at, strict=True):
+        first = last = start + shift
+        if hunk.new_end == behind:
+            last = len(text)
+        else:
+            for _ in range(hunk.new_end - hunk.new_start):
+                last = text.index("\n", last) + 1
+        edits.append(Edit(start, end, text[first:last]))
+        shift = last - end
+    return edits
 
 
 def refine(old: str, edits: Iterable[Edit], refiner: Refiner) -> tuple[Edit, ...]:
@@ -123,7 +202,7 @@ def _pieces(old: str, edit: Edit) -> Iterable[Edit]:
     """A hunk too long to be looked into, but with as many lines as before, goes line by line."""
     if max(edit.end - edit.start, len(edit.new)) > _REFINED_TOTAL:
         return (edit,)
-    old_lines, new_lines = split_lines(old[edit.start : edit.end]), split_lines(edit.new)
+    old_lines, new_lines = Lines(old[edit.start : edit.end]), Lines(edit.new)
     if len(old_lines) != len(new_lines):
         return (edit,)
     starts = accumulate(map(len, old_lines), initial=edit.start)
@@ -134,15 +213,25 @@ def _pieces(old: str, edit: Edit) -> Iterable[Edit]:
 
 
 def _trimmed(edit: Edit, before: str) -> Edit:
-    head = _shared_prefix(before, edit.new)
-    tail = _shared_suffix(before, edit.new, min(len(before), len(edit.new)) - head)
-    return Edit(edit.start + head, edit.end - tail, edit.new[head : len(edit.new) - tail])
+    start, end, new = edit
+    head = _shared_prefix(before, new) if before[:1] == new[:1] else 0
+    tail = 0
+    if before[-1:] == new[-1:]:
+        tail = _shared_suffix(before, new, min(len(before), len(new)) - head)
+    return Edit(start + head, end - tail, new[head : len(new) - tail])
 
 
 def _settle(old: str, edits: Iterable[Edit]) -> tuple[Edit, ...]:
     """Moves edges off the inside of line ends and characters; joins what then touches."""
-    settled: list[Edit] = []
+    edits = tuple(edits)
     plain_text = _is_plain(old)
+    if (
+        plain_text
+        and _is_plain("".join([edit.new for edit in edits]))
+        and all(one.end < other.start for one, other in pairwise(edits))
+    ):
+        return edits  # every place is a good one, and no two of them touch
+    settled: list[Edit] = []
     plain_last = True
     for edit in edits:
         plain = plain_text and _is_plain(edit.new)

@@ -237,6 +237,7 @@ class DeliveryRefused:
     kind: ClassVar[str] = "delivery_refused"
     candidate: CandidateId
     reason: str
+    conflicts: tuple[Conflict, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

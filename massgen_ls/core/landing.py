@@ -1,7 +1,9 @@
 """From a candidate's change set and the live files to an `EditPlan`.
 
-Every file is decided by itself: it lands as a whole or is a conflict as a whole, so that nothing
-half-merged is ever written. What the user's files have already is left out.
+Every file is decided by itself. With a conflict it stays as the user has it, for the hunks of a
+file mostly make sense together, unless the user has said that files may land in part or has chosen
+among its hunks: then what conflicts is left out, and the rest lands. No conflict is ever written.
+What the user's files have already is left out too.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from massgen_ls.core.plan import (
     DeleteFile,
     EditPlan,
     EditText,
+    Held,
     LiveFile,
     Operation,
     RenameFile,
@@ -38,7 +41,7 @@ from massgen_ls.core.plan import (
     in_order,
 )
 from massgen_ls.core.task import CandidateId
-from massgen_ls.core.text import split_lines
+from massgen_ls.core.text import Lines
 
 BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -55,6 +58,9 @@ class Selection:
     )
     """Of these files only some hunks, as indices into `line_hunks` of base and candidate. A file
     that has no hunks (added, deleted, binary) lands when any index is given."""
+    partial: bool = False
+    """Whether a file lands without the hunks that conflict, instead of not at all. Files in
+    ``hunks`` always do: whoever chose among hunks takes them one by one."""
 
     def includes(self, change: FileChange) -> bool:
         """Whether anything of a file's change should land."""
@@ -130,13 +136,20 @@ def plan_landing(
     """
     operations: list[Operation] = []
     conflicts: list[Conflict] = []
+    held: list[Held] = []
     for change in chosen_changes(changes, selection):
-        landing = _Landing(change, contents, differ, refiner, selection.hunks_of(change))
+        hunks = selection.hunks_of(change)
+        partial = selection.partial or hunks is not None
+        landing = _Landing(change, contents, differ, refiner, hunks, partial)
         try:
             operations += landing.operations()
         except _Clashes as clashes:
             conflicts += clashes.conflicts
-    return EditPlan(candidate, label, in_order(operations), tuple(conflicts))
+            if clashes.fitting:
+                held.append(Held(change.path, clashes.fitting))
+        else:
+            conflicts += landing.left_out
+    return EditPlan(candidate, label, in_order(operations), tuple(conflicts), tuple(held))
 
 
 # ── one file ────────────────────────────────────────────────────────────────────────────────────
@@ -145,9 +158,10 @@ def plan_landing(
 class _Clashes(Exception):
     """A file cannot land; caught above, where the file is left out of the plan."""
 
-    def __init__(self, *conflicts: Conflict) -> None:
+    def __init__(self, *conflicts: Conflict, fitting: tuple[int, ...] = ()) -> None:
         super().__init__(conflicts)
         self.conflicts = conflicts
+        self.fitting = fitting
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +173,9 @@ class _Landing:
     differ: Differ
     refiner: Refiner
     hunks: AbstractSet[int] | None
+    partial: bool
+    left_out: list[Conflict] = field(default_factory=list[Conflict])
+    """What does not land, of a file of which the rest does."""
 
     def operations(self) -> list[Operation]:
         """What lands.
@@ -210,8 +227,8 @@ class _Landing:
             Conflict(
                 self.change.path,
                 reason,
-                live=(0, len(split_lines(ours))),
-                candidate=(0, len(split_lines(theirs))),
+                live=(0, len(Lines(ours))),
+                candidate=(0, len(Lines(theirs))),
                 live_text=ours,
                 candidate_text=theirs,
             )
@@ -270,8 +287,6 @@ class _Landing:
                 ]
             self._clash("exists_here", there)
         self._room_for()
-        moved = LiveFile(change.path, live.content, live.text, live.type, live.version)
-        rest = self._modify(moved)
         if old_path in folders_above(change.path):
             # A file cannot move below itself; both ends of the way are whole-file operations.
             if live.content != self._base or self.hunks is not None:
@@ -280,7 +295,8 @@ class _Landing:
                 DeleteFile(old_path, live.content, live.version),
                 self._created(),
             ]
-        return [RenameFile(old_path, change.path, live.version), *rest]
+        moved = LiveFile(change.path, live.content, live.text, live.type, live.version)
+        return [RenameFile(old_path, change.path, live.version), *self._modify(moved)]
 
     def _modify(self, live: LiveFile) -> list[Operation]:
         change, base, theirs = self.change, self._base, self._theirs
@@ -309,26 +325,27 @@ class _Landing:
     def _merge(self, live: LiveFile, base: str, text: str, theirs: str) -> list[Operation]:
         base, theirs = with_ends_of(text, base, theirs)
         merge = rebase(base, text, theirs, self.differ, self.hunks)
-        if merge.conflicts:
-            raise _Clashes(
-                *(
-                    Conflict(
-                        self.change.path,
-                        "overlap",
-                        clash.base,
-                        clash.live,
-                        clash.candidate,
-                        clash.live_text,
-                        clash.candidate_text,
-                    )
-                    for clash in merge.conflicts
-                )
+        conflicts = [
+            Conflict(
+                self.change.path,
+                "overlap",
+                clash.base,
+                clash.live,
+                clash.candidate,
+                clash.live_text,
+                clash.candidate_text,
+                clash.hunks,
             )
+            for clash in merge.conflicts
+        ]
+        if conflicts and not self.partial:
+            raise _Clashes(*conflicts, fitting=merge.fitting)
+        self.left_out.extend(conflicts)
         edits = refine(text, merge.edits, self.refiner)
         return [EditText(live.path, live.version, text, edits)] if edits else []
 
     def _check_hunks(self, hunks: AbstractSet[int], base: str, theirs: str) -> None:
-        there = len(line_hunks(split_lines(base), split_lines(theirs), self.differ))
+        there = len(line_hunks(Lines(base), Lines(theirs), self.differ))
         wrong = [number for number in sorted(hunks) if not 0 <= number < there]
         if wrong:
             raise NotFoundError(

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import compress
+from typing import NamedTuple
 
-from massgen_ls.core.diff import Differ, Hunk, line_hunks
-from massgen_ls.core.text import Edit, split_lines
+from massgen_ls.core.diff import Differ, Hunk, line_hunks, whole_edits
+from massgen_ls.core.text import Edit, Lines, apply_edits
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Clash:
     base_text: str
     live_text: str
     candidate_text: str
+    hunks: tuple[int, ...]
+    """The candidate's hunks in it, as ``select`` counts them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,19 @@ class Merge:
     edits: tuple[Edit, ...]
     """Edits of whole lines on the live text: all changes that do not clash."""
     conflicts: tuple[Clash, ...] = ()
+    fitting: tuple[int, ...] = ()
+    """The candidate's hunks that the edits are made of, as ``select`` counts them."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Region:
+class _Region(NamedTuple):
     """Base lines ``[start, end)`` and the hunks of each side in them, which all touch."""
 
     start: int
     end: int
-    live: tuple[Hunk, ...]
-    candidate: tuple[Hunk, ...]
+    ours: range
+    """Which of the live text's hunks."""
+    theirs: range
+    """Which of the candidate's hunks."""
 
 
 def rebase(
@@ -62,63 +68,78 @@ def rebase(
     """
     if live == candidate or base == candidate:
         return Merge(())
-    base_lines, candidate_lines = split_lines(base), split_lines(candidate)
+    base_lines, candidate_lines = Lines(base), Lines(candidate)
     theirs = line_hunks(base_lines, candidate_lines, differ)
+    changes = whole_edits(base_lines, candidate_lines, theirs)
+    numbers = tuple(range(len(theirs)))
     if select is not None:
-        theirs = tuple(hunk for number, hunk in enumerate(theirs) if number in select)
+        numbers = tuple(number for number in numbers if number in select)
+        chosen = [number in select for number in range(len(theirs))]
+        theirs, changes = tuple(compress(theirs, chosen)), list(compress(changes, chosen))
     if live == base:
-        live_lines, ours = base_lines, ()
-    else:
-        live_lines = split_lines(live)
-        ours = line_hunks(base_lines, live_lines, differ)
-    at = list(accumulate(map(len, live_lines), initial=0))
+        return Merge(tuple(changes), fitting=numbers)
+    live_lines = Lines(live)
+    ours = line_hunks(base_lines, live_lines, differ)
+    typed = whole_edits(base_lines, live_lines, ours)
     edits: list[Edit] = []
     conflicts: list[Clash] = []
-    shift = 0  # from a base line to its live line, behind the regions that are done
+    fitting: list[int] = []
+    # From a base line to its live line, and from an offset to its own, behind the regions done.
+    lines = offset = 0
     for region in _regions(ours, theirs):
-        live_span = (region.start + shift, region.end + shift)
-        if region.live:
-            live_span = (region.start + shift, region.end + shift + _growth(region.live))
-            shift += _growth(region.live)
-        if not region.candidate:
+        first_line, first_offset = region.start + lines, offset
+        for number in region.ours:
+            lines += _growth(ours[number])
+            edit = typed[number]
+            offset += len(edit.new) - (edit.end - edit.start)
+        if not region.theirs:
             continue
-        if not region.live:
-            (hunk,) = region.candidate  # hunks of one side never touch each other
-            new = "".join(candidate_lines[hunk.new_start : hunk.new_end])
-            edits.append(Edit(at[live_span[0]], at[live_span[1]], new))
+        merged = tuple(numbers[number] for number in region.theirs)
+        if not region.ours:
+            fitting += merged
+            start, end, new = changes[region.theirs[0]]  # hunks of one side never touch each other
+            edits.append(Edit(start + offset, end + offset, new))
             continue
-        new = "".join(_side(region, region.candidate, base_lines, candidate_lines))
-        old = "".join(live_lines[live_span[0] : live_span[1]])
+        mine = [typed[number] for number in region.ours]
+        others = [changes[number] for number in region.theirs]
+        start = min(mine[0].start, others[0].start)
+        end = max(mine[-1].end, others[-1].end)
+        old = live[start + first_offset : end + offset]
+        new = apply_edits(
+            base[start:end], [Edit(a - start, b - start, put) for a, b, put in others]
+        )
         if old == new:
             continue
-        first, last = region.candidate[0], region.candidate[-1]
+        first, last = theirs[region.theirs[0]], theirs[region.theirs[-1]]
         conflicts.append(
             Clash(
                 base=(region.start, region.end),
-                live=live_span,
+                live=(first_line, region.end + lines),
                 candidate=(
                     first.new_start - (first.old_start - region.start),
                     last.new_end + (region.end - last.old_end),
                 ),
-                base_text="".join(base_lines[region.start : region.end]),
+                base_text=base[start:end],
                 live_text=old,
                 candidate_text=new,
+                hunks=merged,
             )
         )
-    return Merge(tuple(edits), tuple(conflicts))
+    return Merge(tuple(edits), tuple(conflicts), tuple(fitting))
 
 
 def _regions(ours: Sequence[Hunk], theirs: Sequence[Hunk]) -> Iterator[_Region]:
     """Joins hunks of the two sides that overlap or touch, in the order of the base."""
+    none = range(0)
     left = right = 0
     while left < len(ours) and right < len(theirs):
         mine, other = ours[left], theirs[right]
         if mine.old_end < other.old_start:
-            yield _Region(mine.old_start, mine.old_end, (mine,), ())
+            yield _Region(mine.old_start, mine.old_end, range(left, left + 1), none)
             left += 1
             continue
         if other.old_end < mine.old_start:
-            yield _Region(other.old_start, other.old_end, (), (other,))
+            yield _Region(other.old_start, other.old_end, none, range(right, right + 1))
             right += 1
             continue
         start, end = min(mine.old_start, other.old_start), max(mine.old_end, other.old_end)
@@ -131,27 +152,17 @@ def _regions(ours: Sequence[Hunk], theirs: Sequence[Hunk]) -> Iterator[_Region]:
                 end, right = max(end, theirs[right].old_end), right + 1
             else:
                 break
-        yield _Region(start, end, tuple(ours[first_left:left]), tuple(theirs[first_right:right]))
-    for mine in ours[left:]:
-        yield _Region(mine.old_start, mine.old_end, (mine,), ())
-    for other in theirs[right:]:
-        yield _Region(other.old_start, other.old_end, (), (other,))
+        yield _Region(start, end, range(first_left, left), range(first_right, right))
+    for number in range(left, len(ours)):
+        hunk = ours[number]
+        yield _Region(hunk.old_start, hunk.old_end, range(number, number + 1), none)
+    for number in range(right, len(theirs)):
+        hunk = theirs[number]
+        yield _Region(hunk.old_start, hunk.old_end, none, range(number, number + 1))
 
 
-def _growth(hunks: Sequence[Hunk]) -> int:
-    return sum((h.new_end - h.new_start) - (h.old_end - h.old_start) for h in hunks)
-
-
-def _side(
-    region: _Region, hunks: Sequence[Hunk], base: Sequence[str], new: Sequence[str]
-) -> Iterator[str]:
-    """The lines of a region as one side has them."""
-    at = region.start
-    for hunk in hunks:
-        yield from base[at : hunk.old_start]
-        yield from new[hunk.new_start : hunk.new_end]
-        at = hunk.old_end
-    yield from base[at : region.end]
+def _growth(hunk: Hunk) -> int:
+    return (hunk.new_end - hunk.new_start) - (hunk.old_end - hunk.old_start)
 
 
 # ── line ends ───────────────────────────────────────────────────────────────────────────────────

@@ -106,6 +106,18 @@ class Conflict:
     candidate: tuple[int, int] = (0, 0)
     live_text: str = ""
     candidate_text: str = ""
+    hunks: tuple[int, ...] = ()
+    """The candidate's hunks in it, counted from 0 in the diff of base and candidate; none where
+    the whole file is the conflict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Hunks that fit beside the user's changes and wait, because others of their file do not."""
+
+    path: RelPath
+    hunks: tuple[int, ...]
+    """Counted as those of a `Conflict`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,8 @@ class EditPlan:
     label: str
     operations: tuple[Operation, ...]
     conflicts: tuple[Conflict, ...] = ()
+    held: tuple[Held, ...] = ()
+    """What would land too if files may land in part."""
 
     def paths(self) -> tuple[RelPath, ...]:
         """Every path that is touched."""

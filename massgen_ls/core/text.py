@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate
+from typing import NamedTuple, overload
 
 
 class Encoding(Enum):
@@ -39,9 +40,11 @@ class Range:
     end: Position
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Edit:
-    """Replaces ``text[start:end]`` (code points) by ``new``."""
+class Edit(NamedTuple):
+    """Replaces ``text[start:end]`` (code points) by ``new``.
+
+    A tuple, because one file may need thousands: they are made twice as fast as dataclasses.
+    """
 
     start: int
     end: int
@@ -62,6 +65,82 @@ def split_lines(text: str) -> list[str]:
     if not lines[-1]:
         lines.pop()
     return lines
+
+
+class Lines(Sequence[str]):
+    r"""The lines of a text, as `split_lines` has them, cut when somebody asks for one.
+
+    Most of a file does not change: finding the few places that matter is much cheaper than making
+    a string of every line.
+    """
+
+    __slots__ = ("_cut", "_found", "_size", "_table", "plain", "text")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.plain = "\r" not in text or text.count("\r") == text.count("\r\n")
+        r"""Whether ``\n`` ends every line but the last, which may have no end."""
+        self._cut: list[str] | None = None
+        self._size: int | None = None
+        self._table: list[int] | None = None
+        self._found = 0, 0  # a line and where it starts: the next one sought is often near
+
+    def __len__(self) -> int:
+        if self._size is None:
+            if self.plain:
+                open_end = self.text != "" and not self.text.endswith("\n")
+                self._size = self.text.count("\n") + open_end
+            else:
+                self._size = len(self._all())
+        return self._size
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        return self._all()[index]
+
+    def _all(self) -> list[str]:
+        if self._cut is None:
+            self._cut = split_lines(self.text)
+        return self._cut
+
+    def starts(self, lines: Sequence[int]) -> list[int]:
+        """The offsets at which some lines start; that of the line behind the last is the end."""
+        if not self.plain:
+            table = list(accumulate(map(len, self._all()), initial=0))
+            return [table[line] for line in lines]
+        if len(lines) <= _SOUGHT:
+            return [self._find(line) for line in lines]
+        if self._table is None:
+            # Without their ends the lines are cut at half the price; each lacks a character.
+            self._table = list(accumulate(map(len, self.text.split("\n")), initial=0))
+            self._table[-1] -= 1  # the last line has no end, or else is none
+        table = self._table
+        return [table[line] + line for line in lines]
+
+    def _find(self, line: int) -> int:
+        if line >= len(self):
+            return len(self.text)
+        known, at = self._found
+        if not 0 <= line - known <= _NEAR:
+            known, at = line, _halved(self.text, line)
+        for _ in range(line - known):
+            at = self.text.index("\n", at) + 1
+        self._found = line, at
+        return at
+
+    def between(self, first: int, last: int) -> str:
+        """The text of lines ``[first, last)``."""
+        start, end = self.starts((first, last))
+        return self.text[start:end]
+
+
+_SOUGHT = 4
+"""Lines that are sooner found one by one than by an index of all."""
+_NEAR = 100
+"""Lines that are sooner walked than halved."""
 
 
 class LineIndex:
@@ -133,12 +212,15 @@ class LineIndex:
 
 
 def _start_of_line(text: str, line: int) -> int | None:
-    r"""Finds a line by halving, in a text whose only line end is ``\n``."""
+    r"""Where a line starts, in a text whose only line end is ``\n``; None past the last line."""
     if line == 0:
         return 0
+    return None if text.count("\n") < line else _halved(text, line)
+
+
+def _halved(text: str, line: int) -> int:
+    """Finds a line that is there by halving."""
     low, high, missing = 0, len(text), line  # the end of the line before is in text[low:high]
-    if text.count("\n") < line:
-        return None
     while high - low > 4096:
         middle = (low + high) // 2
         found = text.count("\n", low, middle)

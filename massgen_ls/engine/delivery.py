@@ -15,7 +15,7 @@ from massgen_ls.core.landing import (
     chosen_changes,
     plan_landing,
 )
-from massgen_ls.core.plan import Conflict, EditPlan
+from massgen_ls.core.plan import Conflict, EditPlan, Held
 from massgen_ls.core.task import CandidateId
 from massgen_ls.engine.world import World
 from massgen_ls.ports import Landed, LiveFiles, Objects
@@ -36,6 +36,8 @@ class Delivery:
     conflicts: tuple[Conflict, ...] = ()
     reason: str = ""
     """Why nothing was applied, for people."""
+    held: tuple[Held, ...] = ()
+    """What would land too if files may land in part."""
 
 
 async def plan_delivery(
@@ -45,6 +47,8 @@ async def plan_delivery(
     live: LiveFiles,
     paths: AbstractSet[RelPath] | None = None,
     hunks: Mapping[RelPath, AbstractSet[int]] | None = None,
+    *,
+    partial: bool = False,
 ) -> EditPlan:
     """What landing a candidate would do to the live files now.
 
@@ -55,11 +59,12 @@ async def plan_delivery(
         live: The user's files.
         paths: The files to take; None for all.
         hunks: For some files, the hunks to take (see `massgen_ls.core.landing.Selection`).
+        partial: Whether a file with a conflict lands without it, instead of not at all.
 
     Raises:
         NotFoundError: A file or a hunk is chosen that the candidate does not have.
     """
-    selection = Selection(paths, hunks or {})
+    selection = Selection(paths, hunks or {}, partial)
     stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
     return await _planned(world, stored, live, snapshot, candidate, selection)
 
@@ -71,15 +76,18 @@ async def deliver(
     live: LiveFiles,
     paths: AbstractSet[RelPath] | None = None,
     hunks: Mapping[RelPath, AbstractSet[int]] | None = None,
+    *,
+    partial: bool = False,
 ) -> Delivery:
     """Lands a candidate, or the part of it that `plan_delivery` is told.
 
-    With a conflict nothing of that file is written; the rest lands.
+    With a conflict nothing of that file is written, or with ``partial`` nothing but what does not
+    conflict; the other files land.
 
     Raises:
         NotFoundError: A file or a hunk is chosen that the candidate does not have.
     """
-    selection = Selection(paths, hunks or {})
+    selection = Selection(paths, hunks or {}, partial)
     stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
     reason = ""
     for _ in range(1 + RECOMPUTED):
@@ -89,7 +97,11 @@ async def deliver(
         answer = await live.apply(snapshot.root, plan)
         if isinstance(answer, Landed):
             return Delivery(
-                candidate.id, applied=True, paths=plan.paths(), conflicts=plan.conflicts
+                candidate.id,
+                applied=True,
+                paths=plan.paths(),
+                conflicts=plan.conflicts,
+                held=plan.held,
             )
         reason = answer.reason
         if not answer.stale:
@@ -105,7 +117,9 @@ def _nothing_written(plan: EditPlan) -> Delivery:
     files = len({conflict.path for conflict in plan.conflicts})
     who = "1 file conflicts" if files == 1 else f"{files} files conflict"
     reason = f"{who} with your own changes"
-    return Delivery(plan.candidate, applied=False, conflicts=plan.conflicts, reason=reason)
+    return Delivery(
+        plan.candidate, applied=False, conflicts=plan.conflicts, reason=reason, held=plan.held
+    )
 
 
 @dataclass(frozen=True, slots=True)

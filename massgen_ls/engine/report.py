@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from massgen_ls.core.budget import MICRO, Usage
 from massgen_ls.core.candidate import Candidate, Scorecard
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import scorecards
@@ -33,7 +36,14 @@ def settled(run: RunId, state: RunState) -> dict[str, Json]:
             "ranking": [*ranking],
         },
         "candidates": [candidate_json(c, cards.get(c.id), state) for c in ordered],
+        "usage": _usage(state.usage),
     }
+
+
+def _usage(usage: Usage) -> dict[str, Json]:
+    """``cost`` in US dollars as exact text, null where no agent told it."""
+    cost = None if usage.cost is None else f"{usage.cost / MICRO:.6f}"
+    return {"tokens": usage.tokens, **cast("dict[str, Json]", to_json(usage)), "cost": cost}
 
 
 def run_json(run: RunId, state: RunState) -> dict[str, Json]:
@@ -45,7 +55,10 @@ def run_json(run: RunId, state: RunState) -> dict[str, Json]:
         "folder": state.folder,
         "task": to_json(spec.task) if spec else None,
         "base": state.snapshot.commit if state.snapshot else None,
-        "seats": [to_json(seat) for seat in state.seats],
+        "seats": [
+            {**cast("dict[str, Json]", to_json(seat)), "usage": _usage(seat.usage)}
+            for seat in state.seats
+        ],
         "checks": [check.name for check in spec.checks] if spec else [],
         "notices": [notice.text for notice in state.notices],
         "deliveries": [to_json(delivery) for delivery in state.deliveries],

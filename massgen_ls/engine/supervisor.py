@@ -223,11 +223,14 @@ class Supervisor(Archive):
         *,
         paths: Sequence[str] | None = None,
         hunks: Mapping[str, Sequence[int]] | None = None,
+        partial: bool = False,
     ) -> EditPlan:
         """What `apply` would do now."""
         snapshot, chosen = await self._chosen(run, candidate)
         wanted, picked = _selection(chosen, paths, hunks)
-        return await plan_delivery(self._world, snapshot, chosen, live, wanted, picked)
+        return await plan_delivery(
+            self._world, snapshot, chosen, live, wanted, picked, partial=partial
+        )
 
     async def apply(
         self,
@@ -237,11 +240,13 @@ class Supervisor(Archive):
         *,
         paths: Sequence[str] | None = None,
         hunks: Mapping[str, Sequence[int]] | None = None,
+        partial: bool = False,
     ) -> Delivery:
         """Lands a candidate (None: the winner) in the live files by three-way merge.
 
         ``paths`` and ``hunks`` (path → indices of its hunks against the base) choose a part.
-        With a conflict nothing of the conflicting files is written; the rest lands.
+        With a conflict nothing of that file is written; the other files land. ``partial``, or a
+        choice of its hunks: nothing but what does not conflict.
 
         Raises:
             NotFoundError: No such run, candidate or file, or no winner.
@@ -249,11 +254,13 @@ class Supervisor(Archive):
         run = await self.resolve(run)
         snapshot, chosen = await self._chosen(run, candidate)
         wanted, picked = _selection(chosen, paths, hunks)
-        delivery = await deliver(self._world, snapshot, chosen, live, wanted, picked)
+        delivery = await deliver(
+            self._world, snapshot, chosen, live, wanted, picked, partial=partial
+        )
         if delivery.applied:
             await self._append(run, Delivered(chosen.id, delivery.paths, delivery.conflicts))
         else:
-            await self._append(run, DeliveryRefused(chosen.id, delivery.reason))
+            await self._append(run, DeliveryRefused(chosen.id, delivery.reason, delivery.conflicts))
         return delivery
 
     async def discard(self, run: RunId, candidate: CandidateId | None) -> None:

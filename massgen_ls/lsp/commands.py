@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
+
+from pygls.exceptions import JsonRpcException
 
 from massgen_ls.core.changes import RelPath, rel_path
 from massgen_ls.core.errors import MassgenError, UnsafePathError
@@ -19,15 +21,16 @@ from massgen_ls.core.task import (
     Scope,
 )
 from massgen_ls.core.text import LineIndex, Range
+from massgen_ls.core.wire import to_json
 from massgen_ls.engine.report import record_json, run_json, settled
 from massgen_ls.lsp import protocol, uris
 from massgen_ls.lsp.desk import Services
 from massgen_ls.lsp.documents import buffer_of, encoding_of
-from massgen_ls.lsp.finish import delivery_json, land, show_patch, tell_delivery
+from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
 from massgen_ls.lsp.protocol import ParamsError, ScopeParams
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
-from massgen_ls.ports import Buffer
+from massgen_ls.ports import Buffer, Halt, Note
 
 BASE = "base"
 """Names the snapshot where a virtual document names a candidate."""
@@ -55,12 +58,20 @@ class Verbs:
             "apply": self.apply,
             "discard": self.discard,
             "compare": self.compare,
+            "tell": self.tell,
         }
 
     async def run(self, payload: object) -> Json:
         """Starts a run; returns its id at once."""
+        return await self._run(payload, aloud=False)
+
+    async def run_aloud(self, payload: object) -> Json:
+        """The same for the command: its sender may not know what to say about the folder."""
+        return await self._run(payload, aloud=True)
+
+    async def _run(self, payload: object, *, aloud: bool) -> Json:
         params = protocol.read_run(payload)
-        folder, scope = self._place(params.scope, params.folder)
+        folder, scope = await self._place(params.scope, params.folder, asks=aloud)
         services = await self.server.services()
         spec = await asyncio.to_thread(
             services.desk.make_spec,
@@ -72,6 +83,9 @@ class Verbs:
             params.mode,
             params.apply,
         )
+        if params.context is not None:
+            earlier = await services.engine.context(params.context.run, params.context.seat)
+            spec = replace(spec, task=replace(spec.task, context=earlier))
         buffers = await self._buffers(services)
         run = await services.engine.start(spec, folder, buffers)
         self.stream.follow(services, run, params.apply, params.token)
@@ -122,6 +136,9 @@ class Verbs:
         engine = (await self.server.services()).engine
         run = await engine.resolve(params.run)
         candidate = CandidateId(params.candidate) if params.candidate else None
+        if params.seat is not None:
+            known = await engine.transcripts(run)
+            return {"transcripts": [to_json(t) for t in known if t.agent == params.seat]}
         state = await engine.state(run)
         if params.path is not None:
             if candidate == BASE:
@@ -157,10 +174,27 @@ class Verbs:
         services = await self.server.services()
         run = await services.engine.resolve(params.run)
         candidate = CandidateId(params.candidate) if params.candidate else None
-        delivery = await land(self.server, services, run, candidate, params.paths, params.hunks)
-        if aloud:
-            tell_delivery(self.server, delivery)
+        delivery = await land(
+            self.server,
+            services,
+            run,
+            candidate,
+            params.paths,
+            params.hunks,
+            partial=params.partial,
+        )
+        if aloud:  # not awaited: the answer is no place to wait for a user
+            self.server.spawn(conclude(self.server, services, run, delivery))
         return delivery_json(delivery)
+
+    async def tell(self, payload: object) -> Json:
+        """Says something to an agent at work, or stops it where it is."""
+        params = protocol.read_tell(payload)
+        engine = (await self.server.services()).engine
+        run = await engine.resolve(params.run)
+        message = Halt() if params.text is None else Note(params.text)
+        await engine.tell(run, params.seat, message, "the editor")
+        return {"told": True}
 
     async def discard(self, payload: object) -> Json:
         """Records that the user does not want it."""
@@ -199,26 +233,65 @@ class Verbs:
 
     # ── where a run works ───────────────────────────────────────────────────────────────────
 
-    def _place(self, scope: ScopeParams, folder: str | None) -> tuple[str, Scope]:
-        """The folder of a run: the open one that holds the document, else the named, the first."""
+    async def _place(
+        self, scope: ScopeParams, folder: str | None, *, asks: bool
+    ) -> tuple[str, Scope]:
+        """The folder of a run: the named one, else the open one that holds the document."""
         named = _folder(folder) if folder is not None else None
         if scope.uri is None:
-            top = named or next(iter(self.server.folders), None)
-            if top is None:
-                raise ParamsError("no folder is open", "Open one, or give it as `folder`.")
-            return top, Scope()
+            return named or await self._one_of_many(asks=asks), Scope()
         path = uris.to_path(scope.uri)
         if path is None:
             raise ParamsError(f"{scope.uri} is not a file", "Save it in the folder first.")
         roots = sorted(self.server.folders, key=len, reverse=True)
-        top = next((root for root in roots if uris.below(root, path) is not None), None)
-        top = top or named
+        top = named or next((root for root in roots if uris.below(root, path) is not None), None)
         if top is None:
             top = os.path.dirname(path) if not self.server.folders else self.server.folders[0]
         rest = uris.below(top, path)
         if rest is None:
             raise ParamsError(f"{path} lies outside of {top}", "Give its folder as `folder`.")
         return top, self._scope(scope, rel_path(rest.replace(os.sep, "/")))
+
+    async def _one_of_many(self, *, asks: bool) -> str:
+        """The folder of a run about nothing in particular; which one it is, the user is told.
+
+        With folders of several repositories the user is asked, where the client is not one that
+        could have said it. Nothing is started where they do not choose.
+        """
+        folders = list(self.server.folders)
+        if not folders:
+            raise ParamsError("no folder is open", "Open one, or give it as `folder`.")
+        if len(folders) == 1:
+            return folders[0]
+        several = len(await asyncio.to_thread(lambda: {_repository(each) for each in folders})) > 1
+        if several and asks:
+            chosen = await self._ask_for_folder(folders)
+            if chosen is not None:
+                return chosen
+        self.server.say(
+            f"the team works in {folders[0]}, the first of {len(folders)} open folders; "
+            "`folder` names another"
+        )
+        return folders[0]
+
+    async def _ask_for_folder(self, folders: Sequence[str]) -> str | None:
+        """What the user chooses; None when this client has no way to ask."""
+        names = [os.path.basename(each) or each for each in folders]
+        unique = len(set(names)) == len(names)
+        titles = dict(zip(names if unique else folders, folders, strict=True))
+        try:
+            async with asyncio.timeout(self.server.deadlines.question):
+                answer = await self.server.question("massgen: in which folder?", list(titles))
+        except JsonRpcException:
+            return None
+        except TimeoutError:
+            answer = None
+        if answer not in titles:
+            raise MassgenError(
+                "No folder was chosen, so nothing was started",
+                "Choose one, or give it as `folder`.",
+            )
+        return titles[answer]
 
     def _scope(self, scope: ScopeParams, path: RelPath) -> Scope:
         document = self.server.documents.get(scope.uri or "")
@@ -260,6 +333,16 @@ class Verbs:
 def _followed(path: str) -> str:
     """A document that was opened through a link is the file behind it."""
     return os.path.realpath(path) if os.path.islink(path) else path
+
+
+def _repository(folder: str) -> str:
+    """The top of the repository that a folder is in, as far as names tell; the folder itself."""
+    above = os.path.realpath(folder)
+    while not os.path.lexists(os.path.join(above, ".git")):
+        if os.path.dirname(above) == above:
+            return folder
+        above = os.path.dirname(above)
+    return above
 
 
 def _folder(name: str) -> str:

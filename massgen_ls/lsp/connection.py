@@ -10,12 +10,15 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 
+from lsprotocol import types
+
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.lsp.asking import Deadlines
 from massgen_ls.lsp.desk import Compose
 from massgen_ls.lsp.features import register
 from massgen_ls.lsp.front import Intake
 from massgen_ls.lsp.outbox import Outbox, write_all
+from massgen_ls.lsp.permits import AskingApprover
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
 
@@ -129,9 +132,13 @@ async def _read(server: MassgenServer, bodies: AsyncIterator[bytes]) -> None:
 
 async def _keep(server: MassgenServer, stream: Stream, compose: Compose) -> None:
     """Owns the floors below: whatever ends the conversation, they are left in order."""
+
+    def say(said: str) -> None:
+        server.say(said, types.MessageType.Warning)
+
     async with AsyncExitStack() as stack:
         try:
-            services = await stack.enter_async_context(compose())
+            services = await stack.enter_async_context(compose(say, AskingApprover(server.choose)))
             news = stack.enter_context(services.engine.subscribe())
         except MassgenError as error:
             server.provide(error)

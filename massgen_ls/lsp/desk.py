@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from massgen_ls.core.changes import RelPath
+from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.events import Delta, Envelope
-from massgen_ls.core.plan import Conflict
+from massgen_ls.core.plan import Conflict, Held
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
 from massgen_ls.engine.bus import Gap
-from massgen_ls.ports import Buffer, LiveFiles, RunRecord
+from massgen_ls.ports import Approver, Buffer, LiveFiles, Message, RunRecord
 
 News = Envelope | Delta | Gap
 
@@ -69,6 +70,11 @@ class Delivered(Protocol):
         """Why nothing was applied, for people."""
         ...
 
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """What would land too if files may land in part."""
+        ...
+
 
 class Engine(Protocol):
     """The part of `engine.supervisor.Supervisor` that editors reach; its docstrings hold."""
@@ -89,6 +95,18 @@ class Engine(Protocol):
         """Cancels a run; False: it was over."""
         ...
 
+    async def tell(self, run: RunId, seat: str, message: Message, by: str) -> None:
+        """Says something to an agent at work, or stops it where it is."""
+        ...
+
+    async def transcripts(self, run: RunId) -> Sequence[Transcript]:
+        """What each agent of a run said and did."""
+        ...
+
+    async def context(self, run: str, seat: str | None = None) -> str:
+        """What the agents of an earlier run did, as text for others."""
+        ...
+
     async def state(self, run: RunId) -> RunState:
         """All that is known of a run."""
         ...
@@ -105,6 +123,7 @@ class Engine(Protocol):
         *,
         paths: Sequence[str] | None = None,
         hunks: Mapping[str, Sequence[int]] | None = None,
+        partial: bool = False,
     ) -> Delivered:
         """Lands a candidate, or a part of it, in the live files."""
         ...
@@ -136,5 +155,8 @@ class Services:
     """The user's files on the disk, without regard to open buffers."""
 
 
-Compose = Callable[[], AbstractAsyncContextManager[Services]]
-"""Puts the services together; leaving the context cancels every run and leaves nothing behind."""
+Compose = Callable[[Callable[[str], None], Approver], AbstractAsyncContextManager[Services]]
+"""Puts the services together; leaving the context cancels every run and leaves nothing behind.
+
+It is given what tells the user something that they did not ask for.
+"""

@@ -17,6 +17,7 @@ from massgen_ls.lsp.desk import Delivered, Services
 from massgen_ls.lsp.server import MassgenServer
 
 APPLY, SHOW, DISCARD = "Apply", "Show diff", "Discard"
+REST, LEAVE = "Apply the rest", "Leave as it is"
 _PATIENCE = 3600.0
 """Seconds after which a question that nobody answered is taken back; nothing waits for it."""
 _EXCERPT = 4000
@@ -33,8 +34,7 @@ async def finish(server: MassgenServer, services: Services, run: RunId, apply: A
         if verdict.outcome != "cancelled":
             server.say(verdict.why, types.MessageType.Warning)
     elif apply == "auto":
-        delivery = await land(server, services, run, verdict.winner)
-        tell_delivery(server, delivery)
+        await conclude(server, services, run, await land(server, services, run, verdict.winner))
     elif apply == "ask":
         await _ask(server, services, run, verdict.winner, verdict.why)
     elif not server.client.progress:
@@ -54,7 +54,7 @@ async def _ask(
             return
         match answer:
             case "Apply":
-                tell_delivery(server, await land(server, services, run, winner))
+                await conclude(server, services, run, await land(server, services, run, winner))
                 return
             case "Show diff":
                 await show_patch(server, services, run, winner)
@@ -72,6 +72,8 @@ async def land(
     candidate: CandidateId | None,
     paths: Sequence[str] | None = None,
     hunks: Mapping[str, Sequence[int]] | None = None,
+    *,
+    partial: bool = False,
 ) -> Delivered:
     """Lands a candidate in the editor, one after the other.
 
@@ -80,7 +82,34 @@ async def land(
     """
     live = server.live_files(services)
     async with server.applying:
-        return await services.engine.apply(run, candidate, live, paths=paths, hunks=hunks)
+        return await services.engine.apply(
+            run, candidate, live, paths=paths, hunks=hunks, partial=partial
+        )
+
+
+async def conclude(
+    server: MassgenServer, services: Services, run: RunId, delivery: Delivered
+) -> None:
+    """Says what became of a candidate, and asks whether what fits beside conflicts shall land.
+
+    A half of a file's change is never applied unasked: its hunks mostly make sense together.
+    """
+    tell_delivery(server, delivery)
+    if not delivery.held:
+        return
+    changes = sum(len(held.hunks) for held in delivery.held)
+    fit = "1 change" if changes == 1 else f"{changes} changes"
+    names = _listed([held.path for held in delivery.held])
+    question = f"massgen: {fit} in {names} would fit beside your own, the conflicts would not."
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            answer = await server.choose(question, (REST, LEAVE))
+    except TimeoutError:
+        return
+    if answer == REST:
+        paths = [held.path for held in delivery.held]
+        candidate = delivery.candidate
+        tell_delivery(server, await land(server, services, run, candidate, paths, partial=True))
 
 
 def delivery_json(delivery: Delivered) -> dict[str, Json]:
@@ -91,6 +120,7 @@ def delivery_json(delivery: Delivered) -> dict[str, Json]:
         "paths": [*delivery.paths],
         "conflicts": [to_json(conflict) for conflict in delivery.conflicts],
         "reason": delivery.reason,
+        "held": {held.path: [*held.hunks] for held in delivery.held},
     }
 
 
@@ -110,9 +140,13 @@ def tell_delivery(server: MassgenServer, delivery: Delivered) -> None:
 def _conflicts(conflicts: Sequence[Conflict]) -> str:
     if not conflicts:
         return ""
-    paths = sorted({conflict.path for conflict in conflicts})
+    names = _listed(sorted({conflict.path for conflict in conflicts}))
+    return f"; your changes and its own meet in {names}, left as you have it"
+
+
+def _listed(paths: Sequence[str]) -> str:
     more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return f"; your changes and its own meet in {', '.join(paths[:3])}{more}, left as they are"
+    return ", ".join(paths[:3]) + more
 
 
 async def show_patch(

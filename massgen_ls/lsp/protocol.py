@@ -2,13 +2,15 @@
 
 Requests (and, with the same object as their one argument, the commands ``massgen.<verb>``):
 
-- ``massgen/run`` {prompt, scope?: {textDocument?, range?, diagnostics?}, agents?, checks?, mode?,
-  apply?: auto|ask|none, folder?} → {runId}
+- ``massgen/run`` {prompt, scope?: {textDocument?, range?, diagnostics?, folder?}, agents?, checks?,
+  mode?, apply?: auto|ask|none, folder?, context?: {runId, seat?}} → {runId}
 - ``massgen/wait`` {runId} → the settled run
 - ``massgen/cancel`` {runId} → {cancelled}
 - ``massgen/list`` {folder?, limit?} → {runs: […]}
 - ``massgen/read`` {runId, candidateId?, path?} → the run with files and diffs, or {text} of a file
-- ``massgen/apply`` {runId, candidateId?, paths?, hunks?} → {applied, conflicts, …}
+- ``massgen/read`` {runId, seat} → {transcripts: […]}, what that agent said and did
+- ``massgen/tell`` {runId, seat, text | stop: true} → {told}; to an agent at work
+- ``massgen/apply`` {runId, candidateId?, paths?, hunks?, partial?} → {applied, conflicts, …}
 - ``massgen/discard`` {runId, candidateId?} → {discarded}
 - ``massgen/compare`` {runId, candidateId?} → {diff, uri}; shows the diff where the editor can
 
@@ -20,7 +22,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 from massgen_ls.core.errors import MassgenError
@@ -28,7 +30,7 @@ from massgen_ls.core.task import ApplyMode, Mode
 from massgen_ls.core.text import Position, Range
 
 EVENT = "massgen/event"
-VERBS = ("run", "wait", "cancel", "list", "read", "apply", "discard", "compare")
+VERBS = ("run", "wait", "cancel", "list", "read", "apply", "discard", "compare", "tell")
 
 MODES: tuple[Mode, ...] = ("best_of_n", "consensus")
 APPLY_MODES: tuple[ApplyMode, ...] = ("auto", "ask", "none")
@@ -58,6 +60,24 @@ class ScopeParams:
     uri: str | None = None
     range: Range | None = None
     diagnostics: tuple[ClientDiagnostic, ...] = ()
+    folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContextParams:
+    """An earlier run, or one agent of it, that the agents shall know of."""
+
+    run: str
+    seat: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TellParams:
+    """Parameters of ``massgen/tell``; no text means: stop where you are."""
+
+    run: str
+    seat: str
+    text: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +92,7 @@ class RunParams:
     apply: ApplyMode
     folder: str | None
     token: str | int | None = None
+    context: ContextParams | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +111,7 @@ class ReadParams:
     run: str
     candidate: str | None
     path: str | None
+    seat: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +130,7 @@ class ApplyParams:
     candidate: str | None
     paths: tuple[str, ...] | None
     hunks: Mapping[str, tuple[int, ...]] | None
+    partial: bool = False
 
 
 class _Fields:
@@ -169,6 +192,12 @@ class _Fields:
         if not isinstance(node, int) or isinstance(node, bool):
             raise self._wrong(name, "a whole number", node)
         return max(low, min(high, node))
+
+    def flag(self, name: str) -> bool:
+        node = self._take(name)
+        if node is not None and not isinstance(node, bool):
+            raise self._wrong(name, "true or false", node)
+        return bool(node)
 
     def token(self) -> str | int | None:
         node = self._take("workDoneToken")
@@ -293,6 +322,7 @@ def _scope(where: str, node: object) -> ScopeParams:
         fields.nested("textDocument", _document),
         fields.nested("range", read_range),
         fields.each("diagnostics", _diagnostic),
+        fields.text("folder"),
     )
     fields.end()
     if scope.uri is None and (scope.range or scope.diagnostics):
@@ -312,9 +342,32 @@ def read_run(node: object, where: str = "massgen/run") -> RunParams:
         apply=cast("ApplyMode", fields.choice("apply", APPLY_MODES) or "none"),
         folder=fields.text("folder"),
         token=fields.token(),
+        context=fields.nested("context", _context),
     )
     fields.end()
-    return params
+    named = params.scope.folder
+    if named is not None and params.folder not in {None, named}:
+        raise ParamsError(f"{where}: `folder` and `scope.folder` differ", "Give one of them.")
+    return params if named is None else replace(params, folder=named)
+
+
+def _context(where: str, node: object) -> ContextParams:
+    fields = _Fields(where, node)
+    context = ContextParams(fields.required("runId"), fields.text("seat"))
+    fields.end()
+    return context
+
+
+def read_tell(node: object, where: str = "massgen/tell") -> TellParams:
+    """Parses ``massgen/tell``."""
+    fields = _Fields(where, node)
+    run, seat = fields.required("runId"), fields.required("seat")
+    text, stop = fields.text("text"), fields.choice("stop", (True, False))
+    fields.token()
+    fields.end()
+    if bool(text and text.strip()) == bool(stop):
+        raise ParamsError(f"{where} takes a `text`, or `stop: true`, one of the two")
+    return TellParams(run, seat, None if stop else text)
 
 
 def read_ref(node: object, where: str) -> RunRef:
@@ -328,7 +381,12 @@ def read_ref(node: object, where: str) -> RunRef:
 def read_read(node: object, where: str = "massgen/read") -> ReadParams:
     """Parses ``massgen/read``."""
     fields = _Fields(where, node)
-    params = ReadParams(fields.required("runId"), fields.text("candidateId"), fields.text("path"))
+    params = ReadParams(
+        fields.required("runId"),
+        fields.text("candidateId"),
+        fields.text("path"),
+        fields.text("seat"),
+    )
     fields.end()
     return params
 
@@ -349,6 +407,7 @@ def read_apply(node: object, where: str = "massgen/apply") -> ApplyParams:
         fields.text("candidateId"),
         fields.texts("paths"),
         fields.by_path("hunks"),
+        fields.flag("partial"),
     )
     fields.token()
     fields.end()

@@ -15,6 +15,7 @@ from massgen_ls.core.plan import (
     DeleteFile,
     EditPlan,
     EditText,
+    Held,
     LiveFile,
     RenameFile,
     ReplaceFile,
@@ -79,13 +80,15 @@ def modified(
     theirs: bytes = THEIRS,
     types: tuple[FileType, FileType] = ("file", "file"),
     hunks: set[int] | None = None,
+    *,
+    partial: bool = False,
 ) -> EditPlan:
     return plan(
         change("modify", types=types),
         base={F: base},
         theirs={F: theirs},
         now={F: now} if now else {},
-        selection=Selection(hunks={F: hunks}) if hunks is not None else None,
+        selection=Selection(hunks={F: hunks} if hunks is not None else {}, partial=partial),
     )
 
 
@@ -94,8 +97,8 @@ def reasons(found: EditPlan) -> list[str]:
     return [conflict.reason for conflict in found.conflicts]
 
 
-def landed(found: EditPlan) -> str:
-    assert found.conflicts == ()
+def landed(found: EditPlan, left: int = 0) -> str:
+    assert len(found.conflicts) == left
     (edit,) = found.operations
     assert isinstance(edit, EditText)
     return apply_edits(edit.before, edit.edits)
@@ -138,6 +141,38 @@ def test_a_file_with_one_conflict_lands_nothing_and_other_files_land() -> None:
     )
     assert [op.path for op in found.operations] == [other]
     assert [conflict.path for conflict in found.conflicts] == [F]
+
+
+def test_hunks_that_fit_beside_a_conflict_wait_for_the_user_s_word() -> None:
+    theirs = BASE.replace(b"one", b"ONE").replace(b"three", b"THREE").replace(b"five", b"FIVE")
+    mine = BASE.replace(b"three", b"drei")
+    found = modified(live(mine), theirs=theirs)
+    assert reasons(found) == ["overlap"]
+    assert found.conflicts[0].hunks == (1,)
+    assert found.held == (Held(F, (0, 2)),)
+    partial = modified(live(mine), theirs=theirs, partial=True)
+    assert partial.held == ()
+    assert partial.conflicts == found.conflicts
+    assert landed(partial, left=1) == "ONE\ntwo\ndrei\nfour\nFIVE\n"
+
+
+def test_chosen_hunks_land_one_by_one() -> None:
+    theirs = BASE.replace(b"one", b"ONE").replace(b"three", b"THREE").replace(b"five", b"FIVE")
+    found = modified(live(BASE.replace(b"three", b"drei")), theirs=theirs, hunks={0, 1})
+    assert [conflict.hunks for conflict in found.conflicts] == [(1,)]
+    assert landed(found, left=1) == "ONE\ntwo\ndrei\nfour\nfive\n"
+
+
+def test_a_part_of_a_renamed_file_lands_under_its_new_name() -> None:
+    theirs = BASE.replace(b"one", b"ONE").replace(b"three", b"THREE")
+    now = {F: live(BASE.replace(b"three", b"drei"))}
+    whole = renamed(now, theirs)
+    assert reasons(whole) == ["overlap"]
+    assert whole.held == (Held(NEW, (0,)),)
+    rename, edit = renamed(now, theirs, selection=Selection(partial=True)).operations
+    assert rename == RenameFile(F, NEW)
+    assert isinstance(edit, EditText)
+    assert apply_edits(edit.before, edit.edits) == "ONE\ntwo\ndrei\nfour\nfive\n"
 
 
 def test_a_file_that_the_user_deleted_conflicts() -> None:
@@ -291,9 +326,14 @@ def test_a_deletion_lands_only_on_what_the_base_had() -> None:
 
 
 def renamed(
-    now: Mapping[str, LiveFile], theirs: bytes = THEIRS, base: bytes = BASE, new: str = NEW
+    now: Mapping[str, LiveFile],
+    theirs: bytes = THEIRS,
+    base: bytes = BASE,
+    new: str = NEW,
+    selection: Selection | None = None,
 ) -> EditPlan:
-    return plan(change("rename", new, F), base={F: base}, theirs={new: theirs}, now=now)
+    moved = change("rename", new, F)
+    return plan(moved, base={F: base}, theirs={new: theirs}, now=now, selection=selection)
 
 
 def test_a_rename_takes_the_user_s_changes_along() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from massgen_ls.core.text import (
     Edit,
     Encoding,
     LineIndex,
+    Lines,
     Position,
     Range,
     apply_change,
@@ -112,3 +115,12 @@ def test_edits_that_touch_are_performed_in_turn() -> None:
 )
 def test_a_change_event(where: Range | None, result: str) -> None:
     assert apply_change("a\nb\n", where, "new", UTF16) == result
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_lines_of_a_long_text_start_where_they_do_in_any_order(end: str) -> None:
+    text = "".join(f"{'x' * (n % 90)}{n}{end}" for n in range(3_000)) + "the last"
+    every = [0, *(m.end() for m in re.finditer("\n", text)), len(text)]
+    lines = Lines(text)
+    for wanted in ([2_900], [2_950, 2_960], [7, 3_001], [3_000], list(range(0, 3_001, 10))):
+        assert lines.starts(wanted) == [every[line] for line in wanted]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
+from massgen_ls.core.conversation import Spoken, Transcript
 from massgen_ls.core.coordination import verdict as decide
 from massgen_ls.core.errors import NotFoundError
 from massgen_ls.core.events import (
@@ -32,7 +33,7 @@ from massgen_ls.core.task import CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.core.text import Edit
 from massgen_ls.engine.bus import Bus, Subscription
 from massgen_ls.engine.delivery import Delivery
-from massgen_ls.ports import Buffer, Landed, LiveFiles, RunRecord
+from massgen_ls.ports import Buffer, Landed, LiveFiles, Message, RunRecord
 
 
 class FakeSupervisor:
@@ -47,6 +48,7 @@ class FakeSupervisor:
         self.files: dict[tuple[str, str], bytes] = {}
         self.started: list[tuple[RunSpec, str, tuple[Buffer, ...]]] = []
         self.cancelled: list[tuple[str, str]] = []
+        self.told: list[tuple[str, str, Message, str]] = []
         self.entered = self.left = False
         self.plans: list[EditPlan] = []
         """What `apply` performs instead of its own plan, one for each call."""
@@ -69,7 +71,7 @@ class FakeSupervisor:
         await self._group.__aexit__(None, None, None)
         self.left = True
 
-    def tell(self, run: RunId, *events: Event) -> None:
+    def happen(self, run: RunId, *events: Event) -> None:
         """Appends events to a run."""
         for event in events:
             self._seq[run] = self._seq.get(run, 0) + 1
@@ -84,13 +86,13 @@ class FakeSupervisor:
         run = RunId(f"run-{len(self.started) + 1}")
         self.started.append((spec, folder, tuple(buffers)))
         self._settled[run] = asyncio.Event()
-        self.tell(run, RunStarted(spec, folder, "1:1"))
+        self.happen(run, RunStarted(spec, folder, "1:1"))
         self._group.create_task(self._drive(run))
         return run
 
     async def _drive(self, run: RunId) -> None:
         seat = SeatId("one")
-        self.tell(
+        self.happen(
             run,
             SnapshotTaken(Snapshot(self.root, "", "/shadow", "c0", "t0", None), 0.0),
             AttemptStarted(seat, 1, "/worktree"),
@@ -101,11 +103,11 @@ class FakeSupervisor:
             return
         change = FileChange("modify", self.path, added=1, removed=1)
         candidate = Candidate(CandidateId("one.1"), seat, "t0", "t1", "c1", ChangeSet((change,)))
-        self.tell(run, AttemptEnded(seat, 1, "done"), CandidateCaptured(candidate))
+        self.happen(run, AttemptEnded(seat, 1, "done"), CandidateCaptured(candidate))
         self._settle(run)
 
     def _settle(self, run: RunId) -> None:
-        self.tell(run, RunSettled(decide(self._states[run])))
+        self.happen(run, RunSettled(decide(self._states[run])))
         self._settled[run].set()
 
     async def resolve(self, run: str) -> RunId:
@@ -121,10 +123,21 @@ class FakeSupervisor:
         if self._settled[run].is_set():
             return False
         self.cancelled.append((run, by))
-        self.tell(run, CancelRequested(by), AttemptEnded(SeatId("one"), 1, "cancelled"))
+        self.happen(run, CancelRequested(by), AttemptEnded(SeatId("one"), 1, "cancelled"))
         self._settle(run)
         self.go.set()
         return True
+
+    async def tell(self, run: RunId, seat: str, message: Message, by: str) -> None:
+        if seat != "one":
+            raise NotFoundError(f"there is no seat {seat!r}")
+        self.told.append((run, seat, message, by))
+
+    async def transcripts(self, run: RunId) -> Sequence[Transcript]:
+        return [Transcript("one", "scripted", (Spoken("Done."),)), Transcript("two", "scripted")]
+
+    async def context(self, run: str, seat: str | None = None) -> str:
+        return f"what {seat or 'everybody'} did in {run}"
 
     async def state(self, run: RunId) -> RunState:
         return self._states[run]
@@ -143,6 +156,7 @@ class FakeSupervisor:
         *,
         paths: Sequence[str] | None = None,
         hunks: Mapping[str, Sequence[int]] | None = None,
+        partial: bool = False,
     ) -> Delivery:
         chosen = candidate or CandidateId("one.1")
         reason = ""
@@ -150,7 +164,7 @@ class FakeSupervisor:
             plan = self.plans.pop(0) if self.plans else await self._plan(chosen, live)
             answer = await live.apply(self.root, plan)
             if isinstance(answer, Landed):
-                self.tell(run, Delivered(chosen, plan.paths()))
+                self.happen(run, Delivered(chosen, plan.paths()))
                 return Delivery(chosen, True, plan.paths())
             reason = answer.reason
             if not answer.stale:
@@ -167,7 +181,7 @@ class FakeSupervisor:
         return EditPlan(candidate, "old to new", (operation,))
 
     async def discard(self, run: RunId, candidate: CandidateId | None) -> None:
-        self.tell(run, Discarded(candidate))
+        self.happen(run, Discarded(candidate))
 
     async def file(self, run: RunId, candidate: CandidateId | None, path: str) -> bytes:
         try:

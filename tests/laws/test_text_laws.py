@@ -8,12 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from massgen_ls.adapters.git.linediff import differ, refiner
-from massgen_ls.core.diff import Hunk, edits_between, line_hunks, refine
+from massgen_ls.core.diff import Hunk, edits_between, line_hunks, refine, whole_edits
 from massgen_ls.core.merge import rebase
 from massgen_ls.core.text import (
     Edit,
     Encoding,
     LineIndex,
+    Lines,
     Position,
     Range,
     apply_change,
@@ -145,6 +146,25 @@ def test_what_is_outside_the_hunks_is_equal(old: str, new: str) -> None:
     before, after = split_lines(old), split_lines(new)
     by_equality(before, after, list(differ(before, after)))
     by_equality(before, after, list(line_hunks(before, after, differ)))
+
+
+@given(texts | documents, st.data())
+def test_lines_that_are_not_cut_are_the_same_lines(text: str, data: st.DataObject) -> None:
+    cut, lines = split_lines(text), Lines(text)
+    assert len(lines) == len(cut)
+    starts = [len("".join(cut[:number])) for number in range(len(cut) + 1)]
+    some = sorted(data.draw(st.lists(st.integers(0, len(cut)), max_size=12)))
+    assert lines.starts(some) == [starts[number] for number in some]
+    assert list(lines) == cut
+
+
+@given(documents | texts, documents | texts)
+@settings(max_examples=300)
+def test_hunks_of_texts_are_those_of_their_lines(old: str, new: str) -> None:
+    before, after = Lines(old), Lines(new)
+    hunks = line_hunks(before, after, differ)
+    assert hunks == line_hunks(split_lines(old), split_lines(new), differ)
+    assert apply_edits(old, whole_edits(before, after, hunks)) == new
 
 
 # ── merging ─────────────────────────────────────────────────────────────────────────────────────

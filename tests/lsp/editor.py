@@ -18,6 +18,7 @@ from massgen_ls.lsp.desk import Services
 from massgen_ls.lsp.frames import Frames
 from massgen_ls.lsp.livefiles import Deadlines
 from massgen_ls.lsp.outbox import Outbox
+from massgen_ls.ports import Approver
 from massgen_ls.testing.editor import ServerError
 from tests.fakes.supervisor import FakeSupervisor
 
@@ -188,7 +189,7 @@ async def talking(
     client = Client(root, engine, asyncio.Queue())
 
     @asynccontextmanager
-    async def compose() -> AsyncIterator[Services]:
+    async def compose(_: Callable[[str], None], __: Approver) -> AsyncIterator[Services]:
         if broken is not None:
             raise broken
         async with engine:

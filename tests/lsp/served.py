@@ -24,7 +24,7 @@ def load():
     folder = sys.argv[1]
 
     @asynccontextmanager
-    async def compose():
+    async def compose(*_):
         print("Content-Length: 3\r\n\r\n{}!", flush=True)  # noqa: T201
         os.system("echo noise; cat")  # noqa: ASYNC221
         async with FakeSupervisor(folder) as engine:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from massgen_ls.adapters.agents.argv import BadArgvError, Values, rounds, uses
 from massgen_ls.adapters.agents.speech import Speech, signal_name, tail
-from massgen_ls.adapters.agents.surroundings import Surroundings, make_home
+from massgen_ls.adapters.agents.surroundings import Surroundings, make_home, write_private
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import AgentSpec, Json
 from massgen_ls.ports import (
@@ -177,12 +177,7 @@ class CommandDriver:
         make_home(place)
         prompt_file = os.path.join(place.home, PROMPT_FILE)
         if settings.prompt_file:
-            # An earlier attempt may have left a link here that leads to a file of the user's.
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(prompt_file)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            with os.fdopen(os.open(prompt_file, flags, 0o600), "wb") as file:
-                file.write(brief.prompt.encode("utf-8", "replace"))
+            write_private(prompt_file, brief.prompt)
         values = Values(
             task=brief.task,
             prompt=brief.prompt,

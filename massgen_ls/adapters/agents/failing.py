@@ -58,7 +58,7 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
             r"ECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|connection (error|refused|reset|closed)"
             r"|network|socket hang ?up|fetch failed|stream (closed|disconnected|ended)|dns"
             r"|error sending request|premature|unable to connect|request tim(ed |e)?out|certificate"
-            r"|^\W*(API Error: )?terminated\W*$",
+            r"|\bterminated\b",
             re.IGNORECASE,
         ),
     ),
@@ -68,6 +68,10 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
             r"model.{0,40}(not found|not exist|not supported)|unknown (option|argument)",
             re.IGNORECASE,
         ),
+    ),
+    (
+        "protocol",
+        re.compile(r"incomplete json|unexpected token|not valid json|malformed", re.IGNORECASE),
     ),
     (
         "refused",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -73,3 +74,20 @@ def make_home(place: Place) -> None:
         OSError: They cannot be made.
     """
     os.makedirs(os.path.join(place.home, "tmp"), exist_ok=True)
+
+
+def write_private(path: str, text: str) -> str:
+    """Writes a file that only we and the agent may read, whatever is there now; gives its path.
+
+    An earlier attempt may have left a link there that leads to a file of the user's. Blocks: for
+    a thread.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        file.write(text.encode("utf-8", "replace"))
+    return path

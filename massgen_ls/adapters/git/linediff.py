@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import count
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from massgen_ls.core.diff import Hunk
-from massgen_ls.core.text import Edit
+from massgen_ls.core.text import Edit, Lines
 
 if TYPE_CHECKING:
     from pygit2.enums import DiffOption
@@ -19,8 +21,13 @@ if TYPE_CHECKING:
 # Above this many lines (equal ends are trimmed before) one change is reported: nobody reviews it
 # by hunks, and the C code holds the interpreter's lock all the while.
 _MOST_LINES = 200_000
+# Up to this many lines the algorithm is that of `git merge-file`, so that verdicts are git's too.
+# Above it is `patience`, which stays quick where lines were shuffled.
+_MANY_LINES = 20_000
 # Above this size lines go in as numbers: libgit2 refuses a gigabyte.
 _MOST_BYTES = 64 * 1024 * 1024
+
+_COUNTS = attrgetter("old_start", "old_lines", "new_start", "new_lines")
 
 _SHORT_EQUAL = 3
 _TOKEN = re.compile(r"\w+|[^\S\r\n]+|\r\n|.", re.DOTALL)
@@ -39,32 +46,33 @@ def differ(old: Sequence[str], new: Sequence[str]) -> Sequence[Hunk]:
     before, after = _packed(old), _packed(new)
     if before is None or after is None or len(before) + len(after) > _MOST_BYTES:
         before, after = _numbered(old, new)
-    patch = Patch.create_from(before, after, flag=_flags(), context_lines=0, interhunk_lines=0)
-    return [_hunk(h.old_start, h.old_lines, h.new_start, h.new_lines) for h in patch.hunks]
+    flags = _flags(patient=len(old) + len(new) > _MANY_LINES)
+    patch = Patch.create_from(before, after, flag=flags, context_lines=0, interhunk_lines=0)
+    # Counted from 0; git names the line before where a side has none.
+    return [
+        Hunk(first := start - (lines > 0), first + lines, after := to - (size > 0), after + size)
+        for start, lines, to, size in map(_COUNTS, patch.hunks)
+    ]
 
 
 @cache
-def _flags() -> DiffOption:
+def _flags(*, patient: bool) -> DiffOption:
     from pygit2.enums import DiffOption
 
-    # PATIENCE keeps unrelated texts and shuffled lines quick and readable. FORCE_TEXT, because a
-    # NUL would make libgit2 take the text for binary and say nothing about its lines.
-    return DiffOption.PATIENCE | DiffOption.FORCE_TEXT | DiffOption.SKIP_BINARY_CHECK
+    # FORCE_TEXT, because a NUL would make libgit2 take the text for binary and say nothing about
+    # its lines.
+    always = DiffOption.FORCE_TEXT | DiffOption.SKIP_BINARY_CHECK
+    return always | DiffOption.PATIENCE if patient else always
 
 
 def _one_hunk(old: Sequence[str], new: Sequence[str]) -> Sequence[Hunk]:
     return [] if list(old) == list(new) else [Hunk(0, len(old), 0, len(new))]
 
 
-def _hunk(old_start: int, old_lines: int, new_start: int, new_lines: int) -> Hunk:
-    """Counts from 0; git names the line before where a side has none."""
-    old_start -= old_lines > 0
-    new_start -= new_lines > 0
-    return Hunk(old_start, old_start + old_lines, new_start, new_start + new_lines)
-
-
 def _packed(lines: Sequence[str]) -> bytes | None:
     """The lines as one text, or None when git would see other lines in it."""
+    if isinstance(lines, Lines):
+        return lines.text.encode("utf-8", "surrogatepass") if lines.plain else None
     text = "".join(lines)
     ends = text.count("\n")
     if ends != len(lines) and (ends != len(lines) - 1 or not lines or lines[-1].endswith("\n")):
@@ -91,11 +99,10 @@ def refiner(old: str, new: str) -> Sequence[Edit]:
     """
     old_words, new_words = _TOKEN.findall(old), _TOKEN.findall(new)
     # Each distinct word as one character: rapidfuzz compares strings by value and in C.
-    letters: dict[str, str] = {}
-    packed = [
-        "".join(letters.setdefault(word, chr(len(letters))) for word in words)
-        for words in (old_words, new_words)
-    ]
+    distinct = dict.fromkeys(old_words)
+    distinct.update(dict.fromkeys(new_words))
+    letters = dict(zip(distinct, map(chr, count()), strict=False))
+    packed = ["".join(map(letters.__getitem__, words)) for words in (old_words, new_words)]
     edits: list[Edit] = []
     for edit in _word_edits(old, old_words, new_words, packed[0], packed[1]):
         if edits and _too_near(old[edits[-1].end : edit.start]):

@@ -17,6 +17,9 @@ if sys.platform == "win32":  # pragma: no cover - no such machine in the test be
         except OSError:
             return False
         return True
+
+    def _wait(handle: int, *, alone: bool) -> None:
+        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # there are no shared ones
 else:
     import fcntl
 
@@ -26,6 +29,9 @@ else:
         except BlockingIOError:
             return False
         return True
+
+    def _wait(handle: int, *, alone: bool) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
 
 
 class HeldLock:
@@ -90,3 +96,27 @@ def holding(path: str) -> Generator[bool]:
     finally:
         if lock is not None:
             lock.release()
+
+
+@contextmanager
+def shared(path: str) -> Generator[None]:
+    """Holds a gate together with others; waits for whoever has closed it, which is never long."""
+    with _gate(path, alone=False):
+        yield
+
+
+@contextmanager
+def exclusive(path: str) -> Generator[None]:
+    """Closes a gate. Blocks those who come to it, event loops too: only for a moment."""
+    with _gate(path, alone=True):
+        yield
+
+
+@contextmanager
+def _gate(path: str, *, alone: bool) -> Generator[None]:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    try:
+        _wait(handle, alone=alone)
+        yield
+    finally:
+        os.close(handle)

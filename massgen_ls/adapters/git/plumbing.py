@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -143,6 +144,7 @@ class Git:
             "credential.helper": "",
             "i18n.commitEncoding": "UTF-8",
         }
+        self._nice = shutil.which("nice", path=environ.get("PATH", os.defpath)) is not None
         self._version: tuple[int, int] | None = None
         self._asking = asyncio.Lock()
         self.crowd = asyncio.Semaphore(max(1, cores))
@@ -178,14 +180,22 @@ class Git:
         *args: str,
         cwd: str | None = None,
         stdin: bytes | None = None,
+        low: bool = False,
     ) -> bytes:
         """Runs a command that has to succeed and returns what it prints.
+
+        Args:
+            view: Where git looks.
+            args: The command.
+            cwd: Where it starts; None for the view's own place.
+            stdin: What it reads.
+            low: Let everything else on the machine go first.
 
         Raises:
             GitError: It failed.
             StorageError: It failed because our folder is full or cannot be written.
         """
-        done = await self.attempt(view, *args, cwd=cwd, stdin=stdin)
+        done = await self.attempt(view, *args, cwd=cwd, stdin=stdin, low=low)
         if done.exit_code:
             raise self.failure(done, args)
         return done.stdout
@@ -196,8 +206,9 @@ class Git:
         *args: str,
         cwd: str | None = None,
         stdin: bytes | None = None,
+        low: bool = False,
     ) -> Finished:
-        """Runs a command that may fail."""
+        """Runs a command that may fail; arguments as those of `run`."""
         environ = dict(self._environ)
         settings = dict(self._fixed)
         if view is not None:
@@ -208,7 +219,8 @@ class Git:
             environ[f"GIT_CONFIG_KEY_{number}"] = key
             environ[f"GIT_CONFIG_VALUE_{number}"] = value
         place = cwd or (view and (view.work_tree or view.git_dir)) or os.sep
-        return await self._spawn(("git", *args), place, stdin, environ)
+        polite = ("nice", "-n", "19") if low and self._nice else ()
+        return await self._spawn((*polite, "git", *args), place, stdin, environ)
 
     async def _spawn(
         self, argv: Sequence[str], cwd: str, stdin: bytes | None, environ: Mapping[str, str]

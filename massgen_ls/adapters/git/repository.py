@@ -1,9 +1,8 @@
 """Finds the user's repository and reads its settings, without touching it.
 
 Git itself finds it: it knows ``core.worktree``, ownership and every layout. GitPython writes
-the configuration of *our* repositories and reads and deletes *their* refs, which it does in
-this process, and says what lies where git refuses. It is imported in a thread on first use
-(it asks git for its version then) and closed after each.
+the configuration of *our* repositories, and says what lies where git refuses. It is imported in a
+thread on first use (it asks git for its version then) and closed after each.
 """
 
 from __future__ import annotations
@@ -251,32 +250,5 @@ def write_config(shadow: str, values: Mapping[str, Mapping[str, str]]) -> None:
             for section, options in values.items():
                 for option, value in options.items():
                     config.set_value(section, option, value)
-
-    _with_repo(shadow, act)
-
-
-def recorded_runs(shadow: str) -> dict[str, list[str]]:
-    """The names of the runs that have refs in a shadow → these refs' full names. Blocking."""
-
-    def act(repo: Any) -> dict[str, list[str]]:
-        from git import Reference
-
-        found: dict[str, list[str]] = {}
-        for ref in Reference.iter_items(repo, "refs/runs"):
-            name = str(ref.path)
-            found.setdefault(name.split("/")[2], []).append(name)
-        return found
-
-    return _with_repo(shadow, act)
-
-
-def drop_refs(shadow: str, refs: list[str]) -> None:
-    """Deletes refs of one of our repositories. Blocking."""
-
-    def act(repo: Any) -> None:
-        from git import Reference
-
-        for ref in refs:
-            Reference.delete(repo, ref)
 
     _with_repo(shadow, act)

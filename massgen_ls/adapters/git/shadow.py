@@ -4,11 +4,12 @@ Layout below the cache folder; nothing else in it is ever deleted::
 
     empty/                     the hooks folder of every git command of ours
     trash/                     what is being deleted
-    retired                    empty; when old runs were last forgotten
+    retired, collected         empty; when old runs were last forgotten, and objects freed
     shadows/<key>/
         origin                 which repository of the user this is; marks the folder as ours
         shadow.git/            bare; objects/info/alternates leads to the user's objects
         snapshots/<commit>/    index and recipe of a snapshot: what a checkout of it needs
+        gate, collecting       lock files of who deletes objects
         desks/<name>/          a private GIT_DIR for the time of one operation
         locks/                 lock files of desks and worktrees
         trees/<n>/             a worktree: see `massgen_ls.adapters.git.trees`
@@ -33,7 +34,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from massgen_ls.adapters.git.locks import try_lock
+from massgen_ls.adapters.git.locks import shared, try_lock
 from massgen_ls.adapters.git.plumbing import Git, View, storage_error
 from massgen_ls.adapters.git.repository import Repository, write_config
 from massgen_ls.core.candidate import Snapshot
@@ -84,6 +85,11 @@ class Shadow:
         return os.path.join(self.top, *parts)
 
     @property
+    def gate(self) -> str:
+        """Held shared while a lock is taken; alone by who deletes objects (see `locks`)."""
+        return self.folder("gate")
+
+    @property
     def view(self) -> View:
         """The bare repository itself."""
         return View(self.git_dir)
@@ -125,9 +131,10 @@ class Shadow:
         path = self.folder("desks")
         try:
             name = fresh_name()
-            # A reaper may be looking at the file that we just made.
-            while (lock := try_lock(self.folder("locks", f"desk-{name}"))) is None:
-                name = fresh_name()
+            with shared(self.gate):
+                # A reaper may be looking at the file that we just made.
+                while (lock := try_lock(self.folder("locks", f"desk-{name}"))) is None:
+                    name = fresh_name()
             path = self.folder("desks", name)
             os.mkdir(path)
             write_private_head(path, self.git_dir)

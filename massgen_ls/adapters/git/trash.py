@@ -31,6 +31,15 @@ class Trash:
         Raises:
             OSError: It cannot be moved.
         """
+        self.put(path)
+        self.wake()
+
+    def wake(self) -> None:
+        """Lets the deletion of what was `put` there begin."""
+        self._filled.set()
+
+    def put(self, path: str) -> None:
+        """What `throw` does, for threads: whoever owns the event loop has to `wake` it after."""
         target = os.path.join(self._path, fresh_name())
         try:
             os.rename(path, target)
@@ -43,7 +52,6 @@ class Trash:
             # A folder that cannot be written cannot be moved elsewhere either.
             os.chmod(path, 0o700, follow_symlinks=False)
             os.rename(path, target)
-        self._filled.set()
 
     async def work(self) -> None:
         """Deletes what is thrown away, until cancelled."""

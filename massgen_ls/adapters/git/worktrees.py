@@ -12,16 +12,16 @@ import asyncio
 import contextlib
 import itertools
 import os
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from massgen_ls.adapters.git.blobs import read_blobs
 from massgen_ls.adapters.git.capture import capture
 from massgen_ls.adapters.git.differences import differences
-from massgen_ls.adapters.git.locks import HeldLock, try_lock
+from massgen_ls.adapters.git.locks import HeldLock, shared, try_lock
 from massgen_ls.adapters.git.plumbing import Git, first_of, storage_error
-from massgen_ls.adapters.git.reaping import prune_shadow, retire_runs
+from massgen_ls.adapters.git.reaping import retire_runs
 from massgen_ls.adapters.git.setups import Setups, Wanted
 from massgen_ls.adapters.git.shadow import Recipe, Shadow, Shadows
 from massgen_ls.adapters.git.staging import HUGE
@@ -100,6 +100,8 @@ class GitWorktrees:
     trash: Trash
     huge: int = HUGE
     """Bytes: larger new or changed files are left out of captures."""
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    """A run was over and worktrees for the next one are ready: a good time to tidy up."""
 
     @asynccontextmanager
     async def lease(
@@ -153,6 +155,7 @@ class GitWorktrees:
         finally:
             for _, lock in claimed:
                 lock.release()
+        self.idle.set()
 
     async def fingerprint(self, snapshot: Snapshot, run: RunId, rules: WorktreeRules) -> str:
         """What the included files are like; see `massgen_ls.ports.Worktrees.fingerprint`."""
@@ -179,7 +182,8 @@ class GitWorktrees:
             fresh = (str(number) for number in itertools.count() if str(number) not in there)
             for name in itertools.chain(sorted(there, key=work), fresh):
                 place = Place(shadow, name, self.trash)
-                lock = try_lock(place.lock_path)
+                with shared(shadow.gate):
+                    lock = try_lock(place.lock_path)
                 if lock is not None:
                     return place, lock
         except OSError as error:
@@ -235,7 +239,7 @@ class GitWorktrees:
             drop_lock(place)
         if untouched and not ready:
             place.write(replace(found, clean=False))
-            ready = await step_to(self.git, place, recipe, tree)
+            ready = await step_to(self.git, place, recipe, tree, snapshot)
         if not ready:
             if not new:
                 self.trash.throw(os.path.join(place.tree, ".git"))
@@ -248,7 +252,7 @@ class GitWorktrees:
                 else:
                     place.write(replace(found, clean=False))
                     await sweep(self.git, place, recipe, found.kept, found.mode)
-            await check_out(self.git, place, recipe, tree)
+            await check_out(self.git, place, recipe, tree, snapshot)
             await self._lay_exact(place, snapshot, recipe, tree)
         if rules is None:
             place.write(replace(found, tree=tree, checkout=word(recipe), clean=True))
@@ -349,14 +353,6 @@ class GitWorktrees:
                     self.trash.throw(shadow.folder("desks", name))
                 finally:
                     lock.remove()
-
-    async def prune(self, keep_runs: Sequence[RunId]) -> None:
-        """Forgets the candidates of all runs but some, and what only they needed.
-
-        A shadow whose worktrees or snapshots are in use is left for another time.
-        """
-        for shadow in self.shadows.all():
-            await prune_shadow(self.git, shadow, self.trash, frozenset(keep_runs))
 
     async def retire(self, now: float) -> None:
         """Forgets the candidates of runs long ago; ``now`` in seconds since the epoch."""

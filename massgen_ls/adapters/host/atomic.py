@@ -2,8 +2,8 @@
 
 Everything that can run out of room is done first, in a staging folder beside the files: new
 content is written and flushed there. Then files only change names, originals go to the staging
-folder, and an error takes every step back. When even that fails the staging folder stays: nothing
-is lost.
+folder, and an error takes every step back, or after a crash the ledger does. When even that fails
+the staging folder stays: nothing is lost.
 """
 
 from __future__ import annotations
@@ -12,16 +12,23 @@ import errno
 import os
 import shutil
 import stat
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from uuid import uuid4
 
+from massgen_ls.adapters.host.ledger import STAGING, Entry
+from massgen_ls.adapters.host.steps import (
+    Chmod,
+    Create,
+    Move,
+    Remove,
+    Replace,
+    Seen,
+    Step,
+    seen,
+    take_back,
+)
 from massgen_ls.core.changes import FileType, RelPath, folders_above
-
-Seen = tuple[int, int, int, int]
-"""Device, inode, size and time of a file when it was read."""
 
 _NO_HARD_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK})
 
@@ -39,11 +46,6 @@ class UndoError(Exception):
         self.why = why
 
 
-def seen(found: os.stat_result) -> Seen:
-    """What tells a file from a later version of it."""
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
-
-
 def with_type(mode: int, type_: FileType) -> int:
     """Permission bits with the exec bits that a type asks for, where reading is allowed."""
     mode = stat.S_IMODE(mode)
@@ -52,15 +54,17 @@ def with_type(mode: int, type_: FileType) -> int:
 
 @dataclass(slots=True)
 class Batch:
-    """Collects changes below a root; `commit` makes them in the order given."""
+    """Collects changes below a root; `commit` makes them in the order given.
+
+    With an ``entry`` of the ledger, a later process takes back what a killed one had begun.
+    """
 
     root: str
-    _steps: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
-    _undo: list[Callable[[], None]] = field(default_factory=list[Callable[[], None]])
+    entry: Entry | None = None
+    _steps: list[Step] = field(default_factory=list[Step])
+    _begun: bool = False
     _staging: dict[int, str] = field(default_factory=dict[int, str])
     _touched: set[RelPath] = field(default_factory=set[RelPath])
-    _left: list[RelPath] = field(default_factory=list[RelPath])
-    _made: list[RelPath] = field(default_factory=list[RelPath])
 
     def __enter__(self) -> Batch:
         return self
@@ -71,14 +75,19 @@ class Batch:
         Raises:
             UndoError: Something could not be taken back.
         """
-        try:
-            while self._undo:
-                self._undo[-1]()
-                self._undo.pop()
-        except OSError as error:
-            raise UndoError(next(iter(self._staging.values()), self.root), error) from error
+        staging = next(iter(self._staging.values()), self.root)
+        if self._begun:
+            left: list[RelPath] = []
+            try:
+                take_back(self.root, self._steps, lambda path, _: left.append(path))
+            except OSError as error:
+                raise UndoError(staging, error) from error
+            if left:
+                raise UndoError(staging, OSError(errno.EBUSY, f"{left[0]} changed meanwhile"))
         for folder in self._staging.values():
             shutil.rmtree(folder, ignore_errors=True)
+        if self.entry is not None and not any(map(os.path.lexists, self._staging.values())):
+            self.entry.close()
 
     # ── what to do ──────────────────────────────────────────────────────────────────────────
 
@@ -87,23 +96,25 @@ class Batch:
     ) -> None:
         """Stages new content for a path; ``old`` is what it replaces, None for a new file."""
         staged = self._stage(path, content, type_, old)
+        new = seen(os.lstat(staged))
         if old is None:
-            self._steps.append(partial(self._create, path, staged))
+            self._steps.append(Create(path, staged, new, self._missing(path)))
         else:
-            self._steps.append(partial(self._replace, path, staged, old))
+            self._steps.append(Replace(path, staged, new, self._nook(path), seen(old)))
 
     def set_mode(self, path: RelPath, type_: FileType, old: os.stat_result) -> None:
         """Sets or clears the exec bits of a file."""
-        self._steps.append(partial(self._chmod, path, with_type(old.st_mode, type_), old))
+        before = stat.S_IMODE(old.st_mode)
+        self._steps.append(Chmod(path, before, with_type(before, type_), seen(old)))
 
     def move(self, old_path: RelPath, path: RelPath, old: os.stat_result) -> None:
         """Renames a file; only the case of the name may differ."""
-        self._steps.append(partial(self._move, old_path, path, old))
+        modes = self._modes(old_path)
+        self._steps.append(Move(old_path, path, seen(old), self._missing(path), modes))
 
     def remove(self, path: RelPath, old: os.stat_result) -> None:
         """Deletes a file, and the folders that it leaves empty."""
-        trash = self._nook(path)
-        self._steps.append(partial(self._remove, path, trash, old))
+        self._steps.append(Remove(path, self._nook(path), seen(old), self._modes(path)))
 
     def commit(self) -> None:
         """Makes the changes. After an error, leaving the context takes them back.
@@ -111,13 +122,20 @@ class Batch:
         Raises:
             MovedOnError: A file changed since it was read.
             OSError: A step failed.
+            StorageError: The ledger cannot be written.
         """
+        if self.entry is not None:
+            self.entry.write([*self._staging.values()], self._steps)
+        self._begun = True
         for step in self._steps:
-            step()
+            self._make(step)
+        for step in self._steps:
+            if isinstance(step, Move):  # not before: something else may come to that folder
+                self._prune(step.path)
         self._flush_folders()
-        self._undo.clear()
-        for path in self._left:
-            self._prune(path, undo=False)
+        if self.entry is not None:
+            self.entry.write([*self._staging.values()], done=True)
+        self._begun = False
 
     # ── staging ─────────────────────────────────────────────────────────────────────────────
 
@@ -136,7 +154,9 @@ class Batch:
         if device not in self._staging:
             # The top of the tree when it can be: a folder below may have to make room.
             top = os.stat(self.root).st_dev == device
-            made = os.path.join(self.root if top else folder, f".massgen-{uuid4().hex}")
+            made = os.path.join(self.root if top else folder, f"{STAGING}{uuid4().hex}")
+            if self.entry is not None:
+                self.entry.write([*self._staging.values(), made])
             os.mkdir(made, 0o700)
             self._staging[device] = made
         return os.path.join(self._staging[device], uuid4().hex)
@@ -162,62 +182,55 @@ class Batch:
             os.fsync(handle)
         return staged
 
+    def _missing(self, path: RelPath) -> tuple[RelPath, ...]:
+        """The folders above a path that are not there, outermost first."""
+        return tuple(a for a in folders_above(path) if not os.path.isdir(self._full(a)))
+
+    def _modes(self, path: RelPath) -> tuple[int, ...]:
+        found = (os.lstat(self._full(above)) for above in folders_above(path))
+        return tuple(stat.S_IMODE(each.st_mode) for each in found)
+
     # ── steps ───────────────────────────────────────────────────────────────────────────────
 
-    def _check(self, path: RelPath, old: os.stat_result) -> str:
+    def _make(self, step: Step) -> None:
+        match step:
+            case Create(path, staged):
+                self._make_folders(path)
+                _place(staged, self._full(path))
+                self._touched.add(path)
+            case Replace(path, staged, _, trash, old):
+                full = self._check(path, old)
+                try:
+                    os.link(full, trash, follow_symlinks=False)
+                except (OSError, NotImplementedError) as error:
+                    if isinstance(error, OSError) and error.errno not in _NO_HARD_LINKS:
+                        raise
+                    os.rename(full, trash)
+                os.replace(staged, full)
+                self._touched.add(path)
+            case Chmod(path, _, after, old):
+                os.chmod(self._check(path, old), after)
+            case Move(path, new_path, old):
+                here, there = self._check(path, old), self._full(new_path)
+                self._make_folders(new_path)
+                with suppress(FileNotFoundError):
+                    if seen(os.lstat(there)) != old:  # one file where case is folded
+                        raise MovedOnError(new_path)
+                os.rename(here, there)
+            case Remove(path, trash, old):
+                os.rename(self._check(path, old), trash)
+                self._prune(path)
+
+    def _check(self, path: RelPath, old: Seen) -> str:
         full = self._full(path)
         if path not in self._touched:
             try:
-                same = seen(os.lstat(full)) == seen(old)
+                same = seen(os.lstat(full)) == old
             except FileNotFoundError:
                 same = False
             if not same:
                 raise MovedOnError(path)
         return full
-
-    def _create(self, path: RelPath, staged: str) -> None:
-        full = self._full(path)
-        self._make_folders(path)
-        _place(staged, full)
-        self._undo.append(partial(os.unlink, full))
-        self._touched.add(path)
-
-    def _replace(self, path: RelPath, staged: str, old: os.stat_result) -> None:
-        full = self._check(path, old)
-        trash = self._nook(path)
-        try:
-            os.link(full, trash, follow_symlinks=False)
-        except (OSError, NotImplementedError) as error:
-            if isinstance(error, OSError) and error.errno not in _NO_HARD_LINKS:
-                raise
-            os.rename(full, trash)
-        self._undo.append(partial(os.replace, trash, full))
-        os.replace(staged, full)
-        self._touched.add(path)
-
-    def _chmod(self, path: RelPath, mode: int, old: os.stat_result) -> None:
-        full = self._check(path, old)
-        before = stat.S_IMODE(os.lstat(full).st_mode)
-        os.chmod(full, mode)
-        self._undo.append(partial(os.chmod, full, before))
-
-    def _move(self, old_path: RelPath, path: RelPath, old: os.stat_result) -> None:
-        here, there = self._check(old_path, old), self._full(path)
-        self._make_folders(path)
-        with suppress(FileNotFoundError):
-            if not os.path.samestat(os.lstat(there), old):  # one file where case is folded
-                raise MovedOnError(path)
-        os.rename(here, there)
-        self._undo.append(partial(os.rename, there, here))
-        self._left.append(old_path)
-        self._made.append(path)
-
-    def _remove(self, path: RelPath, trash: str, old: os.stat_result) -> None:
-        full = self._check(path, old)
-        os.rename(full, trash)
-        self._undo.append(partial(os.rename, trash, full))
-        self._left.append(path)
-        self._prune(path, undo=True)
 
     def _make_folders(self, path: RelPath) -> None:
         for above in folders_above(path):
@@ -227,23 +240,17 @@ class Batch:
             except FileExistsError:
                 if not stat.S_ISDIR(os.lstat(folder).st_mode):
                     raise MovedOnError(above) from None
-            else:
-                self._undo.append(partial(os.rmdir, folder))
-        self._made.append(path)
 
-    def _prune(self, path: RelPath, *, undo: bool) -> None:
+    def _prune(self, path: RelPath) -> None:
         """Removes the folders that a file left empty, as git would."""
         with suppress(OSError):
             for above in reversed(tuple(folders_above(path))):
-                folder = self._full(above)
-                mode = stat.S_IMODE(os.lstat(folder).st_mode)
-                os.rmdir(folder)
-                if undo:
-                    self._undo.append(partial(os.mkdir, folder, mode))
+                os.rmdir(self._full(above))
 
     def _flush_folders(self) -> None:
         """Makes the new names last through a power cut."""
-        paths = {*self._touched, *self._left, *self._made}
+        paths = {step.path for step in self._steps}
+        paths |= {step.new_path for step in self._steps if isinstance(step, Move)}
         for folder in {os.path.dirname(self._full(path)) for path in paths}:
             with suppress(OSError):  # some file systems cannot, and a pruned folder is gone
                 handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

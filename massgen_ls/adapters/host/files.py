@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from massgen_ls.adapters.host.atomic import Batch, MovedOnError, UndoError
+from massgen_ls.adapters.host.ledger import Entry, Ledger
 from massgen_ls.core.changes import FileType, RelPath, folders_above, rel_path
 from massgen_ls.core.errors import UnsafePathError, WorkspaceError
 from massgen_ls.core.landing import BOM, decode
@@ -44,7 +45,14 @@ class DiskFiles:
     """`massgen_ls.ports.LiveFiles` for plain files, with no editor around them.
 
     Links are never followed: a path below a link does not exist, and a link is a file of its own.
+
+    Args:
+        ledger: Where a batch is recorded while it is made. None: what a kill leaves half done stays
+            so, with the originals beside it.
     """
+
+    def __init__(self, ledger: Ledger | None = None) -> None:
+        self._ledger = ledger
 
     async def read(self, root: str, paths: Sequence[RelPath]) -> Mapping[RelPath, LiveFile]:
         """The files among ``paths``; folders and devices count as absent.
@@ -52,6 +60,8 @@ class DiskFiles:
         Raises:
             WorkspaceError: A file is there but cannot be read.
         """
+        if self._ledger is not None:
+            await self._ledger.mend()
         return await asyncio.to_thread(_read_all, root, paths)
 
     async def apply(self, root: str, plan: EditPlan) -> Landed | Refused:
@@ -60,7 +70,9 @@ class DiskFiles:
         Every file must still be what the plan was computed from. Once it has begun it runs to its
         end: cancelling the caller waits for that, so that no half of a plan is left.
         """
-        work = asyncio.get_running_loop().run_in_executor(None, _apply, root, plan)
+        work = asyncio.get_running_loop().run_in_executor(
+            None, _apply, root, plan, self._ledger.open(root) if self._ledger else None
+        )
         try:
             return await asyncio.shield(work)
         except asyncio.CancelledError:
@@ -130,9 +142,9 @@ class _RefusedError(Exception):
         self.refused = Refused(reason, stale)
 
 
-def _apply(root: str, plan: EditPlan) -> Landed | Refused:
+def _apply(root: str, plan: EditPlan, entry: Entry | None) -> Landed | Refused:
     try:
-        with Batch(root) as batch:
+        with Batch(root, entry) as batch:
             performance = _Performance(root, batch)
             for operation in plan.operations:
                 try:

@@ -445,6 +445,36 @@ def test_conflicts_become_a_quickfix_list(neovim: Open, project: Path) -> None:
     assert entry["text"] == "overlap: theirs"
 
 
+def test_conflicts_of_an_edit_that_did_not_land_are_listed_too(neovim: Open, project: Path) -> None:
+    nvim = _served(neovim(), project / "one.py")
+    _tell(nvim, "run_started", spec={"task": {"prompt": "go"}}, folder=str(project))
+    conflict = {"path": "two.py", "reason": "overlap", "live": [4, 6], "candidate_text": "x\n"}
+    _tell(nvim, "delivery_refused", candidate="tidy.1", reason="no", conflicts=[conflict])
+    assert "1 conflict left as your text has it" in nvim.wait_for("notify")["text"]
+    assert nvim.lua("return #vim.fn.getqflist()") == 1
+
+
+def test_what_fits_beside_a_conflict_is_applied_when_the_user_says_so(
+    neovim: Open, project: Path
+) -> None:
+    conflict = {"path": "two.py", "reason": "overlap", "hunks": [1]}
+    held = {"two.py": [0, 2], "one.py": [4]}
+    answer = {"applied": False, "paths": [], "conflicts": [conflict], "held": held}
+    nvim = _served(neovim(), project / "one.py", apply={**answer, "candidate": "tidy.1"})
+    _tell(nvim, "run_started", spec={"task": {"prompt": "go"}}, folder=str(project))
+    nvim.lua("_G.pick = function() return 'Leave as it is' end")
+    nvim.command("MassgenApply")
+    asked = nvim.wait_for("select")
+    assert asked["prompt"] == (
+        "3 changes in one.py, two.py would fit beside your own, the conflicts would not."
+    )
+    assert _sent(nvim, "massgen/apply") == [{"runId": RUN}]
+    nvim.lua("_G.pick = function(items) _G.pick = nil return items[1] end")
+    nvim.command("MassgenApply")
+    partial = {"runId": RUN, "candidateId": "tidy.1", "paths": ["one.py", "two.py"]}
+    assert _sent(nvim, "massgen/apply", 3)[2] == {**partial, "partial": True}
+
+
 def test_runs_of_a_server_that_is_gone_are_over(neovim: Open, project: Path) -> None:
     nvim = _served(neovim(), project / "one.py")
     _tell(nvim, "run_started", spec={"task": {"prompt": "go"}}, folder=str(project))

@@ -175,22 +175,53 @@ function M.cancel_all()
   end
 end
 
+---@param client vim.lsp.Client
+---@param params table  Of `massgen/apply`
+local function apply(client, params)
+  client_of.request(client, 'apply', params, function(result)
+    local conflicts = #(result.conflicts or {})
+    local paths = result.paths or {}
+    if result.applied and #paths == 0 and conflicts == 0 then
+      say.info('your files have these changes already')
+    elseif result.applied and #paths > 0 then
+      local files = #paths == 1 and '1 file' or #paths .. ' files'
+      say.info(('%s changed; `u` takes it back in each buffer'):format(files))
+    elseif not result.applied and conflicts == 0 then
+      say.error('not applied: ' .. (result.reason or 'the edit was refused'))
+    end
+    local waiting, count = vim.tbl_keys(result.held or {}), 0
+    if #waiting == 0 then
+      return
+    end
+    table.sort(waiting)
+    for _, hunks in pairs(result.held) do
+      count = count + #hunks
+    end
+    local fit = count == 1 and '1 change' or count .. ' changes'
+    vim.ui.select({ 'Apply the rest', 'Leave as it is' }, {
+      kind = 'massgen',
+      prompt = ('%s in %s would fit beside your own, the conflicts would not.'):format(
+        fit,
+        table.concat(waiting, ', ')
+      ),
+    }, function(_, choice)
+      if choice == 1 then
+        apply(client, {
+          runId = params.runId,
+          candidateId = result.candidate,
+          paths = waiting,
+          partial = true,
+        })
+      end
+    end)
+  end)
+end
+
 ---@param run? string
 ---@param candidate? string
 function M.apply(run, candidate)
   with_run(run, function(client, id)
-    client_of.request(client, 'apply', { runId = id, candidateId = candidate }, function(result)
-      local conflicts = #(result.conflicts or {})
-      local paths = result.paths or {}
-      if result.applied and #paths == 0 and conflicts == 0 then
-        say.info('your files have these changes already')
-      elseif result.applied and #paths > 0 then
-        local files = #paths == 1 and '1 file' or #paths .. ' files'
-        say.info(('%s changed; `u` takes it back in each buffer'):format(files))
-      elseif not result.applied and conflicts == 0 then
-        say.error('not applied: ' .. (result.reason or 'the edit was refused'))
-      end
-    end)
+    apply(client, { runId = id, candidateId = candidate })
   end)
 end
 

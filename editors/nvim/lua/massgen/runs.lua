@@ -130,6 +130,12 @@ function on.delivered(run, event)
   })
 end
 
+function on.delivery_refused(run, event)
+  if #(event.conflicts or {}) > 0 then
+    show_conflicts(run, event)
+  end
+end
+
 ---Takes one `massgen/event`. Kinds that are not known here change nothing.
 ---@param event table
 ---@param client_id integer

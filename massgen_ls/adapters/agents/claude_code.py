@@ -1,0 +1,393 @@
+"""Drives Claude Code (``claude``) as one process that is talked to.
+
+Its settings are in `claude_launch`, what it prints in `claude_events`.
+
+Success is what is seen: a result without an error, completed, and that something was said or done.
+The exit code says nothing (an interrupted process exits with 0).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import re
+import time
+from collections import deque
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field, replace
+
+from massgen_ls.adapters.agents import answers
+from massgen_ls.adapters.agents.claude_events import (
+    Begun,
+    Question,
+    Result,
+    Strange,
+    Taken,
+    Told,
+    Withdrawn,
+)
+from massgen_ls.adapters.agents.claude_launch import (
+    CLOUDS,
+    KEYS,
+    PROGRAM,
+    launch,
+    user_folder,
+)
+from massgen_ls.adapters.agents.claude_session import ClaudeSession
+from massgen_ls.adapters.agents.coding import FAREWELL, CodingSettings
+from massgen_ls.adapters.agents.failing import Advice, explained, kind_of, retry_after
+from massgen_ls.adapters.agents.speech import signal_name
+from massgen_ls.adapters.agents.surroundings import Surroundings
+from massgen_ls.adapters.agents.talk import Gone, Line, Noise, Quiet, Talk, open_talk
+from massgen_ls.core.conversation import shorten
+from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.failures import FailureKind
+from massgen_ls.core.task import AgentSpec
+from massgen_ls.ports import (
+    AgentNews,
+    Brief,
+    Command,
+    Ended,
+    Finished,
+    Halt,
+    Health,
+    Note,
+    Place,
+    Processes,
+    Said,
+)
+
+INSTALL = "install it with `npm install -g @anthropic-ai/claude-code`"
+ADVICE = Advice(
+    login=(
+        f"set {KEYS[0]}, or run `claude setup-token` and set {KEYS[2]}; with `login: user` it "
+        "works with your own login (run `claude` once and log in)"
+    ),
+    model="look at `model`, `args` and `base_url` in the configuration",
+)
+_SUMMARY = 4000
+_VERSION = re.compile(r"\d+\.\d+\.\d+\S*")
+
+
+class ClaudeCodeDriver:
+    """Runs agents of type ``claude_code``; implements `ports.Driver`.
+
+    Args:
+        processes: Starts the program.
+        around: Our environment, of which it sees only what is allowed.
+        farewell: Seconds that it has to end by itself once it is done, or was told to stop.
+    """
+
+    briefed = True
+    heavy = True
+
+    def __init__(
+        self, processes: Processes, around: Surroundings, *, farewell: float = FAREWELL
+    ) -> None:
+        self._processes = processes
+        self._around = around
+        self._farewell = farewell
+
+    async def attempt(
+        self, spec: AgentSpec, brief: Brief, place: Place
+    ) -> AsyncGenerator[AgentNews]:
+        """Runs the agent once. Closing the iterator ends it and all its processes."""
+        settings = CodingSettings.of(spec, PROGRAM)
+        try:
+            command = await asyncio.to_thread(launch, spec, settings, brief, place, self._around)
+        except OSError as error:
+            why = f"its home {place.home} cannot be prepared: {error.strerror or error}"
+            yield Ended("failed", why)
+            return
+        work = _Attempt(settings, brief, place, self._farewell)
+        try:
+            async with contextlib.aclosing(work.news(self._processes, command)) as news:
+                async for item in news:
+                    yield item
+        except OSError as error:
+            yield _unstartable(settings.program, error)
+        except MassgenError as error:
+            yield Ended("failed", str(error))
+
+    async def health(self, spec: AgentSpec) -> Health:
+        """Looks for the program and for a way to log in, by name; starts and reads nothing else."""
+        settings = CodingSettings.of(spec, PROGRAM)
+        return await asyncio.to_thread(self._health, spec, settings)
+
+    def _health(self, spec: AgentSpec, settings: CodingSettings) -> Health:
+        path = self._around.find(settings.program)
+        if path is None:
+            hint = f"{INSTALL[0].upper()}{INSTALL[1:]}, or correct `program`."
+            return Health(spec.id, ok=False, found=f"{settings.program} not found", hint=hint)
+        version = version_of(path)
+        found = f"{path} {version}".rstrip()
+        if settings.login == "user":
+            folder = user_folder(self._around)
+            there = os.path.exists(os.path.join(folder, ".credentials.json"))
+            hint = "" if there else f"No login is seen in {folder}: run `claude` once and log in."
+            return Health(spec.id, ok=True, found=found, hint=hint, version=version)
+        unset = [name for name in settings.env if not self._around.environ.get(name)]
+        missing = f"Not set in the environment: {', '.join(unset)}." if unset else ""
+        clouds = self._around.given(name for name in CLOUDS if name in settings.env)
+        keys = self._around.given((*KEYS, *settings.env))
+        if not clouds and not any(_is_key(name) for name in keys):
+            hint = f"It has no key: {ADVICE.login}."
+            return Health(spec.id, ok=False, found=found, hint=hint, version=version)
+        return Health(spec.id, ok=True, found=found, hint=missing, version=version)
+
+
+def _is_key(name: str) -> bool:
+    return name in KEYS or "KEY" in name or "TOKEN" in name
+
+
+def version_of(path: str) -> str:
+    """The version of an installed ``claude``, from what lies beside it; empty if it is not told.
+
+    npm puts a ``package.json`` there; the installer of its own names the file by the version.
+    """
+    real = os.path.realpath(path)
+    for folder in (os.path.dirname(real), os.path.dirname(os.path.dirname(real))):
+        try:
+            with open(os.path.join(folder, "package.json"), "rb") as file:
+                told: object = json.load(file)
+        except (OSError, ValueError):
+            continue
+        if isinstance(told, dict) and "claude-code" in str(told.get("name")):  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
+            return str(told.get("version", ""))  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
+    name = os.path.basename(real)
+    return name if _VERSION.fullmatch(name) else ""
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One attempt, from the first word to the end of the program."""
+
+    settings: CodingSettings
+    brief: Brief
+    place: Place
+    farewell: float
+    result: Result | None = None
+    """Of the last turn that is over."""
+    verdict: Ended | None = None
+    """How it will end, once that does not depend on the agent any more."""
+    leaving: bool = False
+    """Its input was ended: it is done, or was given up."""
+    peeking: bool = False
+    """It is done, unless a message has come meanwhile."""
+    until: float = 0.0
+    """When the attempt is out of time."""
+    leave_by: float | None = None
+    """When its patience ends that has been told to stop, or to end."""
+    noise: deque[str] = field(default_factory=lambda: deque[str](maxlen=12))
+
+    @property
+    def limit(self) -> float:
+        """Seconds for the attempt."""
+        return min(self.place.timeout, self.settings.timeout or self.place.timeout)
+
+    async def news(self, processes: Processes, command: Command) -> AsyncGenerator[AgentNews]:
+        """Talks to it until it is gone."""
+        self.until = _now() + self.limit
+        idle = self.settings.idle_timeout
+        finished: Finished | None = None
+        async with open_talk(processes, command, patience=idle, inbox=self.place.inbox) as talk:
+            session = ClaudeSession(talk, self.place)
+            try:
+                await session.say(self.brief.prompt)
+                while finished is None:
+                    talk.patience = self._patience(session)
+                    match await talk.hear():
+                        case Line(value=value):
+                            self._heard_something()
+                            for told in session.reading.heard(value):
+                                news = await self._told(told, session)
+                                if news is not None:
+                                    yield news
+                            await self._after(session, talk)
+                        case Noise(text=text, stream=stream):
+                            self.noise.append(text)
+                            yield Said(f"{text}\n", "stderr" if stream == "stderr" else "stdout")
+                        case Note(text=text):
+                            await self._note(text, session)
+                        case Halt():
+                            await self._stop(Ended("done", "stopped on request"), session)
+                        case Quiet():
+                            finished = await self._quiet(session, talk)
+                        case Gone(finished=finished):
+                            pass
+                    if finished is None and _now() >= self.until:
+                        await self._out_of_time(session)
+            except (GeneratorExit, asyncio.CancelledError):
+                # Its own children end with the turn; what does not is ended after it.
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        await session.interrupt()
+                raise
+        if finished.survivors:
+            yield Said(f"[{finished.survivors} processes outlived it and were ended]\n", "stderr")
+        ended = self._ended(finished, session)
+        yield replace(ended, exit_code=finished.exit_code, session=session.reading.session)
+
+    # ── what comes in ───────────────────────────────────────────────────────────────────────
+
+    async def _told(self, told: Told, session: ClaudeSession) -> AgentNews | None:
+        match told:
+            case Question():
+                session.answer(told)
+            case Withdrawn(request=request):
+                session.withdrawn(request)
+            case Strange():
+                await session.refuse(told)
+            case Taken():
+                session.taken(told)
+            case Result():
+                self.result = told
+            case Begun():
+                self.result = None
+            case _:
+                return told
+        return None
+
+    def _heard_something(self) -> None:
+        self.peeking = False
+        if self.verdict is None and not self.leaving:
+            self.leave_by = None
+
+    async def _after(self, session: ClaudeSession, talk: Talk) -> None:
+        """After each event: is the turn over, and was it the last one?"""
+        if self.result is None or self.leaving:
+            return
+        if self.verdict is not None:
+            await self._leave(talk)
+        elif self.result.waiting or session.listening:
+            # Another turn begins by itself, and its result will be the one that counts.
+            self.leave_by = _now() + self.farewell
+        else:
+            self.peeking = True
+
+    async def _note(self, text: str, session: ClaudeSession) -> None:
+        if self.leaving or self.verdict is not None:
+            return
+        self.result = self.leave_by = None
+        self.peeking = False
+        await session.say(text)
+
+    async def _quiet(self, session: ClaudeSession, talk: Talk) -> Finished | None:
+        if self.peeking:
+            self.peeking = False
+            await self._leave(talk)
+        elif self.leave_by is not None and _now() >= self.leave_by:
+            if self.result is not None and not self.leaving:
+                await self._leave(talk)
+            else:
+                return await talk.stop()
+        elif self.leave_by is None and not session.asking and _now() < self.until:
+            seconds = self.settings.idle_timeout
+            why = explained("timeout", f"nothing was heard for {seconds:g} s", ADVICE)
+            await self._stop(Ended("timed_out", why, failure="timeout"), session)
+        return None
+
+    async def _out_of_time(self, session: ClaudeSession) -> None:
+        why = f"did not end within {self.limit:g} s and was ended; `timeout` sets the limit"
+        self.until = float("inf")
+        await self._stop(Ended("timed_out", why, failure="timeout"), session)
+
+    # ── towards the end ─────────────────────────────────────────────────────────────────────
+
+    def _patience(self, session: ClaudeSession) -> float:
+        if self.peeking:
+            return 0.0
+        idle = float("inf") if session.asking else self.settings.idle_timeout
+        ends = self.until if self.leave_by is None else min(self.until, self.leave_by)
+        return max(0.0, min(idle, ends - _now()))
+
+    async def _stop(self, verdict: Ended, session: ClaudeSession) -> None:
+        """Decides how it ends, and has it end its turn."""
+        if self.verdict is not None or self.leaving:
+            return
+        self.verdict = verdict
+        self.peeking = False
+        self.result = None
+        self.leave_by = _now() + self.farewell
+        await session.interrupt()
+
+    async def _leave(self, talk: Talk) -> None:
+        self.leaving = True
+        self.leave_by = _now() + self.farewell
+        await talk.hang_up()
+
+    def _ended(self, finished: Finished, session: ClaudeSession) -> Ended:
+        if self.verdict is not None:
+            return self.verdict
+        if self.result is None:
+            return self._vanished(finished)
+        said = shorten(self.result.said.strip(), _SUMMARY)
+        if not self.result.ok or self.result.stop == "refusal":
+            return _failed(self.result, session)
+        if self.brief.schema is not None:
+            return self._judged(self.result)
+        if not session.reading.spoke:
+            why = explained("protocol", "its model answered with nothing", ADVICE)
+            return Ended("failed", why, failure="protocol")
+        return Ended("done", summary=said)
+
+    def _judged(self, result: Result) -> Ended:
+        schema = self.brief.schema or {}
+        wrong = "it is missing"
+        if result.answer is not None:
+            wrong = answers.problem(result.answer, schema)
+            if not wrong:
+                return Ended("done", summary=result.said, answer=result.answer)
+        value, none = answers.answer(result.said, schema)
+        if not none:
+            return Ended("done", summary=result.said, answer=value)
+        why = f"it gave no answer that can be used ({wrong}): use another model for judging."
+        return Ended("failed", why, failure="protocol")
+
+    def _vanished(self, finished: Finished) -> Ended:
+        """It has ended without a result."""
+        said = "\n".join(self.noise)
+        code = finished.exit_code
+        number = -code if code < 0 else code - 128 if 128 < code < 160 else 0
+        if number:
+            why = f"it was ended by {signal_name(number)}"
+            return Ended("failed", f"{why}: {said}" if said else f"{why}.", failure="crashed")
+        kind: FailureKind = kind_of(None, said) or ("crashed" if code else "protocol")
+        how = f"it ended with exit code {code} and no result"
+        why = explained(kind, f"{how}; {said}" if said else how, ADVICE)
+        return Ended("failed", why, failure=kind)
+
+
+def _failed(result: Result, session: ClaudeSession) -> Ended:
+    said = result.said or result.reason or result.subtype or "it told no reason"
+    pause = retry_after(said)
+    if session.reading.resets_at is not None:
+        pause = max(0.0, session.reading.resets_at - time.time())
+    kind: FailureKind | None
+    if result.subtype == "error_max_turns" or "budget" in result.subtype:
+        kind = "turns"
+    elif result.stop == "refusal":
+        kind = "refused"
+    elif "structured_output" in result.subtype:
+        kind = "protocol"
+    else:
+        kind = kind_of(result.status, f"{said} {result.reason}")
+    return Ended("failed", explained(kind, said, ADVICE), failure=kind, retry_after=pause)
+
+
+def _unstartable(program: str, error: OSError) -> Ended:
+    if isinstance(error, FileNotFoundError) and error.filename == program:
+        why = f"the program {program!r} was not found: {INSTALL}, or correct `program`."
+        return Ended("missing", why, failure="missing")
+    why = f"the program {program!r} cannot be started: {error.strerror or error}"
+    if error.errno == errno.E2BIG:
+        return Ended("failed", f"{why}: `args` is too long.", failure="config")
+    named = f": {error.filename}" if error.filename else ""
+    return Ended("missing", f"{why}{named}.", failure="missing")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

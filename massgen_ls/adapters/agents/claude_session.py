@@ -1,0 +1,125 @@
+"""One process of Claude Code while it lives: what it is told, and how its questions are answered.
+
+It takes any number of turns. A message that comes while a turn runs reaches the model with the
+next result of a tool; one that comes too late for that begins a turn of its own, by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import uuid
+
+from massgen_ls.adapters.agents.claude_events import Question, Reading, Strange, Taken
+from massgen_ls.adapters.agents.claude_tools import wanted
+from massgen_ls.adapters.agents.coding import from_top, inside
+from massgen_ls.adapters.agents.talk import Talk
+from massgen_ls.core.permissions import Action, Decision
+from massgen_ls.core.task import Json
+from massgen_ls.ports import Place
+
+_NOBODY = Decision("deny", "nobody can be asked here")
+
+
+class ClaudeSession:
+    """Talks to one process.
+
+    Attributes:
+        reading: What was read of it so far.
+    """
+
+    def __init__(self, talk: Talk, place: Place) -> None:
+        self.reading = Reading(self._shown)
+        self._talk = talk
+        self._place = place
+        self._asked: dict[str, asyncio.Task[None]] = {}
+        self._waiting: set[str] = set()
+        self._interrupts = 0
+
+    @property
+    def asking(self) -> bool:
+        """Whether it waits for an answer of ours: then its silence is no wonder."""
+        return bool(self._asked)
+
+    @property
+    def listening(self) -> bool:
+        """Whether messages of ours have not reached the model yet."""
+        return bool(self._waiting)
+
+    async def say(self, words: str) -> None:
+        """Begins a turn; into a turn that runs, it is put at the next chance."""
+        name = str(uuid.uuid4())
+        self._waiting.add(name)
+        message: dict[str, Json] = {"role": "user", "content": words}
+        await self._talk.send({"type": "user", "uuid": name, "message": message})
+
+    def taken(self, item: Taken) -> None:
+        """A message has reached the model."""
+        self._waiting.discard(item.message)
+
+    async def interrupt(self) -> None:
+        """Ends the turn that runs, and the commands in it; its result follows."""
+        self._interrupts += 1
+        request: dict[str, Json] = {"subtype": "interrupt"}
+        name = f"interrupt-{self._interrupts}"
+        await self._talk.send({"type": "control_request", "request_id": name, "request": request})
+
+    def answer(self, question: Question) -> None:
+        """Has a question decided, while the conversation goes on."""
+        task = self._talk.beside(self._decide(question))
+        self._asked[question.request] = task
+        task.add_done_callback(lambda _: self._asked.pop(question.request, None))
+
+    def withdrawn(self, request: str) -> None:
+        """Nobody waits for this answer any more."""
+        if task := self._asked.get(request):
+            task.cancel()
+
+    async def refuse(self, strange: Strange) -> None:
+        """Says that something is not offered here, so that it does not wait for it."""
+        error = f"{strange.subtype!r} is not offered here"
+        response: dict[str, Json] = {
+            "subtype": "error",
+            "request_id": strange.request,
+            "error": error,
+        }
+        await self._talk.send({"type": "control_response", "response": response})
+
+    async def _decide(self, question: Question) -> None:
+        approve = self._place.approve
+        if self._ours(question.tool):
+            decision = Decision("allow", "it is a tool of ours")
+        elif approve is None:
+            decision = _NOBODY
+        else:
+            decision = await approve(await asyncio.to_thread(self._action, question))
+        answer: dict[str, Json]
+        if decision.word == "allow":
+            answer = {"behavior": "allow", "updatedInput": dict(question.given)}
+        else:
+            why = f"Not allowed: {decision.reason}. Do it in another way, or leave it and say so."
+            answer = {"behavior": "deny", "message": why}
+        response: dict[str, Json] = {
+            "subtype": "success",
+            "request_id": question.request,
+            "response": answer,
+        }
+        await self._talk.send({"type": "control_response", "response": response})
+
+    def _ours(self, tool: str) -> bool:
+        access = self._place.access
+        return access is not None and tool.startswith(f"mcp__{access.name}__")
+
+    def _action(self, question: Question) -> Action:
+        kind, target, path = wanted(question.tool, question.given)
+        if not path:
+            return Action(kind, target, question.tool)
+        whole = os.path.join(self._place.folder, path)
+        within = inside(whole, self._place.path, self._place.home)
+        return Action(kind, self._shown(path), question.tool, within)
+
+    def _shown(self, path: str) -> str:
+        if not path:
+            return path
+        whole = os.path.normpath(os.path.join(self._place.folder, path))
+        return from_top(whole, self._place.path)

@@ -1,0 +1,119 @@
+"""A conflict in one place of a file: left alone, told, and the rest only at the user's word."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from massgen_ls.adapters.host.process import HostProcesses
+from massgen_ls.ports import Command
+from massgen_ls.testing.editor import StandInEditor, open_editor
+from massgen_ls.testing.profiles import ALE, EGLOT, NEOVIM, VSCODE, Profile
+from tests.e2e.world import DEADLINE, World
+
+pytestmark = pytest.mark.e2e
+
+PROGRAM = """
+text = open('a.py').read()
+for word in ('one', 'three', 'five'):
+    text = text.replace(word, word.upper())
+open('a.py', 'w').write(text)
+open('b.py', 'w').write('new\\n')
+"""
+MINE = "one\ntwo\ndrei\nfour\nfive\n"
+PARTLY = "ONE\ntwo\ndrei\nfour\nFIVE\n"
+
+
+@asynccontextmanager
+async def settled(world: World, profile: Profile) -> AsyncIterator[tuple[StandInEditor, Any]]:
+    """An editor and a run that is over, whose winner conflicts with what was typed since."""
+    world.init()
+    team = world.configure([world.agent("one", PROGRAM)])
+    command = Command(
+        (sys.executable, "-m", "massgen_ls", "serve", "--stdio", "--config", str(team)),
+        str(world.top),
+        world.env,
+        tree=False,
+    )
+    async with (
+        asyncio.timeout(DEADLINE),
+        open_editor(HostProcesses(), command, world.repo, profile) as editor,
+    ):
+        await editor.open("a.py")
+        run = await editor.request("massgen/run", {"prompt": "do it"})
+        await editor.request("massgen/wait", run)
+        await editor.type("a.py", MINE)
+        yield editor, run
+
+
+@pytest.mark.parametrize("profile", [VSCODE, NEOVIM, EGLOT], ids=lambda p: p.name)
+async def test_the_rest_of_a_file_lands_when_the_user_says_so(
+    world: World, profile: Profile
+) -> None:
+    async with settled(world, profile) as (editor, run):
+        editor.answer = "Apply the rest"
+        answer = await editor.command("massgen.apply", {**run, "paths": ["a.py"]})
+        assert (answer["applied"], answer["held"]) == (False, {"a.py": [0, 2]})
+        done = await editor.seen(lambda m, p: m == "massgen/event" and p["kind"] == "delivered")
+        assert done["paths"] == ["a.py"]
+        assert [conflict["live_text"] for conflict in done["conflicts"]] == ["drei\n"]
+        assert editor.text("a.py") == PARTLY
+        (asked,) = editor.questions
+        assert "2 changes in a.py would fit beside your own" in asked
+
+
+@pytest.mark.parametrize("profile", [VSCODE, NEOVIM, EGLOT, ALE], ids=lambda p: p.name)
+async def test_without_a_word_nothing_of_the_file_is_written(
+    world: World, profile: Profile
+) -> None:
+    async with settled(world, profile) as (editor, run):
+        chosen = {**run, "paths": ["a.py"]}
+        answer = await editor.request("massgen/apply", chosen)
+        assert answer["applied"] is False
+        assert editor.text("a.py") == MINE
+        (conflict,) = answer["conflicts"]
+        assert (conflict["path"], conflict["hunks"]) == ("a.py", [1])
+        assert (conflict["live"], conflict["live_text"]) == ([2, 3], "drei\n")
+        assert (conflict["candidate"], conflict["candidate_text"]) == ([2, 3], "THREE\n")
+        assert answer["held"] == {"a.py": [0, 2]}
+        refused = await editor.seen(
+            lambda m, p: m == "massgen/event" and p["kind"] == "delivery_refused"
+        )
+        assert refused["conflicts"] == answer["conflicts"]
+
+
+@pytest.mark.parametrize("by", ["partial", "hunks"])
+async def test_an_explicit_choice_lands_what_fits(world: World, by: str) -> None:
+    async with settled(world, VSCODE) as (editor, run):
+        held = {"a.py": [0, 2]}
+        choice = {"paths": ["a.py"], "partial": True} if by == "partial" else {"hunks": held}
+        answer = await editor.request("massgen/apply", {**run, **choice})
+        assert (answer["applied"], answer["paths"], answer["held"]) == (True, ["a.py"], {})
+        assert [c["hunks"] for c in answer["conflicts"]] == ([[1]] if by == "partial" else [])
+        assert editor.text("a.py") == PARTLY
+        assert editor.documents[editor.uri("a.py")].history[-1] == MINE, "one step of undo"
+
+
+async def test_the_command_line_names_what_waits_and_applies_it_when_told(world: World) -> None:
+    world.init()
+    team = world.configure([world.agent("one", PROGRAM)])
+    run = (await world.run("--config", str(team))).run
+    world.write("a.py", MINE)
+    first = await world.massgen("apply", run)
+    assert first.code == 6
+    assert "a.py:3-3: overlap" in first.out
+    assert "2 other changes in a.py fit" in first.out
+    assert f"massgen-ls apply {run} --candidate one.1 --partial" in first.out.replace("\n", " ")
+    assert (world.repo / "a.py").read_text() == MINE
+    assert (world.repo / "b.py").read_text() == "new\n", "other files land"
+    second = await world.massgen("apply", run, "--partial", "--json")
+    assert second.code == 6, "the conflict is still there"
+    answer = json.loads(second.out)
+    assert (answer["applied"], answer["paths"], answer["held"]) == (True, ["a.py"], {})
+    assert (world.repo / "a.py").read_text() == PARTLY

@@ -1,0 +1,111 @@
+"""What an editor can say to agents at work, hear of them afterwards, and is asked by them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from massgen_ls.core.permissions import Action
+from massgen_ls.core.task import RunId, SeatId
+from massgen_ls.lsp.permits import ALWAYS, NEVER, ONCE, AskingApprover
+from massgen_ls.ports import Halt, Note
+from massgen_ls.testing.editor import ServerError
+from tests.lsp.editor import VSCODE, talking
+
+
+async def test_an_agent_at_work_is_told_something_or_stopped(tmp_path: Path) -> None:
+    async with talking(tmp_path, VSCODE) as client:
+        run = await client.request("massgen/run", {"prompt": "x"})
+        seat = {**run, "seat": "one"}
+        assert await client.request("massgen/tell", {**seat, "text": "be quick"}) == {"told": True}
+        await client.command("massgen.tell", {**seat, "stop": True})
+        assert client.engine.told == [
+            (run["runId"], "one", Note("be quick"), "the editor"),
+            (run["runId"], "one", Halt(), "the editor"),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"seat": "one"}, "takes a `text`, or `stop: true`, one of the two"),
+        ({"seat": "one", "text": " "}, "takes a `text`, or `stop: true`, one of the two"),
+        ({"seat": "one", "text": "x", "stop": True}, "one of the two"),
+        ({"text": "x"}, "`seat` is missing"),
+        ({"seat": "nobody", "text": "x"}, "there is no seat 'nobody'"),
+    ],
+)
+async def test_what_cannot_be_told_is_said(
+    tmp_path: Path, params: dict[str, object], said: str
+) -> None:
+    async with talking(tmp_path, VSCODE) as client:
+        run = await client.request("massgen/run", {"prompt": "x"})
+        with pytest.raises(ServerError, match=said):
+            await client.request("massgen/tell", {**run, **params})
+        assert client.engine.told == []
+
+
+async def test_a_run_goes_on_from_what_an_earlier_one_did(tmp_path: Path) -> None:
+    async with talking(tmp_path, VSCODE) as client:
+        context = {"runId": "run-0", "seat": "two"}
+        await client.request("massgen/run", {"prompt": "x", "context": context})
+        await client.request("massgen/run", {"prompt": "y", "context": {"runId": "run-0"}})
+        told = [spec.task.context for spec, _, _ in client.engine.started]
+        assert told == ["what two did in run-0", "what everybody did in run-0"]
+
+
+async def test_what_an_agent_said_and_did_can_be_read(tmp_path: Path) -> None:
+    async with talking(tmp_path, VSCODE) as client:
+        run = await client.request("massgen/run", {"prompt": "x"})
+        read = await client.request("massgen/read", {**run, "seat": "one"})
+        (transcript,) = read["transcripts"]
+        assert transcript["parts"] == [{"text": "Done.", "by": "agent", "thinking": False}]
+
+
+# ── what agents ask ─────────────────────────────────────────────────────────────────────────────
+
+RUN, SEAT = RunId("r"), SeatId("claude")
+MAKE = Action("run", "make  all\n", "Bash")
+
+
+class User:
+    def __init__(self, *answers: str | None) -> None:
+        self.answers = [*answers]
+        self.shown: list[str] = []
+
+    async def choose(self, message: str, actions: Sequence[str]) -> str | None:
+        assert tuple(actions) == (ONCE, ALWAYS, NEVER)
+        self.shown.append(message)
+        if not self.answers:
+            await asyncio.Event().wait()
+        return self.answers.pop(0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "allowed"), [(ONCE, True), (ALWAYS, True), (NEVER, False), (None, False)]
+)
+async def test_the_user_is_asked(answer: str | None, allowed: bool) -> None:
+    user = User(answer)
+    assert await AskingApprover(user.choose).ask(RUN, SEAT, MAKE, "why") is allowed
+    assert user.shown == ["massgen: may claude run make all? (why)"]
+
+
+async def test_who_allows_a_kind_for_the_run_is_not_asked_again() -> None:
+    user = User(ALWAYS, ONCE, ONCE)
+    approver = AskingApprover(user.choose)
+    for action in (MAKE, Action("run", "ls"), Action("fetch", "https://x"), MAKE):
+        assert await approver.ask(RUN, SEAT, action, "why")
+    assert await approver.ask(RunId("other"), SEAT, MAKE, "why")
+    assert [shown.split("?")[0] for shown in user.shown] == [
+        "massgen: may claude run make all",
+        "massgen: may claude fetch https://x",
+        "massgen: may claude run make all",
+    ]
+
+
+async def test_silence_is_a_no() -> None:
+    user = User()
+    assert not await AskingApprover(user.choose, patience=0.01).ask(RUN, SEAT, MAKE, "why")

@@ -41,6 +41,13 @@ class Candidate:
     commit: str
     changes: ChangeSet
     summary: str = ""
+    digest: str = ""
+    """What the changes do beyond layout and comments (see `core.normal`); empty when unknown."""
+
+    @property
+    def substance(self) -> str:
+        """Equal for candidates that are one and the same choice: the digest, or else the tree."""
+        return self.digest or self.tree
 
 
 CheckOutcome = Literal["passed", "failed", "timed_out", "broken", "unjudged"]
@@ -91,9 +98,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Candidates whose trees are equal. ``members`` in configuration order, never empty."""
+    """Candidates that do the same. ``members`` with the one that is offered first, never empty."""
 
     tree: TreeId
+    """Of the first member: the one that is judged and delivered."""
     members: tuple[CandidateId, ...]
 
 

@@ -71,6 +71,9 @@ class CheckResult:
     output: str = ""
     """The end of what it printed, for people."""
     cached: bool = False
+    passed: tuple[str, ...] | None = None
+    """Names of the tests that passed, named as in ``failures``, each once, sorted. None where the
+    parser cannot know them all: what it does not name may have passed or not."""
 
 
 @dataclass(frozen=True, slots=True)

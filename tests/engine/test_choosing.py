@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from massgen_ls.adapters.checks.command import CommandChecker
+from massgen_ls.adapters.host.process import HostProcesses
+from massgen_ls.core.scoring import scorecards
+from massgen_ls.core.task import CheckSpec, RunSpec
+from massgen_ls.engine.world import World
 from massgen_ls.testing.agents import writes
 from tests.engine.conftest import Bench
 
@@ -39,3 +47,41 @@ async def test_a_member_that_fails_a_gate_by_its_layout_speaks_for_nobody(bench:
         assert state.verdict is not None
         assert state.verdict.winner == "neat.1"
         assert "tight.1 is ruled out" in state.verdict.why
+
+
+def real_pytest(bench: Bench, *agents: str, **rules: object) -> RunSpec:
+    """A run whose one check is the project's own pytest suite."""
+    check = CheckSpec("tests", ("{python}", "-m", "pytest", "-q", "-p", "no:cacheprovider"), 60)
+    return replace(bench.spec(*agents, **rules), checks=(check,))
+
+
+def with_real_checks(bench: Bench) -> Callable[[World], World]:
+    def change(world: World) -> World:
+        checker = CommandChecker(HostProcesses(), bench.user.env, sys.executable)
+        return replace(world, checker=checker)
+
+    return change
+
+
+async def test_deleting_a_failing_test_inside_its_file_mends_nothing(bench: Bench) -> None:
+    tests = (
+        "from m import f\n\ndef test_a():\n    assert f(1) == 2\n\ndef test_b():\n    assert 1\n"
+    )
+    bench.user.write("m.py", "def f(x):\n    return x\n")
+    bench.user.write("test_m.py", tests)
+    scripts = {
+        "deletes": writes(test_m__py="def test_b():\n    assert 1\n"),
+        "skips": writes(test_m__py=f"import pytest\n\n@pytest.mark.skip\n{tests[17:]}"),
+        "mends": writes(m__py="def f(x):\n    y = x\n    y += 1\n    return y\n" * 9),
+    }
+    async with bench.engine(scripts, change=with_real_checks(bench)) as supervisor:
+        _, state = await bench.finish(supervisor, real_pytest(bench, "deletes", "skips", "mends"))
+    cards = {card.cluster.members[0]: card for card in scorecards(state)}
+    assert {name: card.fixed for name, card in cards.items()} == {
+        "deletes.1": 0,
+        "skips.1": 0,
+        "mends.1": 1,
+    }
+    assert state.verdict is not None
+    assert state.verdict.winner == "mends.1"
+    assert "went away with the tests themselves" in state.verdict.why

@@ -20,6 +20,7 @@ from massgen_ls.core.events import (
     AttemptStarted,
     CandidateCaptured,
     CheckFinished,
+    CrossTested,
     Delta,
     Envelope,
     NoteSent,
@@ -147,6 +148,9 @@ def _line(news: Envelope) -> str:
             cached = ", from the record" if result.cached else f", {result.seconds:.1f} s"
             tree = result.tree[:10]
             return f"check {result.check} on {tree}: {result.outcome}{failures}{cached}"
+        case CrossTested(author=author, onto=onto, result=result):
+            names = f"tests of {author[:10]} on {onto[:10]}"
+            return f"{names}: {result.outcome}, {result.seconds:.1f} s"
         case _:
             return ""
 

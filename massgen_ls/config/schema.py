@@ -27,6 +27,7 @@ from massgen_ls.core.task import (
     AgentId,
     AgentSpec,
     CheckSpec,
+    CrossTestRules,
     Mode,
     Rules,
     WorktreeRules,
@@ -94,6 +95,14 @@ class SpendingLimits(Strict):
     max_minutes: PositiveFloat | None = None
 
 
+class CrossTests(Strict):
+    """How far the tests that candidates bring are tried on each other."""
+
+    enabled: StrictBool = True
+    timeout: PositiveFloat = 120.0
+    max_tests: PositiveInt = 50
+
+
 class Orchestrator(Strict):
     """How a run is decided."""
 
@@ -107,6 +116,7 @@ class Orchestrator(Strict):
     """Agents at work may read what others have finished, and vote on it."""
     instructions: StrictBool = True
     """Agents are given the repository's AGENTS.md, CLAUDE.md or GEMINI.md."""
+    cross_tests: CrossTests = CrossTests()
 
     @field_validator("sandbox", mode="before")
     @classmethod
@@ -177,6 +187,7 @@ def validate(document: Document, shown: str) -> Loaded:
             ),
             share_candidates=rules.share_candidates,
             instructions=rules.instructions,
+            cross_tests=CrossTestRules(**rules.cross_tests.model_dump()),
         ),
         shown,
     )

@@ -16,7 +16,7 @@ from massgen_ls.core.candidate import (
     TreeId,
 )
 from massgen_ls.core.run_state import RunState, SeatState
-from massgen_ls.core.scoring import clusters, eligible, scorecards, to_look_at_again
+from massgen_ls.core.scoring import clusters, cross_runs, eligible, scorecards, to_look_at_again
 from massgen_ls.core.task import SeatId
 from massgen_ls.core.voting import Verdict, decide
 from massgen_ls.core.wording import counted
@@ -45,13 +45,21 @@ class RunCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossTest:
+    """Run the tests that one candidate brought on another tree, the base's or a candidate's."""
+
+    author: TreeId
+    onto: TreeId
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Nothing is left to find out."""
 
     verdict: Verdict
 
 
-Step = TakeSnapshot | MakeAttempt | RunCheck | Settle
+Step = TakeSnapshot | MakeAttempt | RunCheck | CrossTest | Settle
 
 
 def next_steps(state: RunState) -> frozenset[Step]:
@@ -79,6 +87,9 @@ def next_steps(state: RunState) -> frozenset[Step]:
     waiting = any(
         s.phase == "working" or (s.phase == "ended" and not s.captured) for s in open_seats
     )
+    if not steps and not waiting and not state.late:
+        # The gates have spoken about everybody; more is asked only of those who passed them.
+        steps |= {CrossTest(author, onto) for author, onto in cross_runs(state)}
     if not steps and not waiting:
         steps.add(Settle(verdict(state)))
     return frozenset(steps)

@@ -112,6 +112,17 @@ class WorktreeRules:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossTestRules:
+    """Whether and how far the tests that candidates bring are tried on each other."""
+
+    enabled: bool = True
+    timeout: float = 120.0
+    """Seconds for each run; the check's own limit counts as well."""
+    max_tests: int = 50
+    """Tests of each candidate that count, the first by name."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """How a run is decided and when it has to end. Times in seconds."""
 
@@ -131,6 +142,7 @@ class Rules:
     """Whether agents are given the repository's own AGENTS.md, CLAUDE.md or GEMINI.md."""
     trusted: bool = False
     """Whether the agents' own project settings (hooks, servers, permissions) are obeyed."""
+    cross_tests: CrossTestRules = field(default_factory=CrossTestRules)
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,9 @@ class Tally:
 def decide(cards: Sequence[Scorecard], ballots: Sequence[Ballot] = ()) -> Verdict:
     """Best of n: gates first, then evidence, votes, agreement, and the smaller change.
 
+    Evidence is what is mended of the base, then the tests that candidates brought. A test that none
+    but its author passes comes after agreement: it may only know its author's names.
+
     Args:
         cards: One for each cluster, in configuration order of their first members, which is the
             last tie-break; at least one.
@@ -64,13 +67,15 @@ def decide(cards: Sequence[Scorecard], ballots: Sequence[Ballot] = ()) -> Verdic
     tally = Tally.of(ballots)
     place = {card.cluster.tree: i for i, card in enumerate(cards)}
 
-    def merit(card: Scorecard) -> tuple[bool, int, int, int, int, int, int]:
+    def merit(card: Scorecard) -> tuple[bool, int, int, int, int, int, int, int, int]:
         return (
             not card.clears,
             card.broke,
             -card.fixed,
+            -card.cross.shared,
             -tally.of_cluster(card),
             -len(card.cluster.members),
+            -card.cross.alone,
             card.size,
             place[card.cluster.tree],
         )
@@ -123,11 +128,19 @@ def _why_best(best: Scorecard, others: Sequence[Scorecard], tally: Tally) -> str
             f"{winner} wins: it mends {counted(best.fixed, 'failure')} of the base, the next best, "
             f"{rival}, mends {second.fixed}."
         )
+    tried = (
+        f"of the {counted(best.cross.tests, 'test')} that candidates brought it passes "
+        f"{best.cross.passed}, the next best, {rival}, passes {second.cross.passed}"
+    )
+    if best.cross.shared != second.cross.shared:
+        return f"{winner} wins: {tried}."
     same = f"{winner} and {rival} measure the same"
     if votes != rival_votes:
         return f"{winner} wins by votes, {votes} to {rival_votes} for {rival}{mended}."
     if agreeing != rival_agreeing:
         return f"{same}; {winner} wins because {agreeing} agents arrived at exactly this change."
+    if best.cross.alone != second.cross.alone:
+        return f"{same} by the project's own checks; {winner} wins by its tests: {tried}."
     if best.size != second.size:
         return (
             f"{same}; {winner} wins as the smaller change ({counted(best.size, 'line')} against "

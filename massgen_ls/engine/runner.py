@@ -10,6 +10,7 @@ from typing import TypeAlias, assert_never
 
 from massgen_ls.core.candidate import CheckResult
 from massgen_ls.core.coordination import (
+    CrossTest,
     MakeAttempt,
     RunCheck,
     Settle,
@@ -22,6 +23,7 @@ from massgen_ls.core.events import (
     AttemptEnded,
     AttemptStarted,
     CheckFinished,
+    CrossTested,
     DeadlinePassed,
     Delta,
     Envelope,
@@ -36,6 +38,7 @@ from massgen_ls.core.events import (
 from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
 from massgen_ls.core.task import RunId, SeatId
+from massgen_ls.engine.crosstests import cross_test
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import judge
 from massgen_ls.engine.seat import Seat, told
@@ -44,7 +47,7 @@ from massgen_ls.ports import Message, Note, SnapshotRequest
 
 _log = logging.getLogger(__name__)
 
-_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck
+_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck | CrossTest
 """A step that takes its time."""
 
 
@@ -177,6 +180,8 @@ class Runner:
                     await self._make_attempt(step)
                 case RunCheck():
                     await self._run_check(step)
+                case CrossTest():
+                    await self._cross_test(step)
                 case _:
                     assert_never(step)
             if step in next_steps(self.state):
@@ -225,18 +230,26 @@ class Runner:
         spec, snapshot = self.state.spec, self.state.snapshot
         assert spec is not None
         assert snapshot is not None
+        check = next(c for c in spec.checks if c.name == step.check)
         async with self._judging:
-            result = await judge(self._world, self.run, spec, snapshot, step, self._tell)
+            result = await judge(
+                self._world, self.run, spec, snapshot, check, step.tree, self._tell, step.repeat
+            )
         found: list[Event] = [CheckFinished(result, step.repeat)]
         if result.outcome in {"broken", "unjudged"}:
             reason = result.output.strip().split("\n")[0] or "it could not be started"
             found.append(Notice("warning", f"Check {step.check}: {reason}", tree=step.tree))
         await self.append(*found)
 
+    async def _cross_test(self, step: CrossTest) -> None:
+        async with self._judging:
+            tested = await cross_test(self._world, self.run, self.state, step, self._tell)
+        await self.append(tested)
+
 
 def _order(step: _Work) -> tuple[int, str]:
     """Agents first: they take longest. Then the base, which every judgement waits for."""
-    ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2}
+    ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2, CrossTest: 3}
     return ranks[type(step)], repr(step)
 
 
@@ -253,5 +266,7 @@ def _given_up(step: _Work) -> list[Event]:
             ]
         case RunCheck(check=check, tree=tree, repeat=repeat):
             return [CheckFinished(CheckResult(check, tree, "broken", output=reason), repeat)]
+        case CrossTest(author=author, onto=onto):
+            return [CrossTested(author, onto, CheckResult("", onto, "broken", output=reason))]
         case _:
             assert_never(step)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.coordination import (
+    CrossTest,
     MakeAttempt,
     RunCheck,
     Settle,
@@ -23,6 +24,7 @@ from massgen_ls.core.events import (
     CancelRequested,
     CandidateCaptured,
     CheckFinished,
+    CrossTested,
     DeadlinePassed,
     Event,
     NothingCaptured,
@@ -91,6 +93,9 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
                     names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
                     found = result(step.check, step.tree, names)
                     in_flight[step] = [CheckFinished(found, step.repeat)]
+                case CrossTest(author=author, onto=onto):
+                    names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
+                    in_flight[step] = [CrossTested(author, onto, result("k0", "both", names))]
                 case Settle():
                     pass
         interruption = data.draw(interruptions)
@@ -143,6 +148,7 @@ def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
     state = fold(events, started(run))
     # Whoever is at work in this state has died and is taken away; whoever is asked next dies, too.
     rounds = sum(attempts(run).values()) + len(run.checks) * 2 * (1 + len(TREES)) + 2
+    rounds += 2  # tests of candidates: on the base, then on the others
     for _ in range(rounds):
         steps = next_steps(state)
         if any(isinstance(step, Settle) for step in steps):
@@ -169,6 +175,9 @@ def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
                     state = fold(dies, state)
                 case RunCheck(check=check, tree=tree, repeat=repeat):
                     state = evolve(state, CheckFinished(result(check, tree), repeat))
+                case CrossTest(author=author, onto=onto):
+                    found = result("k0", "both", ("f1",) if onto == BASE else ())
+                    state = evolve(state, CrossTested(author, onto, found))
                 case Settle():
                     pass
     raise AssertionError(f"still open after {rounds} rounds: {next_steps(state)}")

@@ -117,6 +117,8 @@ class Orchestrator(Strict):
     instructions: StrictBool = True
     """Agents are given the repository's AGENTS.md, CLAUDE.md or GEMINI.md."""
     cross_tests: CrossTests = CrossTests()
+    early_exit: StrictBool = True
+    """The run ends when more than half of its agents arrived at one change that passes."""
 
     @field_validator("sandbox", mode="before")
     @classmethod
@@ -188,6 +190,7 @@ def validate(document: Document, shown: str) -> Loaded:
             share_candidates=rules.share_candidates,
             instructions=rules.instructions,
             cross_tests=CrossTestRules(**rules.cross_tests.model_dump()),
+            early_exit=rules.early_exit,
         ),
         shown,
     )

@@ -82,6 +82,36 @@ def to_look_at_again(state: RunState, check: str, tree: TreeId) -> bool:
     )
 
 
+def agreed(state: RunState) -> Scorecard | None:
+    """The choice of more than half of all seats, if it passes every gate and nothing beats it.
+
+    None as long as a choice that is there already waits for a check: agents that still work may be
+    left out for it, results that are there may not.
+    """
+    if state.spec is None or not state.spec.rules.early_exit or len(state.seats) < 2:
+        return None
+    cards = _gated(state)
+    seats = {c.id: c.seat for c in state.candidates}
+    for card in cards:
+        if 2 * len({seats[m] for m in card.cluster.members}) > len(state.seats):
+            judged = all(_judged(state, other.cluster.tree) for other in cards)
+            most = max(other.fixed for other in cards if other.clears) if card.clears else 0
+            return card if judged and card.clears and card.fixed == most else None
+    return None
+
+
+def _judged(state: RunState, tree: TreeId) -> bool:
+    """Whether every check has had its say about a tree."""
+    assert state.spec is not None, "a run that has not begun has no candidates"
+    assert state.snapshot is not None, "no candidate without a base"
+    return all(
+        state.results(check.name, state.snapshot.tree)
+        and state.results(check.name, tree)
+        and not to_look_at_again(state, check.name, tree)
+        for check in state.spec.checks
+    )
+
+
 def scorecards(state: RunState) -> tuple[Scorecard, ...]:
     """The evidence so far about every cluster of eligible candidates."""
     cards = _gated(state)

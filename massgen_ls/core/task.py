@@ -143,6 +143,8 @@ class Rules:
     trusted: bool = False
     """Whether the agents' own project settings (hooks, servers, permissions) are obeyed."""
     cross_tests: CrossTestRules = field(default_factory=CrossTestRules)
+    early_exit: bool = True
+    """Whether a run ends when more than half of its agents arrived at one change that passes."""
 
 
 @dataclass(frozen=True, slots=True)

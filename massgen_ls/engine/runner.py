@@ -146,12 +146,25 @@ class Runner:
                     await self.append(RunSettled(settle.verdict))
                     break
                 work = {s for s in wanted if not isinstance(s, Settle)}
-                for step in sorted(work - in_flight.keys(), key=_order):
+                for step in sorted(work - in_flight.keys(), key=self._order):
                     in_flight[step] = group.create_task(self._perform(step), name=str(step))
                 await self._changed.wait()
             # Settled by somebody else, who took us for dead: whatever still runs is not wanted.
             for task in (deadline, *in_flight.values()):
                 task.cancel()
+
+    def _order(self, step: _Work) -> tuple[int, bool, float, str]:
+        """What is started first, and so comes first where cores are short.
+
+        Agents, as they take longest; then the base, which every judgement waits for; then the
+        checks that were quick there.
+        """
+        ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2, CrossTest: 3}
+        if not isinstance(step, RunCheck) or self.state.snapshot is None:
+            return ranks[type(step)], False, 0.0, repr(step)
+        base = self.state.snapshot.tree
+        took = min((r.seconds for r in self.state.results(step.check, base)), default=0.0)
+        return ranks[RunCheck], step.tree != base, took, repr(step)
 
     def _left_open(self, step: _Work) -> bool:
         """Whether a step that is over has left a seat that everybody would wait for."""
@@ -245,12 +258,6 @@ class Runner:
         async with self._judging:
             tested = await cross_test(self._world, self.run, self.state, step, self._tell)
         await self.append(tested)
-
-
-def _order(step: _Work) -> tuple[int, str]:
-    """Agents first: they take longest. Then the base, which every judgement waits for."""
-    ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2, CrossTest: 3}
-    return ranks[type(step)], repr(step)
 
 
 def _given_up(step: _Work) -> list[Event]:

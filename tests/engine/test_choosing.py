@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,8 @@ from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.core.scoring import cross_rows, scorecards
 from massgen_ls.core.task import CheckSpec, CrossTestRules, RunSpec
 from massgen_ls.engine.world import World
-from massgen_ls.testing.agents import Script, writes
+from massgen_ls.ports import AgentNews, Brief, Place
+from massgen_ls.testing.agents import Script, waits, writes
 from tests.engine.conftest import Bench
 
 
@@ -136,3 +139,44 @@ async def test_cross_tests_can_be_switched_off_and_need_two(bench: Bench) -> Non
         assert state.verdict is not None
         assert state.verdict.winner == "one.1"
         assert "wins by its tests" in state.verdict.why
+
+
+async def test_a_run_ends_when_more_than_half_agree_and_pass(bench: Bench) -> None:
+    begun = asyncio.Event()
+    scripts = {
+        "slow": waits(begun),
+        "one": writes(b__py="x = 1\n"),
+        "two": writes(b__py="x = 1  # one\n"),
+    }
+    async with bench.engine(scripts) as supervisor:
+        spec = bench.spec("slow", "one", "two", checks=("k",))
+        _, state = await bench.finish(supervisor, spec)
+        assert bench.driver.closed == ["slow"], "what still works is cancelled"
+        assert state.verdict is not None
+        assert state.verdict.winner == "one.1"
+        assert "More than half of the agents agree" in state.verdict.why
+        assert set(state.verdict.ranking) == {"one.1", "two.1", "slow.1"}, "and its work is kept"
+
+
+async def test_agreement_on_something_that_fails_a_gate_ends_nothing(bench: Bench) -> None:
+    looks = threading.Semaphore(0)
+
+    def judge(check: str, folder: Path) -> tuple[str, ...]:
+        file = folder / "b.py"
+        if not file.exists() or "x" not in file.read_text():
+            return ()
+        looks.release()
+        return ("x",)
+
+    async def last(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        for _ in range(2):  # the failure, and the second look at it
+            assert await asyncio.to_thread(looks.acquire, timeout=60)
+        async for item in writes(b__py="y = 1\n")(brief, place):
+            yield item
+
+    same = writes(b__py="x = 1\n")
+    scripts = {"last": last, "one": same, "two": same}
+    async with bench.engine(scripts, judge) as supervisor:
+        _, state = await bench.finish(supervisor, bench.spec(*scripts, checks=("k",)))
+        assert state.verdict is not None
+        assert state.verdict.winner == "last.1"

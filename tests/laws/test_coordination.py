@@ -48,6 +48,7 @@ from tests.laws.histories import (
     candidate,
     endings,
     interruptions,
+    made,
     result,
     spec,
     specs,
@@ -386,3 +387,29 @@ def test_out_of_time_keeps_what_there_is() -> None:
 def test_out_of_time_with_nothing_is_cancelled() -> None:
     state = evolve(started(spec(2, 0)), DeadlinePassed(5.0))
     assert settled(state).outcome == "cancelled"
+
+
+def test_more_than_half_of_all_seats_are_enough_and_half_is_not() -> None:
+    state = started(spec(4, 1))
+    state = fold([*made("a0", candidate("a0", "t1")), *made("a1", candidate("a1", "t1"))], state)
+    passing = [CheckFinished(result("k0", tree)) for tree in (BASE, "t1")]
+    half = fold(passing, state)
+    assert {s for s in next_steps(half) if isinstance(s, MakeAttempt)}, "two of four"
+    most = fold([*made("a2", candidate("a2", "t1")), *passing], state)
+    verdict = settled(most)
+    assert verdict.winner == "a0.1"
+    assert "nobody else was waited for" in verdict.why
+    patient = replace(most.spec.rules, early_exit=False) if most.spec else None
+    assert most.spec is not None
+    assert patient is not None
+    waits = replace(most, spec=replace(most.spec, rules=patient))
+    assert next_steps(waits) == {MakeAttempt(SeatId("a3"), 1)}
+
+
+def test_agreement_does_not_cut_off_what_is_there_and_may_be_better() -> None:
+    state = started(spec(4, 1))
+    for seat, tree in (("a0", "t1"), ("a1", "t1"), ("a2", "t1"), ("a3", "t2")):
+        state = fold(made(seat, candidate(seat, tree)), state)
+    state = fold([CheckFinished(result("k0", t, ("f1",))) for t in (BASE, "t1")], state)
+    assert next_steps(state) == {RunCheck("k0", "t2")}
+    assert settled(evolve(state, CheckFinished(result("k0", "t2")))).winner == "a3.1"

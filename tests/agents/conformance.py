@@ -371,7 +371,7 @@ class Conformance:
 
     async def test_endless_silence(self, kind: Kind, stage: Stage) -> None:
         async with scene(kind, stage, Turn(Silence())) as on:
-            spec = on.spec(idle_timeout=3.0)
+            spec = on.spec(idle_timeout=5.0)
             told = await attempt(on.driver, spec, brief(), stage.place())
             assert len(on.turns) >= 1
         assert told.how == ("timed_out", "timeout"), told.ended

@@ -42,7 +42,7 @@ class TestClaudeCode(Conformance):
 
 
 def hostile(stage: Stage) -> Path:
-    """A repository whose settings leave a mark wherever they are obeyed; gives the marks' folder."""
+    """A repository whose settings leave a mark where they are obeyed; gives the marks' folder."""
     marks = stage.top / "marks"
     marks.mkdir()
     hook = [{"hooks": [{"type": "command", "command": f"touch {marks}/$INJECTED-hook"}]}]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -104,7 +105,7 @@ def test_usage_counts_a_message_once_and_a_result_is_final() -> None:
     assert reports[0] == Usage(input=1200, output=1, requests=1)
     assert reports[-1] == reading.usage
     assert reading.usage == Usage(input=1500, cached=1200, output=52, requests=2, cost=5640)
-    assert all(a.tokens <= b.tokens for a, b in zip(reports, reports[1:], strict=False))
+    assert all(a.tokens <= b.tokens for a, b in itertools.pairwise(reports))
 
 
 def of_model(cost: float = 0.5, **more: Any) -> dict[str, Any]:
@@ -151,12 +152,15 @@ def test_words_are_said_as_they_come_and_once() -> None:
     def part(**event: Any) -> dict[str, Any]:
         return {"type": "stream_event", "event": event, "parent_tool_use_id": None}
 
+    def delta(words: str) -> dict[str, Any]:
+        return {"type": "text_delta", "text": words}
+
     message = {"id": "m1", "content": [{"type": "text", "text": "Hello\x1b[31m!"}]}
     told, _ = read([
         part(type="message_start", message={"id": "m1", "usage": {"input_tokens": 3}}),
         part(type="content_block_start", index=0, content_block={"type": "text", "text": ""}),
-        part(type="content_block_delta", index=0, delta={"type": "text_delta", "text": "Hello"}),
-        part(type="content_block_delta", index=0, delta={"type": "text_delta", "text": "\x1b[31m!"}),
+        part(type="content_block_delta", index=0, delta=delta("Hello")),
+        part(type="content_block_delta", index=0, delta=delta("\x1b[31m!")),
         {"type": "assistant", "message": message, "parent_tool_use_id": None},
         part(type="content_block_stop", index=0),
     ])  # fmt: skip

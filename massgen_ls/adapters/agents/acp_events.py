@@ -284,7 +284,7 @@ def _turn_usage(result: Object) -> Usage | None:
     """Tokens of one turn: the protocol's own count, or Gemini's."""
     told = result.get("usage")
     if isinstance(told, dict):
-        count = as_object(told)
+        count = as_object(cast("object", told))
         return Usage(
             input=count_of(count, "inputTokens"),
             cached=count_of(count, "cachedReadTokens"),

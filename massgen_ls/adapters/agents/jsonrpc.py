@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 from massgen_ls.adapters.agents.members import Object, as_object, inner
 from massgen_ls.core.task import Json
@@ -70,9 +70,9 @@ class PeerGoneError(Exception):
 
 Params = Object
 Send = Callable[[Mapping[str, Json]], Awaitable[None]]
-Answer = Json | RpcError
+Answer: TypeAlias = "Json | RpcError"
 """What is answered to a request."""
-Outcome = Json | RpcError | PeerGoneError
+Outcome: TypeAlias = "Json | RpcError | PeerGoneError"
 """What became of a request of ours."""
 
 

@@ -1,0 +1,249 @@
+"""Any agent that speaks the Agent Client Protocol, version 1.
+
+The ``backend`` block of such an agent::
+
+    type: acp
+    agent: goose             # a row of `acp_rows.toml`; or
+    argv: [my-agent, --acp]  # any program
+    args: []                 # more arguments
+    model: ""                # over the protocol, where the agent lets it be chosen
+    mode: ""                 # one of the agent's own modes
+    options: {}              # its own options, by id
+    auth: ""                 # the way to log in, by its id, when the agent asks for one
+    env: []                  # names of further variables of ours that it gets
+    base_url: ""             # another service, for rows that know how
+    login: own               # or user: the user's own home and login
+    share: true              # seats may share a process where no sandbox is in force
+    timeout: null            # seconds
+    idle_timeout: 900        # seconds of silence
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+
+from massgen_ls.adapters.agents.acp_connection import Connection, connect
+from massgen_ls.adapters.agents.acp_order import Launch
+from massgen_ls.adapters.agents.acp_pool import AcpPool
+from massgen_ls.adapters.agents.acp_rows import Row, row
+from massgen_ls.adapters.agents.acp_session import Session
+from massgen_ls.adapters.agents.coding import CodingSettings
+from massgen_ls.adapters.agents.failing import Advice
+from massgen_ls.adapters.agents.installed import version_of
+from massgen_ls.adapters.agents.instructions import instructions
+from massgen_ls.adapters.agents.surroundings import NETWORK, Surroundings
+from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.task import AgentSpec
+from massgen_ls.ports import AgentNews, Brief, Command, Ended, Health, Place, Processes
+
+
+@dataclass(frozen=True, slots=True)
+class AcpSettings:
+    """What only ACP agents are configured with."""
+
+    agent: str
+    argv: tuple[str, ...]
+    mode: str
+    auth: str
+    share: bool
+
+    @classmethod
+    def of(cls, spec: AgentSpec) -> AcpSettings:
+        """Reads the ``backend`` block, which the configuration has validated already."""
+        given = spec.settings
+        argv = given.get("argv")
+        return cls(
+            agent=str(given.get("agent") or ""),
+            argv=tuple(map(str, argv)) if isinstance(argv, list) else (),
+            mode=str(given.get("mode") or ""),
+            auth=str(given.get("auth") or ""),
+            share=given.get("share") is not False,
+        )
+
+
+class Acp:
+    """Runs one attempt with an ACP agent, in a process of its own or in a shared one.
+
+    Args:
+        processes: Starts the programs.
+        surroundings: Our own side, of which an agent sees only what is allowed.
+        pool: Shares processes among seats; None: each has its own.
+    """
+
+    def __init__(
+        self, processes: Processes, surroundings: Surroundings, pool: AcpPool | None
+    ) -> None:
+        self._processes = processes
+        self._around = surroundings
+        self._pool = pool
+
+    async def attempt(
+        self, launch: Launch, settings: CodingSettings, brief: Brief, place: Place
+    ) -> AsyncGenerator[AgentNews]:
+        """The news of one attempt; its `Ended` comes when the agent has let go of the worktree."""
+        loop = asyncio.get_running_loop()
+        limit = min(place.timeout, settings.timeout or place.timeout)
+        until = loop.time() + limit
+        last: Ended | None = None
+        try:
+            told = await asyncio.to_thread(instructions, place, launch.instructions)
+            async with self._connection(launch, brief, place) as connection:
+                session = Session(
+                    connection, launch, brief, place, told, until, limit, settings.idle_timeout
+                )
+                try:
+                    async with contextlib.aclosing(session.news()) as news:
+                        async for item in news:
+                            if isinstance(item, Ended):
+                                last = item
+                            else:
+                                yield item
+                finally:
+                    if session.stubborn and self._pool is not None:
+                        self._pool.condemn(connection)
+        except FileNotFoundError as error:
+            last = _missing(launch, error)
+        except MassgenError as error:
+            last = Ended("failed", str(error), failure="config")
+        except OSError as error:
+            why = f"{launch.name} cannot be started: {error.strerror or error}. {launch.install}"
+            last = Ended("failed", why, failure="missing")
+        assert last is not None
+        yield last
+
+    @contextlib.asynccontextmanager
+    async def _connection(
+        self, launch: Launch, brief: Brief, place: Place
+    ) -> AsyncGenerator[Connection]:
+        pool = self._pool
+        if pool is not None and launch.share and not place.confined:
+
+            async def prepare(home: str) -> Command:
+                return await asyncio.to_thread(
+                    launch.shared_command, self._around, brief, place, home
+                )
+
+            async with pool.seat(f"{place.run} {launch.key}", prepare) as connection:
+                yield connection
+            return
+        command = await asyncio.to_thread(launch.command, self._around, brief, place)
+        async with connect(self._processes, command) as connection:
+            yield connection
+
+
+class AcpDriver:
+    """Runs any ACP agent; implements `ports.Driver`. See `Acp` for its arguments."""
+
+    briefed = True
+    heavy = True
+
+    def __init__(
+        self, processes: Processes, surroundings: Surroundings, pool: AcpPool | None = None
+    ) -> None:
+        self._around = surroundings
+        self._acp = Acp(processes, surroundings, pool)
+
+    async def attempt(
+        self, spec: AgentSpec, brief: Brief, place: Place
+    ) -> AsyncGenerator[AgentNews]:
+        """Runs the agent once. Closing the iterator ends it and all its processes."""
+        known = self._row(spec)
+        if isinstance(known, str):
+            yield Ended("failed", f"{known}. Correct the agent {spec.id!r}.", failure="config")
+            return
+        settings = CodingSettings.of(spec, known.argv[0])
+        launch = self._launch(spec, known, settings, place)
+        async with contextlib.aclosing(self._acp.attempt(launch, settings, brief, place)) as news:
+            async for item in news:
+                yield item
+
+    async def health(self, spec: AgentSpec) -> Health:
+        """Looks for the program, its version and its keys; asks nobody."""
+        known = self._row(spec)
+        if isinstance(known, str):
+            return Health(spec.id, ok=False, found="nothing to run", hint=f"{known}.")
+        settings = CodingSettings.of(spec, known.argv[0])
+        return await asyncio.to_thread(health, self._around, spec, known, settings)
+
+    @staticmethod
+    def _row(spec: AgentSpec) -> Row | str:
+        given = AcpSettings.of(spec)
+        if given.argv:
+            known = row(given.agent) if given.agent else None
+            if isinstance(known, Row):
+                return replace(known, argv=given.argv)
+            name = os.path.basename(given.argv[0])
+            return Row("", name, given.argv, install=f"`argv` names {given.argv[0]!r}")
+        if not given.agent:
+            return "`agent` or `argv` is needed for an ACP agent"
+        return row(given.agent)
+
+    def _launch(
+        self, spec: AgentSpec, known: Row, settings: CodingSettings, place: Place
+    ) -> Launch:
+        given = AcpSettings.of(spec)
+        env = dict(known.env)
+        home = ""
+        writable: tuple[str, ...] = ()
+        if settings.login == "user":
+            home = self._around.environ.get("HOME", "")
+            writable = tuple(os.path.join(home, folder) for folder in known.folders)
+            # Its settings and login are where it looks for them by itself.
+            env = {name: value for name, value in env.items() if "{home}" not in value}
+        if settings.base_url and known.base_url:
+            env[known.base_url] = settings.base_url
+        options = spec.settings.get("options")
+        untrusted = not place.trusted
+        warning = ""
+        if untrusted and known.untrusted == "loads":
+            warning = (
+                f"{known.name} may load the project's own settings of it (servers, hooks): "
+                "there is no way to tell it not to"
+            )
+        if place.trusted:
+            env.pop("GEMINI_CLI_TRUST_WORKSPACE", None)
+        return Launch(
+            name=known.name,
+            argv=(settings.program, *known.argv[1:], *settings.args),
+            advice=Advice(login=known.login),
+            install=f"Install it: {known.install}." if known.install else "",
+            keys=(*known.keys, *settings.env, *NETWORK),
+            env=env,
+            writable=writable,
+            home=home,
+            auth=(given.auth,) if given.auth else known.auth,
+            meta=known.untrusted_meta if untrusted else {},
+            model=settings.model,
+            mode=given.mode,
+            options=options if isinstance(options, dict) else {},
+            instructions=known.instructions if untrusted else (),
+            warning=warning,
+            share=given.share,
+        )
+
+
+def health(around: Surroundings, spec: AgentSpec, known: Row, settings: CodingSettings) -> Health:
+    """Whether a row's program could start. Reads the disk: for a thread."""
+    path = around.find(settings.program)
+    if path is None:
+        hint = f"Install it: {known.install}." if known.install else "Correct `argv`."
+        return Health(spec.id, ok=False, found=f"{settings.program} not found", hint=hint)
+    keys = around.given(known.keys)
+    found = f"{path}; {', '.join(keys)} set" if keys else path
+    hint = ""
+    if known.keys and not keys and settings.login != "user":
+        hint = f"No key of it is set: {known.login}."
+    return Health(spec.id, ok=True, found=found, hint=hint, version=version_of(path))
+
+
+def _missing(launch: Launch, error: FileNotFoundError) -> Ended:
+    program = launch.argv[0]
+    if error.filename and str(error.filename) != program:
+        why = f"{program!r}: {error.strerror}: {error.filename}"
+    else:
+        why = f"the program {program!r} was not found. {launch.install}".rstrip()
+    return Ended("missing", why, failure="missing")

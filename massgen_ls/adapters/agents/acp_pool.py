@@ -1,0 +1,170 @@
+"""One process of an ACP agent for several seats.
+
+Most agents that speak ACP keep several sessions apart in one process, each with its own working
+folder; starting a session then costs a twentieth of starting a program, and its memory.
+
+Seats share a process when nothing tells them apart but their folders: the same program with the
+same arguments, environment and files, and **no sandbox in force**. A sandbox is a fence around a
+process, and it is fixed when the process starts: where one confines the seats each has a process of
+its own, for in a shared one every seat could write into the worktrees of the others.
+
+What a shared process cannot have is an environment for each seat: its HOME and settings are in a
+folder of the pool's own, which lasts as long as the pool, so that a seat can take up its
+conversation again; ``MASSGEN_SEAT`` is ``shared`` in it. What its tools start in the background
+lives until the process ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import tempfile
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from massgen_ls.adapters.agents.acp_connection import Connection, connect
+from massgen_ls.core.errors import MassgenError
+from massgen_ls.ports import Command, Processes
+
+LINGER = 3.0
+"""Seconds that a process without a seat waits for the next one."""
+
+Prepare = Callable[[str], Awaitable[Command]]
+"""Given a home that is ready to be filled, makes the command that starts the program."""
+
+
+@dataclass(eq=False)
+class _Shared:
+    """A process and who is in it."""
+
+    seats: int = 0
+    ready: asyncio.Future[Connection | OSError | MassgenError] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    empty: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when nobody is in it."""
+    condemned: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class AcpPool:
+    """Owns the shared processes; an asynchronous context manager. No process outlives it.
+
+    Args:
+        processes: Starts the programs.
+        linger: Seconds that a process without a seat waits for the next one.
+    """
+
+    def __init__(self, processes: Processes, linger: float = LINGER) -> None:
+        self._processes = processes
+        self._linger = linger
+        self._running: dict[str, _Shared] = {}
+        self._homes: dict[str, str] = {}
+        self._group = asyncio.TaskGroup()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        try:
+            await self._group.__aexit__(kind, error, at)
+        finally:
+            if self._folder is not None:
+                await asyncio.to_thread(self._folder.cleanup)
+
+    @property
+    def processes(self) -> int:
+        """How many programs run, or linger."""
+        return len(self._running)
+
+    @contextlib.asynccontextmanager
+    async def seat(self, key: str, prepare: Prepare) -> AsyncGenerator[Connection]:
+        """A place in the process for ``key``, which is started for the first one.
+
+        Raises:
+            FileNotFoundError: There is no such program.
+            OSError: It cannot be run.
+            MassgenError: It may not be run here.
+        """
+        shared = self._running.get(key)
+        if shared is None:
+            shared = self._running[key] = _Shared()
+            task = self._group.create_task(self._run(key, shared, prepare))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        shared.seats += 1
+        shared.empty.clear()
+        try:
+            connection = await asyncio.shield(shared.ready)
+            if not isinstance(connection, Connection):
+                raise connection
+            yield connection
+        finally:
+            shared.seats -= 1
+            if shared.seats == 0:
+                shared.empty.set()
+
+    def condemn(self, connection: Connection) -> None:
+        """Ends a process in which a session does not stop; the other seats in it try again."""
+        for key, shared in self._running.items():
+            if shared.ready.done() and shared.ready.result() is connection:
+                del self._running[key]
+                shared.condemned.set()
+                return
+
+    async def _run(self, key: str, shared: _Shared, prepare: Prepare) -> None:
+        try:
+            command = await prepare(await self._home(key))
+            async with connect(self._processes, command, alone=False) as connection:
+                shared.ready.set_result(connection)
+                await self._while_of_use(key, shared, connection)
+        except (OSError, MassgenError) as error:
+            if not shared.ready.done():
+                shared.ready.set_result(error)
+        finally:
+            if self._running.get(key) is shared:
+                del self._running[key]
+            if not shared.ready.done():
+                shared.ready.set_result(MassgenError("The pool of agents was closed."))
+
+    async def _while_of_use(self, key: str, shared: _Shared, connection: Connection) -> None:
+        async with asyncio.TaskGroup() as group:
+            ends = [group.create_task(connection.over.wait()),
+                    group.create_task(shared.condemned.wait())]  # fmt: skip
+            leaving = group.create_task(self._emptied(key, shared))
+            await asyncio.wait([*ends, leaving], return_when=asyncio.FIRST_COMPLETED)
+            for task in (*ends, leaving):
+                task.cancel()
+
+    async def _emptied(self, key: str, shared: _Shared) -> None:
+        """Until nobody was in it for a while; from then on nobody comes in."""
+        while True:
+            await shared.empty.wait()
+            await asyncio.sleep(self._linger)
+            if shared.empty.is_set():
+                if self._running.get(key) is shared:
+                    del self._running[key]
+                return
+
+    async def _home(self, key: str) -> str:
+        if key not in self._homes:
+            if self._folder is None:
+                self._folder = await asyncio.to_thread(_folder)
+            self._homes[key] = os.path.join(self._folder.name, str(len(self._homes) + 1))
+        return self._homes[key]
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="massgen-acp-", ignore_cleanup_errors=True)

@@ -1,0 +1,201 @@
+"""Gemini CLI, over ACP; and over its stream-json where it is too old for that or it is configured.
+
+The ``backend`` block of such an agent::
+
+    type: gemini_cli
+    program: gemini
+    args: []
+    model: ""                # gemini-2.5-pro, …; empty: as the program chooses
+    protocol: acp            # or stream-json
+    env: []                  # names of further variables of ours that it gets
+    base_url: ""             # another service that speaks its API
+    login: own               # or user: the user's own ~/.gemini with its login
+    share: true              # seats may share a process where no sandbox is in force
+    max_turns: null
+    timeout: null            # seconds
+    idle_timeout: 900        # seconds of silence
+
+A worktree that is not trusted is told so to the program (``GEMINI_CLI_TRUST_WORKSPACE=false``, the
+one switch that nothing in the project can turn): it then loads none of the project's settings,
+hooks, MCP servers, policies, commands, skills, agents or ``.gemini/.env``; a plain ``.env``, from
+which it would still take keys, is switched off by our own settings. It also refuses every MCP
+server then, ours too, and does not read GEMINI.md, which we tell it instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from massgen_ls.adapters.agents.acp import Acp
+from massgen_ls.adapters.agents.acp_order import Launch
+from massgen_ls.adapters.agents.acp_pool import AcpPool
+from massgen_ls.adapters.agents.coding import CodingSettings
+from massgen_ls.adapters.agents.failing import Advice
+from massgen_ls.adapters.agents.gemini_stream import GeminiStream
+from massgen_ls.adapters.agents.installed import version_of
+from massgen_ls.adapters.agents.surroundings import NETWORK, Surroundings
+from massgen_ls.core.task import AgentSpec
+from massgen_ls.ports import AgentNews, Brief, Ended, Health, Place, Processes
+
+PROGRAM = "gemini"
+KEYS = (
+    "GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_CLOUD_PROJECT",
+    "GOOGLE_CLOUD_LOCATION", "GOOGLE_APPLICATION_CREDENTIALS",
+)  # fmt: skip
+_INSTALL = "Install it: npm install -g @google/gemini-cli."
+_ADVICE = Advice(
+    login="set GEMINI_API_KEY (or GOOGLE_GENAI_USE_VERTEXAI with GOOGLE_CLOUD_PROJECT and "
+    "GOOGLE_CLOUD_LOCATION), or log in with `gemini` and use `login: user`",
+)
+_ATTEMPTS = 2
+"""Requests to its service for one answer; the seat tries again by itself."""
+_WORDS = ("GEMINI.md", "AGENTS.md", "CLAUDE.md")
+_NO_FILE = ".massgen-no-such-file.md"
+_NO_TOOLS = (
+    "Gemini CLI connects to no MCP server in a worktree that is not trusted: it works without "
+    "massgen's tools"
+)
+
+
+class GeminiDriver:
+    """Runs Gemini CLI; implements `ports.Driver`.
+
+    Args:
+        processes: Starts the program.
+        surroundings: Our own side, of which it sees only what is allowed.
+        pool: Shares processes among seats; None: each has its own.
+    """
+
+    briefed = True
+    heavy = True
+
+    def __init__(
+        self, processes: Processes, surroundings: Surroundings, pool: AcpPool | None = None
+    ) -> None:
+        self._around = surroundings
+        self._acp = Acp(processes, surroundings, pool)
+        self._stream = GeminiStream(processes, surroundings)
+
+    async def attempt(
+        self, spec: AgentSpec, brief: Brief, place: Place
+    ) -> AsyncGenerator[AgentNews]:
+        """Runs the agent once. Closing the iterator ends it and all its processes."""
+        settings = CodingSettings.of(spec, PROGRAM)
+        launch = self._launch(spec, settings, place)
+        if spec.settings.get("protocol") == "stream-json":
+            news = self._stream.attempt(launch, settings, brief, place)
+        else:
+            news = self._over_acp(launch, settings, brief, place)
+        async with contextlib.aclosing(news):
+            async for item in news:
+                yield item
+
+    async def health(self, spec: AgentSpec) -> Health:
+        """Looks for the program, its version, and a way to log in; asks nobody."""
+        return await asyncio.to_thread(self._health, spec)
+
+    async def _over_acp(
+        self, launch: Launch, settings: CodingSettings, brief: Brief, place: Place
+    ) -> AsyncGenerator[AgentNews]:
+        async with contextlib.aclosing(self._acp.attempt(launch, settings, brief, place)) as news:
+            async for item in news:
+                if isinstance(item, Ended) and too_old(item):
+                    break
+                yield item
+            else:
+                return
+        news = self._stream.attempt(launch, settings, brief, place)
+        async with contextlib.aclosing(news):
+            async for item in news:
+                yield item
+
+    def _launch(self, spec: AgentSpec, settings: CodingSettings, place: Place) -> Launch:
+        users = settings.login == "user"
+        home = self._around.environ.get("HOME", "") if users else ""
+        env = {
+            "GEMINI_CLI_HOME": home or "{home}",
+            "GEMINI_CLI_NO_RELAUNCH": "true",
+            "GEMINI_CLI_TRUST_WORKSPACE": "true" if place.trusted else "false",
+            "NO_BROWSER": "true",  # a login page that opens by itself helps nobody here
+        }
+        if settings.base_url:
+            env["GOOGLE_GEMINI_BASE_URL"] = settings.base_url
+        body = json.dumps(self._settings(settings, place), indent=1)
+        return Launch(
+            name="Gemini CLI",
+            argv=(settings.program, "--acp", *settings.args),
+            advice=_ADVICE,
+            install=_INSTALL,
+            keys=(*KEYS, *settings.env, *NETWORK),
+            env=env,
+            files={} if users else {os.path.join(".gemini", "settings.json"): body},
+            writable=(os.path.join(home, ".gemini"),) if home else (),
+            home=home,
+            model=settings.model,
+            no_tools="" if place.trusted else _NO_TOOLS,
+            instructions=() if place.trusted else _WORDS,
+            share=spec.settings.get("share") is not False,
+        )
+
+    def _settings(self, settings: CodingSettings, place: Place) -> dict[str, Any]:
+        """Its settings file."""
+        kept: dict[str, Any] = {
+            "security": {
+                "auth": {"selectedType": self._login()},
+                "folderTrust": {"enabled": True},
+            },
+            "general": {
+                "maxAttempts": _ATTEMPTS,
+                "enableAutoUpdate": False,
+                "enableAutoUpdateNotification": False,
+            },
+            "privacy": {"usageStatisticsEnabled": False},
+            "telemetry": {"enabled": False},
+            # A `.env` of the project would set keys even where it is not trusted.
+            "advanced": {"ignoreLocalEnv": not place.trusted},
+        }
+        if settings.max_turns:
+            kept["model"] = {"maxSessionTurns": settings.max_turns}
+        if not place.instructions:
+            kept["context"] = {"fileName": [_NO_FILE]}
+        return kept
+
+    def _login(self) -> str:
+        """Which of its ways to log in there is something for."""
+        given = self._around.given(KEYS)
+        if "GEMINI_API_KEY" in given:
+            return "gemini-api-key"
+        if given.get("GOOGLE_GENAI_USE_VERTEXAI", "").lower() in {"1", "true"}:
+            return "vertex-ai"
+        if {"GOOGLE_CLOUD_PROJECT", "GOOGLE_CLOUD_LOCATION"} <= given.keys():
+            return "vertex-ai"
+        return "vertex-ai" if "GOOGLE_API_KEY" in given else "gemini-api-key"
+
+    def _health(self, spec: AgentSpec) -> Health:
+        settings = CodingSettings.of(spec, PROGRAM)
+        path = self._around.find(settings.program)
+        if path is None:
+            return Health(spec.id, ok=False, found=f"{settings.program} not found", hint=_INSTALL)
+        version = version_of(path)
+        if settings.login == "user":
+            home = self._around.environ.get("HOME", "")
+            there = os.path.exists(os.path.join(home, ".gemini", "oauth_creds.json"))
+            found = f"{path}; {'logged in' if there else 'no login found'} in ~/.gemini"
+            hint = "" if there else "Run `gemini` once and log in, or set GEMINI_API_KEY."
+            return Health(spec.id, ok=True, found=found, hint=hint, version=version)
+        keys = self._around.given((*KEYS, *settings.env))
+        if not keys:
+            hint = f"No key of it is set: {_ADVICE.login}."
+            return Health(spec.id, ok=False, found=path, hint=hint, version=version)
+        return Health(spec.id, ok=True, found=f"{path}; {', '.join(keys)} set", version=version)
+
+
+def too_old(ended: Ended) -> bool:
+    """Whether the program does not know ``--acp``."""
+    words = ended.reason.lower()
+    return ended.outcome == "failed" and "unknown argument" in words and "acp" in words

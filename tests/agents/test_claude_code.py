@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from massgen_ls.adapters.agents.claude_code import ClaudeCodeDriver, version_of
+from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.core.permissions import Action, Decision, Permissions
-from massgen_ls.ports import Access, Halt, Note
+from massgen_ls.core.task import Json
+from massgen_ls.ports import Access, Halt, Note, ToolAnswer, ToolSpec
 from massgen_ls.testing.models import Edit, Native, Read, Refuse, Shell, Text, Turn, Write
 from tests.agents.conformance import DONE, Conformance, Kind, scene
 from tests.agents.stage import Stage, Told, attempt, begun, brief, left_over
@@ -218,6 +220,38 @@ async def test_nothing_secret_is_to_be_seen(kind: Kind, stage: Stage) -> None:
     assert "SYSTEM-SAYS" not in sent
     for name in ("claude-mcp.json", "claude-system.md"):
         assert (stage.home / name).stat().st_mode & 0o777 == 0o600
+
+
+class Ballots:
+    """A toolbox with one tool."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        choice: Json = {"type": "object", "properties": {"candidate": {"type": "string"}}}
+        self.specs = (ToolSpec("vote", "Vote for a candidate.", choice),)
+
+    async def call(self, name: str, arguments: Any) -> ToolAnswer:
+        self.calls.append((name, dict(arguments)))
+        return ToolAnswer("YOUR-VOTE-COUNTS")
+
+
+@pytest.mark.parametrize("mode", ["allow", "deny"])
+async def test_our_tools_need_no_leave(kind: Kind, stage: Stage, mode: Any) -> None:
+    box = Ballots()
+    rule = Permissions(mode=mode)
+    vote = Turn(Native("mcp__massgen__vote", {"candidate": "A"}))
+    async with (
+        LoopbackEndpoint() as endpoint,
+        endpoint.open(box) as access,
+        scene(kind, stage, vote, Turn(Text("Voted."))) as on,
+    ):
+        place = stage.place(access=access, approve=stage.approving(rule))
+        told = await attempt(on.driver, on.spec(rule), brief(), place)
+        assert on.heard("YOUR-VOTE-COUNTS") == 1
+    assert told.how == DONE, told.ended
+    assert box.calls == [("vote", {"candidate": "A"})]
+    assert ("massgen vote", "") in told.acted
+    assert stage.asked == []
 
 
 async def test_two_at_once_on_one_driver(kind: Kind, tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ async def health(stage: Stage, **settings: Json) -> Health:
     [
         ("bin/claude.exe", {"name": "@anthropic-ai/claude-code", "version": "2.1.329"}, "2.1.329"),
         ("versions/2.1.300", None, "2.1.300"),
-        ("bin/claude", {"name": "other", "version": "1.0.0"}, ""),
+        ("bin/claude", {"name": "other"}, ""),
         ("bin/claude", None, ""),
     ],
 )

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import json
 import os
 import re
 import time
@@ -19,7 +18,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 
-from massgen_ls.adapters.agents import answers
+from massgen_ls.adapters.agents import answers, installed
 from massgen_ls.adapters.agents.claude_events import (
     Begun,
     Question,
@@ -144,21 +143,12 @@ def _is_key(name: str) -> bool:
 
 
 def version_of(path: str) -> str:
-    """The version of an installed ``claude``, from what lies beside it; empty if it is not told.
+    """The version of an installed ``claude``; empty where it is not told without starting it.
 
-    npm puts a ``package.json`` there; the installer of its own names the file by the version.
+    Its own installer names the file by the version; npm puts a ``package.json`` beside it.
     """
-    real = os.path.realpath(path)
-    for folder in (os.path.dirname(real), os.path.dirname(os.path.dirname(real))):
-        try:
-            with open(os.path.join(folder, "package.json"), "rb") as file:
-                told: object = json.load(file)
-        except (OSError, ValueError):
-            continue
-        if isinstance(told, dict) and "claude-code" in str(told.get("name")):  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
-            return str(told.get("version", ""))  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
-    name = os.path.basename(real)
-    return name if _VERSION.fullmatch(name) else ""
+    name = os.path.basename(os.path.realpath(path))
+    return name if _VERSION.fullmatch(name) else installed.version_of(path)
 
 
 @dataclass(slots=True)

@@ -315,6 +315,14 @@ class Conformance:
         assert stage.files["made.txt"] == "M\n"
         assert left_over(stage) == []
 
+    async def test_it_is_stopped_before_it_begins(self, kind: Kind, stage: Stage) -> None:
+        stage.inbox.put(Halt())
+        async with scene(kind, stage, Turn(Write("made.txt", "M\n")), Turn(Text("Done."))) as on:
+            told = await attempt(on.driver, on.spec(), brief(), stage.place())
+        assert told.how == DONE, told.ended
+        assert stage.changed == {}
+        assert left_over(stage) == []
+
     async def test_its_news_are_no_longer_wanted(self, kind: Kind, stage: Stage) -> None:
         async with scene(kind, stage, Turn(Text("Word "), Silence())) as on:
             telling = on.driver.attempt(on.spec(), brief(), stage.place())

@@ -60,8 +60,14 @@ class Launch:
             [self.argv, self.keys, dict(self.env), dict(self.files), self.home], sort_keys=True
         )
 
-    def command(self, around: Surroundings, brief: Brief, place: Place) -> Command:
+    def command(self, around: Surroundings, brief: Brief, place: Place, cwd: str = "") -> Command:
         """Prepares the home and says how to start. Blocks: for a thread.
+
+        Args:
+            around: Our own side.
+            brief: The order.
+            place: Where the agent works.
+            cwd: Where the program starts; empty: in the user's folder, as editors do it.
 
         Raises:
             OSError: The home cannot be written.
@@ -78,9 +84,8 @@ class Launch:
             env |= {"HOME": home}
             env = {name: value for name, value in env.items() if not name.startswith("XDG_")}
         env |= {name: value.replace("{home}", place.home) for name, value in self.env.items()}
-        # A session has a folder of its own; the process itself starts where no project is.
         return Command(
-            self.argv, cwd=place.home, env=env, keep_stdin=True, raw=True, keep=64 * 1024,
+            self.argv, cwd=cwd or place.folder, env=env, keep_stdin=True, raw=True, keep=64 * 1024,
             fence=fence,
         )  # fmt: skip
 
@@ -89,7 +94,8 @@ class Launch:
     ) -> Command:
         """As `command`, for a process of several seats with a home that is nobody's."""
         common = replace(place, home=home, fence=_unfenced(place.fence))
-        return self.command(around, replace(brief, seat=SHARED_SEAT), common)
+        # Each session has a folder; the process itself starts where no project is.
+        return self.command(around, replace(brief, seat=SHARED_SEAT), common, home)
 
 
 def opening(text: str) -> str:

@@ -77,7 +77,12 @@ async def opened(
         RpcError: It refuses.
         PeerGoneError: It has ended.
     """
-    greeting = await connection.greet()
+    try:
+        greeting = await connection.greet()
+    except RpcError as error:
+        if error.code == METHOD_NOT_FOUND:
+            raise SetupError("protocol", "it does not speak the Agent Client Protocol") from error
+        raise
     if greeting.protocol != VERSION:
         raise SetupError(
             "protocol",

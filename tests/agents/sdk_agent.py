@@ -264,4 +264,4 @@ def listed(server: Any) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(acp.run_agent(SdkAgent()))
+    asyncio.run(acp.run_agent(SdkAgent(), use_unstable_protocol=True))

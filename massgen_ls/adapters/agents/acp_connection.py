@@ -173,6 +173,8 @@ class Connection:
 
     talk: Talk
     group: asyncio.TaskGroup
+    env: Mapping[str, str]
+    """The program's environment."""
     alone: bool = True
     """Whether it has one session only, which then hears what it prints beside the protocol."""
     greeting: Greeting | None = None
@@ -376,7 +378,7 @@ async def connect(
         open_talk(processes, command, patience=math.inf) as talk,
         asyncio.TaskGroup() as group,
     ):
-        connection = Connection(talk, group, alone)
+        connection = Connection(talk, group, command.env, alone)
         serving = group.create_task(connection.serve())
         try:
             yield connection

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from massgen_ls.adapters.agents.failing import Advice
@@ -15,6 +15,9 @@ from massgen_ls.core.task import Json, SeatId
 from massgen_ls.ports import Brief, Command, Fence, Place
 
 SHARED_SEAT = SeatId("shared")
+
+BeforeLoad = Callable[[Mapping[str, str], str], None]
+"""Given the environment of the program and the name of the conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,8 @@ class Launch:
     """Said at the start of an attempt, for people."""
     share: bool = True
     """Whether seats may share a process."""
+    before_load: BeforeLoad | None = None
+    """What has to be done before a conversation can be taken up. Called in a thread."""
 
     @property
     def key(self) -> str:

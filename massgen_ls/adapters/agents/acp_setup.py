@@ -109,11 +109,13 @@ async def opened(
     loadable = greeting.loads or greeting.can("resume")
     fresh = True
     if session and loadable:
+        if launch.before_load is not None:
+            await asyncio.to_thread(launch.before_load, connection.env, session)
         try:
             box, told = await connection.take_up(session, params, decide.decide, method=loading)
             fresh = False
-        except RpcError:
-            remarks.append("its conversation is lost: a new one is begun")
+        except RpcError as error:
+            remarks.append(f"its conversation is lost ({said(error)}): a new one is begun")
             box, told = await _new(connection, launch, greeting, params, decide)
     else:
         box, told = await _new(connection, launch, greeting, params, decide)

@@ -26,9 +26,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import glob
 import json
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from massgen_ls.adapters.agents.acp import Acp
@@ -55,6 +56,7 @@ _ADVICE = Advice(
 _ATTEMPTS = 2
 """Requests to its service for one answer; the seat tries again by itself."""
 _WORDS = ("GEMINI.md", "AGENTS.md", "CLAUDE.md")
+_LONG_AGO = "2000-01-01T00-00"
 _NO_FILE = ".massgen-no-such-file.md"
 _NO_TOOLS = (
     "Gemini CLI connects to no MCP server in a worktree that is not trusted: it works without "
@@ -140,6 +142,7 @@ class GeminiDriver:
             no_tools="" if place.trusted else _NO_TOOLS,
             instructions=() if place.trusted else _WORDS,
             share=spec.settings.get("share") is not False,
+            before_load=put_aside,
         )
 
     def _settings(self, settings: CodingSettings, place: Place) -> dict[str, Any]:
@@ -193,6 +196,31 @@ class GeminiDriver:
             hint = f"No key of it is set: {_ADVICE.login}."
             return Health(spec.id, ok=False, found=path, hint=hint, version=version)
         return Health(spec.id, ok=True, found=f"{path}; {', '.join(keys)} set", version=version)
+
+
+def put_aside(env: Mapping[str, str], session: str) -> None:
+    """Saves a recorded conversation from being overwritten while it is taken up.
+
+    The program names the record by the minute and the first part of the id, and begins a new one
+    before it looks for the old: in the same minute it writes over it (measured with 0.61.0).
+    Reads and renames files.
+    """
+    head = session[:8]
+    if not head.isalnum():
+        return
+    pattern = os.path.join(
+        glob.escape(env["GEMINI_CLI_HOME"]),
+        ".gemini",
+        "tmp",
+        "*",
+        "chats",
+        f"session-*-{head}.jsonl",
+    )
+    for path in glob.glob(pattern):
+        aside = os.path.join(os.path.dirname(path), f"session-{_LONG_AGO}-{head}.jsonl")
+        if path != aside and not os.path.lexists(aside):
+            with contextlib.suppress(OSError):
+                os.rename(path, aside)
 
 
 def too_old(ended: Ended) -> bool:

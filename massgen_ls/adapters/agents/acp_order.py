@@ -55,6 +55,9 @@ class Launch:
     """Said at the start of an attempt, for people."""
     share: bool = True
     """Whether seats may share a process."""
+    settle: float = 0.0
+    """Seconds of silence after which an agent that says a conversation is taken up has really told
+    all of it; 0: it says so when it has."""
     before_load: BeforeLoad | None = None
     """What has to be done before a conversation can be taken up. Called in a thread."""
 

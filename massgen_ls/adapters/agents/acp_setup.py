@@ -112,7 +112,9 @@ async def opened(
         if launch.before_load is not None:
             await asyncio.to_thread(launch.before_load, connection.env, session)
         try:
-            box, told = await connection.take_up(session, params, decide.decide, method=loading)
+            box, told = await connection.take_up(
+                session, params, decide.decide, method=loading, settle=launch.settle
+            )
             fresh = False
         except RpcError as error:
             remarks.append(f"its conversation is lost ({said(error)}): a new one is begun")

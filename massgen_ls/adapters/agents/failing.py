@@ -22,8 +22,8 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (
         "context",
         re.compile(
-            r"prompt is too long|context.{0,20}(length|window|limit)|input (token count )?exceeds"
-            r"|too many tokens|maximum context|request_too_large",
+            r"prompt is too long|context.{0,20}(length|window|limit)"
+            r"|input (token count.{0,20} )?exceeds|too many tokens|maximum context|request_too_large",
             re.IGNORECASE,
         ),
     ),
@@ -67,7 +67,10 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     ),
     (
         "protocol",
-        re.compile(r"incomplete json|unexpected token|not valid json|malformed", re.IGNORECASE),
+        re.compile(
+            r"incomplete json|unexpected token|not valid json|malformed|empty response",
+            re.IGNORECASE,
+        ),
     ),
     ("refused", re.compile(r"refus|declin|content.?policy|safety|blocked by", re.IGNORECASE)),
     ("turns", re.compile(r"max(imum)?.{0,12}turns|turn limit|max_budget", re.IGNORECASE)),

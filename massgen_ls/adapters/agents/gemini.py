@@ -56,6 +56,8 @@ _ADVICE = Advice(
 _ATTEMPTS = 2
 """Requests to its service for one answer; the seat tries again by itself."""
 _WORDS = ("GEMINI.md", "AGENTS.md", "CLAUDE.md")
+_SETTLE = 0.3
+"""It answers that a conversation is taken up before it has told it again (0.61.0)."""
 _LONG_AGO = "2000-01-01T00-00"
 _NO_FILE = ".massgen-no-such-file.md"
 _NO_TOOLS = (
@@ -142,6 +144,7 @@ class GeminiDriver:
             no_tools="" if place.trusted else _NO_TOOLS,
             instructions=() if place.trusted else _WORDS,
             share=spec.settings.get("share") is not False,
+            settle=_SETTLE,
             before_load=put_aside,
         )
 

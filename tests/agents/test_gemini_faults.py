@@ -62,7 +62,7 @@ FAULTS: dict[str, Fault] = {
         "failed", "network", "broke", ("app.py",),
     ),
     "garbage": Fault(Episode(Turn(Garbage())), "failed", "protocol", "could not be understood"),
-    "nothing": Fault(Episode(Turn(Text(""))), "failed", "protocol", "without a word"),
+    "nothing": Fault(Episode(Turn(Text(""))), "failed", "protocol", "could not be understood"),
     "silence": Fault(
         Episode(Turn(DOUBLED), Turn(Silence())),
         "timed_out", "timeout", "idle_timeout", ("app.py",), (("idle_timeout", 6),),

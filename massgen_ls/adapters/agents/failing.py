@@ -23,7 +23,8 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
         "context",
         re.compile(
             r"prompt is too long|context.{0,20}(length|window|limit)"
-            r"|input (token count.{0,20} )?exceeds|too many tokens|maximum context|request_too_large",
+            r"|input (token count.{0,20} )?exceeds|too many tokens|maximum context"
+            r"|request_too_large",
             re.IGNORECASE,
         ),
     ),

@@ -81,6 +81,9 @@ class Launch:
             OSError: The home cannot be written.
         """
         make_home(place)
+        for value in self.env.values():
+            if value.startswith("{home}/"):  # a folder of its own; some insist that it is there
+                os.makedirs(value.replace("{home}", place.home), exist_ok=True)
         for name, body in self.files.items():
             _write(os.path.join(place.home, name), body)
         home = self.home or place.home

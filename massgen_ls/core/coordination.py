@@ -167,9 +167,8 @@ def verdict(state: RunState) -> Verdict:
 
 
 def _end(seat: SeatState) -> str:
+    lost = [why.rstrip(".") for why in seat.lost]
     if seat.outcome is None:
-        return "; ".join(seat.lost) or "not started"
-    if seat.outcome == "done":
-        return seat.reason or "changed nothing"
-    tried = "".join(f"{why.rstrip('.')}; then its fallback: " for why in seat.lost)
-    return tried + (seat.reason or seat.outcome.replace("_", " "))
+        return "; then its fallback: ".join(lost) or "not started"
+    plain = "changed nothing" if seat.outcome == "done" else seat.outcome.replace("_", " ")
+    return "; then its fallback: ".join([*lost, seat.reason or plain])

@@ -103,9 +103,7 @@ class Stage:
             file = self.tree / name
             file.parent.mkdir(exist_ok=True)
             file.write_text(text)
-        self.processes = HostProcesses(
-            sandbox=self.sandbox, patience=Patience(0.5, 1.0, 0.05, 0.3)
-        )
+        self.processes = HostProcesses(sandbox=self.sandbox, patience=Patience(0.5, 1.0, 0.05, 0.3))
         self.around = Surroundings(
             {"PATH": search_path(), "LANG": "C.UTF-8", "HOME": str(self.user), **self.environ},
             str(self.top / "bin" / "python"),
@@ -168,9 +166,10 @@ def brief(prompt: str = "Please do it.", **more: Any) -> Brief:
 async def attempt(driver: Driver, spec: AgentSpec, order: Brief, place: Place) -> Told:
     """Hears an attempt to its end."""
     news: list[AgentNews] = []
-    async with asyncio.timeout(PATIENT), contextlib.aclosing(
-        driver.attempt(spec, order, place)
-    ) as telling:
+    async with (
+        asyncio.timeout(PATIENT),
+        contextlib.aclosing(driver.attempt(spec, order, place)) as telling,
+    ):
         async for item in telling:
             news.append(item)
     return Told(news)
@@ -212,5 +211,3 @@ async def there(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < until, f"{path} never came"
         await asyncio.sleep(0.01)
-
-

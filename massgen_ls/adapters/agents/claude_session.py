@@ -50,7 +50,9 @@ class ClaudeSession:
         """Begins a turn; into a turn that runs, it is put at the next chance."""
         name = str(uuid.uuid4())
         self._waiting.add(name)
-        message: dict[str, Json] = {"role": "user", "content": words}
+        # What begins with a slash would be taken for a command, and only then.
+        content = f" {words}" if words.startswith("/") else words
+        message: dict[str, Json] = {"role": "user", "content": content}
         await self._talk.send({"type": "user", "uuid": name, "message": message})
 
     def taken(self, item: Taken) -> None:

@@ -156,17 +156,17 @@ def word(recipe: Recipe) -> str:
     )
 
 
-async def check_out(git: Git, place: Place, recipe: Recipe, tree: str) -> None:
+async def check_out(git: Git, place: Place, recipe: Recipe, tree: str, snapshot: Snapshot) -> None:
     """Brings every tracked file to a tree: what is right stays, all else is written anew."""
     view = place.view(recipe)
     if recipe.sparse is not None:
         put_sparse(view, recipe.sparse)
         await git.run(view, "read-tree", "--reset", "-u", tree)
         return
-    await git.run(view, *await _switch(git, place, view, tree))
+    await git.run(view, *await _switch(git, place, view, tree, snapshot))
 
 
-async def step_to(git: Git, place: Place, recipe: Recipe, tree: str) -> bool:
+async def step_to(git: Git, place: Place, recipe: Recipe, tree: str, snapshot: Snapshot) -> bool:
     """Goes on to another tree in a place that nobody was in since it was made ready.
 
     False: it is not as it should be, and nothing is known of it any more.
@@ -174,22 +174,27 @@ async def step_to(git: Git, place: Place, recipe: Recipe, tree: str) -> bool:
     if recipe.sparse is not None or recipe.exact:
         return False
     view = place.view(recipe)
-    done = await git.attempt(view, *await _switch(git, place, view, tree))
+    done = await git.attempt(view, *await _switch(git, place, view, tree, snapshot))
     return done.exit_code == 0
 
 
-async def _switch(git: Git, place: Place, view: View, tree: str) -> tuple[str, ...]:
+async def _switch(
+    git: Git, place: Place, view: View, tree: str, snapshot: Snapshot
+) -> tuple[str, ...]:
     """The command that brings index and files to a tree.
 
     ``read-tree --reset -u`` does the same in twice the time: it looks at the files one after the
     other and reads every folder of the tree, also those that the index knows to be the same. A
-    checkout wants a commit, though, and takes one whose tree is missing for an empty one;
-    ``commit-tree`` refuses to make that.
+    checkout wants a commit, though, and takes one whose tree is missing for an empty one; both
+    commands here refuse a tree that is not there.
     """
-    made = await git.run(view, "commit-tree", tree)
-    # Where the last switch led is of no interest, and what it names may have been pruned.
+    commit = snapshot.commit
+    if tree == snapshot.tree:
+        await git.run(view, "cat-file", "-e", tree)
+    else:
+        commit = (await git.run(view, "commit-tree", tree)).decode("ascii").strip()
+    # Where the last switch led is of no interest, and that commit may be gone by now.
     write_private_head(place.ours, place.shadow.git_dir)
-    commit = made.decode("ascii").strip()
     return ("checkout", "--quiet", "--force", "--detach", "--no-guess", commit)
 
 
@@ -209,7 +214,11 @@ async def settle(place: Place) -> None:
     for _ in range(20):
         if _clock(place) > written:
             return
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(_TICK)  # there is no event for it
+
+
+_TICK = 0.004
+"""Seconds between two time stamps of a Linux file system, where they are not finer than that."""
 
 
 def _clock(place: Place) -> int:

@@ -191,6 +191,8 @@ class _Attempt:
     printed: str = ""
     """The end of what it printed that was no event."""
     until: float = 0.0
+    toolless: bool = False
+    """It cannot reach our tools, and that was told."""
 
     @property
     def limit(self) -> float:
@@ -249,6 +251,9 @@ class _Attempt:
                         self.printed = f"{self.printed}{line}\n"[-_TAIL:]
                         if not line.startswith(_REMARKS):
                             yield Said(f"{line}\n", "stderr" if stream == "stderr" else "stdout")
+                        if self._lost_our_tools(line):
+                            why = "[it cannot reach the tools of massgen, and goes on without]\n"
+                            yield Said(why, "stderr")
                     case Note(text=note):
                         self.notes.append(note)
                     case Halt():
@@ -296,6 +301,12 @@ class _Attempt:
         most = self.settings.max_turns
         if most is not None and self.reading.uses > most and self.reading.turn == "running":
             self.verdict = self._failed("turns", f"it used more than {most} tools")
+
+    def _lost_our_tools(self, line: str) -> bool:
+        """Whether it says, for the first time, that our tools cannot be had."""
+        lost = self.place.access is not None and not self.toolless and "ERROR rmcp::" in line
+        self.toolless = self.toolless or lost
+        return lost
 
     def _unheard(self, talk: Talk) -> None:
         """Messages that came while it was ending."""

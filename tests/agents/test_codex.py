@@ -187,6 +187,19 @@ async def test_another_service_has_a_key_of_its_own(kind: Kind, tmp_path: Path) 
 # ── our tools ───────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.fixture
+def confined(kind: Kind, tmp_path: Path) -> Stage:
+    """A stage with our sandbox around it."""
+    return Stage(tmp_path, kind.environ, sandboxed(tmp_path))
+
+
+def sandboxed(top: Path) -> Sandbox:
+    sandbox = Sandbox.probe(str(top), os.environ.get("PATH", os.defpath))
+    if not sandbox.works:
+        pytest.skip(f"THE SANDBOX IS NOT TESTED HERE: {sandbox.describe().text}")
+    return sandbox
+
+
 class Box:
     specs = (
         ToolSpec(
@@ -206,10 +219,7 @@ class Box:
 
 @pytest.mark.parametrize("confined", [False, True], ids=["free", "confined"])
 async def test_it_uses_our_tools(kind: Kind, tmp_path: Path, confined: bool) -> None:
-    sandbox = Sandbox.probe(str(tmp_path), os.environ.get("PATH", os.defpath)) if confined else None
-    if sandbox is not None and not sandbox.works:
-        pytest.skip(f"THE SANDBOX IS NOT TESTED HERE: {sandbox.describe().text}")
-    stage = Stage(tmp_path, kind.environ, sandbox)
+    stage = Stage(tmp_path, kind.environ, sandboxed(tmp_path) if confined else None)
     box = Box()
     turns = (
         Turn(Native("mcp__massgen__submit_summary", {"summary": "It doubles."})),
@@ -316,6 +326,51 @@ async def test_who_judges_can_change_nothing(kind: Kind, stage: Stage) -> None:
     assert told.ended.answer == wanted
     assert stage.changed == {}
     assert "exec_command" not in tools
+
+
+# ── in our sandbox ──────────────────────────────────────────────────────────────────────────
+
+
+async def test_in_our_sandbox_it_is_stopped_and_goes_on(kind: Kind, confined: Stage) -> None:
+    hold = Shell("setsid sleep 600 & touch begun; sleep 600")
+    async with scene(kind, confined, Turn(Write("made.txt", "M\n")), Turn(hold)) as on:
+        async with begun(on.driver, on.spec(), brief("THE-TASK"), confined.place()) as (news, _):
+            await there(confined.tree / "begun")
+            confined.inbox.put(Halt())
+        assert left_over(confined) == []
+        on.models.scripts["seat"] = lambda request: Turn(Text("Gone on."))
+        order = brief("GO-ON", session=Told(news).ended.session)
+        told = await attempt(on.driver, on.spec(), order, confined.place())
+        sent = str(on.turns[-1].body["input"])
+    assert (Told(news).how, told.how) == (DONE, DONE), (news[-1], told.ended)
+    assert "THE-TASK" in sent
+    assert confined.files["made.txt"] == "M\n"
+
+
+async def test_in_our_sandbox_nothing_outside_is_changed(kind: Kind, confined: Stage) -> None:
+    outside = confined.top / "outside.txt"
+    turns = (
+        Turn(Write(str(outside), "X\n")),
+        Turn(Shell(f"touch inside; touch {outside}")),
+        Turn(Text("Left.")),
+    )
+    async with scene(kind, confined, *turns) as on:
+        told = await attempt(on.driver, on.spec(), brief(), confined.place())
+    assert told.how == DONE, told.ended
+    assert not outside.exists()
+    assert (list(confined.changed), told.returned) == (["inside"], [False, False])
+
+
+async def test_in_our_sandbox_the_user_s_login_can_be_renewed(kind: Kind, confined: Stage) -> None:
+    """The folder with it is the one thing beside the worktree and the home that it may write."""
+    folder = confined.user / ".codex"
+    folder.mkdir()
+    turns = (Turn(Shell(f"touch {folder}/auth.json {confined.user}/other")), Turn(Text("Done.")))
+    async with scene(kind, confined, *turns) as on:
+        told = await attempt(on.driver, on.spec(login="user"), brief(), confined.place())
+    assert told.how == DONE, told.ended
+    assert (folder / "auth.json").exists()
+    assert not (confined.user / "other").exists()
 
 
 # ── set-up ──────────────────────────────────────────────────────────────────────────────────

@@ -112,7 +112,9 @@ class CodexDriver:
             why = f"its home {place.home} cannot be prepared: {error.strerror or error}"
             yield Ended("failed", why)
             return
-        work = _Attempt(settings, brief, place, launch, self._offline, Reading(place.path, before))
+        ours = place.access.name if place.access is not None else ""
+        reading = Reading(place.path, before, ours)
+        work = _Attempt(settings, brief, place, launch, self._offline, reading)
         try:
             async with contextlib.aclosing(work.news(self._processes)) as news:
                 async for item in news:

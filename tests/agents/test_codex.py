@@ -17,6 +17,7 @@ from massgen_ls.core.task import Json
 from massgen_ls.ports import Halt, Note, ToolAnswer, ToolSpec
 from massgen_ls.testing.models import (
     Answer,
+    Episode,
     Gate,
     Native,
     Refuse,
@@ -74,7 +75,7 @@ class TestCodex(Conformance):
         assert told.how == DONE, told.ended
         assert stage.changed == {}
         assert "exec_command" not in tools
-        assert "commands are switched off" in told.asides
+        assert "do without: commands]" in told.asides
 
     async def test_nobody_can_be_asked(self, kind: Kind, stage: Stage) -> None:
         rule = Permissions(mode="ask")
@@ -83,7 +84,7 @@ class TestCodex(Conformance):
             told = await attempt(on.driver, on.spec(rule), brief(), stage.place(approve=None))
         assert told.how == DONE, told.ended
         assert stage.changed == {}
-        assert "edits and commands are switched off" in told.asides
+        assert "do without: edits, commands, the network]" in told.asides
 
     async def test_nothing_outside_is_changed(self, kind: Kind, stage: Stage) -> None:
         """Without a sandbox of ours its own one holds, for patches and for commands."""
@@ -345,6 +346,32 @@ async def test_in_our_sandbox_it_is_stopped_and_goes_on(kind: Kind, confined: St
     assert (Told(news).how, told.how) == (DONE, DONE), (news[-1], told.ended)
     assert "THE-TASK" in sent
     assert confined.files["made.txt"] == "M\n"
+
+
+async def test_in_our_sandbox_commands_go_with_the_network(kind: Kind, confined: Stage) -> None:
+    rule = Permissions(mode="allow", deny=("fetch:*",))
+    turns = (Turn(Write("made.txt", "M\n"), Shell("touch x")), Turn(Text("Done.")))
+    async with scene(kind, confined, *turns) as on:
+        told = await attempt(on.driver, on.spec(rule), brief(), confined.place())
+        tools = on.turns[0].tools
+    assert told.how == DONE, told.ended
+    assert confined.changed == {"made.txt": "M\n"}
+    assert not {"exec_command", "web_search"} & set(tools)
+    assert "do without: commands, the network]" in told.asides
+
+
+@pytest.mark.parametrize("deny", [(), ("fetch:*",)], ids=["network", "none"])
+async def test_its_own_sandbox_gives_and_takes_the_network(
+    kind: Kind, stage: Stage, deny: tuple[str, ...]
+) -> None:
+    rule = Permissions(mode="allow", deny=deny)
+    async with scene(kind, stage, Turn(Text("Done."))) as on:
+        port = on.models.url.rpartition(":")[2]
+        reach = Shell(f"(exec 3<>/dev/tcp/127.0.0.1/{port}) && touch reached; touch ran")
+        on.models.scripts["seat"] = Episode(Turn(reach), Turn(Text("Done.")))
+        told = await attempt(on.driver, on.spec(rule), brief(), stage.place())
+    assert told.how == DONE, told.ended
+    assert sorted(stage.changed) == (["ran"] if deny else ["ran", "reached"])
 
 
 async def test_in_our_sandbox_nothing_outside_is_changed(kind: Kind, confined: Stage) -> None:

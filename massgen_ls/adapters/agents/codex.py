@@ -167,14 +167,15 @@ async def _freedom(spec: AgentSpec, brief: Brief, place: Place) -> tuple[Freedom
             return True
         return place.approve is not None and (await place.approve(action)).word == "allow"
 
-    freedom = Freedom(
-        edit=await may(Action("edit", place.path, "edits without asking")),
-        run=await may(Action("run", "*", "commands without asking")),
-        fetch=await may(Action("fetch", "*", "the network without asking")),
-    )
-    off = [name for name, on in (("edits", freedom.edit), ("commands", freedom.run)) if not on]
-    kept = f"Codex cannot ask while it works: {' and '.join(off)} are switched off" if off else ""
-    return freedom, kept
+    edit = await may(Action("edit", place.path, "edits without asking"))
+    run = await may(Action("run", "*", "commands without asking"))
+    fetch = await may(Action("fetch", "*", "the network without asking"))
+    # Inside of our sandbox its own does not start, and nothing else could hold its commands.
+    run = run and (not place.confined or (edit and fetch))
+    names = (("edits", edit), ("commands", run), ("the network", fetch))
+    off = [name for name, on in names if not on]
+    kept = f"Codex cannot ask while it works, so it has to do without: {', '.join(off)}"
+    return Freedom(edit, run, fetch), kept if off else ""
 
 
 @dataclass(slots=True)

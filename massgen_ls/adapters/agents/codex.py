@@ -112,7 +112,9 @@ class CodexDriver:
             why = f"its home {place.home} cannot be prepared: {error.strerror or error}"
             yield Ended("failed", why)
             return
-        work = _Attempt(settings, brief, place, launch, self._offline, Reading(place.path, before))
+        ours = place.access.name if place.access is not None else ""
+        reading = Reading(place.path, before, ours)
+        work = _Attempt(settings, brief, place, launch, self._offline, reading)
         try:
             async with contextlib.aclosing(work.news(self._processes)) as news:
                 async for item in news:
@@ -165,14 +167,15 @@ async def _freedom(spec: AgentSpec, brief: Brief, place: Place) -> tuple[Freedom
             return True
         return place.approve is not None and (await place.approve(action)).word == "allow"
 
-    freedom = Freedom(
-        edit=await may(Action("edit", place.path, "edits without asking")),
-        run=await may(Action("run", "*", "commands without asking")),
-        fetch=await may(Action("fetch", "*", "the network without asking")),
-    )
-    off = [name for name, on in (("edits", freedom.edit), ("commands", freedom.run)) if not on]
-    kept = f"Codex cannot ask while it works: {' and '.join(off)} are switched off" if off else ""
-    return freedom, kept
+    edit = await may(Action("edit", place.path, "edits without asking"))
+    run = await may(Action("run", "*", "commands without asking"))
+    fetch = await may(Action("fetch", "*", "the network without asking"))
+    # Inside of our sandbox its own does not start, and nothing else could hold its commands.
+    run = run and (not place.confined or (edit and fetch))
+    names = (("edits", edit), ("commands", run), ("the network", fetch))
+    off = [name for name, on in names if not on]
+    kept = f"Codex cannot ask while it works, so it has to do without: {', '.join(off)}"
+    return Freedom(edit, run, fetch), kept if off else ""
 
 
 @dataclass(slots=True)
@@ -191,6 +194,8 @@ class _Attempt:
     printed: str = ""
     """The end of what it printed that was no event."""
     until: float = 0.0
+    toolless: bool = False
+    """It cannot reach our tools, and that was told."""
 
     @property
     def limit(self) -> float:
@@ -249,6 +254,9 @@ class _Attempt:
                         self.printed = f"{self.printed}{line}\n"[-_TAIL:]
                         if not line.startswith(_REMARKS):
                             yield Said(f"{line}\n", "stderr" if stream == "stderr" else "stdout")
+                        if self._lost_our_tools(line):
+                            why = "[it cannot reach the tools of massgen, and goes on without]\n"
+                            yield Said(why, "stderr")
                     case Note(text=note):
                         self.notes.append(note)
                     case Halt():
@@ -296,6 +304,12 @@ class _Attempt:
         most = self.settings.max_turns
         if most is not None and self.reading.uses > most and self.reading.turn == "running":
             self.verdict = self._failed("turns", f"it used more than {most} tools")
+
+    def _lost_our_tools(self, line: str) -> bool:
+        """Whether it says, for the first time, that our tools cannot be had."""
+        lost = self.place.access is not None and not self.toolless and "ERROR rmcp::" in line
+        self.toolless = self.toolless or lost
+        return lost
 
     def _unheard(self, talk: Talk) -> None:
         """Messages that came while it was ending."""

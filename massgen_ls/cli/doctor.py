@@ -137,7 +137,8 @@ async def _team(
     async with open_drivers(processes, env, sys.executable) as drivers:
         for name, agent in _agents(loaded.agents):
             health = await drivers[agent.type].health(agent)
-            version = f" {health.version}" if health.version else ""
+            known = not health.version or health.version in health.found
+            version = "" if known else f", version {health.version}"
             text = f"{name}: {health.found}{version}" if health.ok else f"{name}: not ready"
             # A seat with a fallback can work without its first agent.
             missing = "note" if agent.fallback else "bad"

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from massgen_ls.adapters.store.codec import event_from
 from massgen_ls.adapters.store.sqlite import SqliteStore
@@ -182,6 +184,20 @@ class Ticking:
 
 @pytest.mark.parametrize("event", EVERY_EVENT, ids=lambda e: e.kind)
 def test_every_kind_of_event_comes_back_as_it_went(event: Event) -> None:
+    assert event_from(json.loads(json.dumps(event_json(event)))) == event
+
+
+words = st.text(st.characters(), max_size=20)  # lone surrogates, NUL and all
+parts = st.builds(Spoken, words, words, st.booleans()) | st.builds(
+    Called, words, words, words, words, st.none() | st.booleans(), words
+)
+
+
+@given(st.lists(parts, max_size=5).map(tuple), words)
+def test_whatever_was_said_comes_back_as_it_was(
+    said: tuple[Spoken | Called, ...], summary: str
+) -> None:
+    event = Conversed(SeatId("a"), 1, Transcript("a", "x", said, (ODD,), summary, 1, summary))
     assert event_from(json.loads(json.dumps(event_json(event)))) == event
 
 

@@ -218,12 +218,13 @@ async def test_the_end_is_the_last_word_whoever_speaks_then() -> None:
 
 # ── leaving ─────────────────────────────────────────────────────────────────────────────────────
 
-FLOOD = "while True:\n    say(b'{}\\n' * 1000)"
+WAVE = {"wave": "~" * 4_000}
+FLOOD = "wave = b'{\"wave\": \"' + b'~' * 4_000 + b'\"}\\n'\nwhile True:\n    say(wave * 10)"
 
 
 async def test_stopping_in_a_flood_ends_it() -> None:
     async with asyncio.timeout(60), talking(FLOOD) as talk:
-        assert await talk.hear() == Line({})
+        assert await talk.hear() == Line(WAVE)
         assert (await talk.stop()).exit_code != 0
         while not isinstance(await talk.hear(), Gone):
             pass
@@ -262,7 +263,7 @@ async def test_a_driver_that_is_closed_in_the_middle_ends_its_program() -> None:
                 yield await talk.hear()
 
     async with asyncio.timeout(60), aclosing(driver()) as news:
-        assert await anext(news) == Line({})
+        assert await anext(news) == Line(WAVE)
     assert await nobody(word)
 
 

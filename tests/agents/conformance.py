@@ -86,7 +86,10 @@ class Scene:
 
     def heard(self, words: str) -> int:
         """How many requests to the model had these words in them."""
-        return sum(words in str(request.body["messages"]) for request in self.turns)
+        return sum(
+            words in str(request.body.get("messages") or request.body.get("input"))
+            for request in self.turns
+        )
 
 
 @contextlib.asynccontextmanager

@@ -89,6 +89,7 @@ class Acp:
         limit = min(place.timeout, settings.timeout or place.timeout)
         until = loop.time() + limit
         last: Ended | None = None
+        broken: Exception | None = None
         try:
             told = await asyncio.to_thread(instructions, place, launch.instructions)
             async with self._connection(launch, brief, place) as connection:
@@ -103,6 +104,7 @@ class Acp:
                             else:
                                 yield item
                 finally:
+                    broken = session.broken
                     if session.stubborn and self._pool is not None:
                         self._pool.condemn(connection)
         except FileNotFoundError as error:
@@ -112,6 +114,8 @@ class Acp:
         except OSError as error:
             why = f"{launch.name} cannot be started: {error.strerror or error}. {launch.install}"
             last = Ended("failed", why, failure="missing")
+        if broken is not None:
+            raise broken
         assert last is not None
         yield last
 

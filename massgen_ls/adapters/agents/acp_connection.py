@@ -86,10 +86,23 @@ class Box:
         """Whether updates are passed over."""
         self._waiting: asyncio.Queue[BoxItem] = asyncio.Queue(_ROOM)
         self._closed = False
+        self._passed_over = asyncio.Event()
+
+    async def settled(self, seconds: float) -> None:
+        """Waits until no update was passed over for so long."""
+        while seconds:
+            self._passed_over.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._passed_over.wait()
+            except TimeoutError:
+                return
 
     async def put(self, item: BoxItem) -> None:
         """Leaves something; a full box holds the agent back, a closed one drops it."""
-        if not self._closed and not (self.deaf and isinstance(item, Update)):
+        if self.deaf and isinstance(item, Update):
+            self._passed_over.set()
+        elif not self._closed:
             await self._waiting.put(item)
 
     async def hear(self, patience: float) -> BoxItem | None:
@@ -173,6 +186,8 @@ class Connection:
 
     talk: Talk
     group: asyncio.TaskGroup
+    env: Mapping[str, str]
+    """The program's environment."""
     alone: bool = True
     """Whether it has one session only, which then hears what it prints beside the protocol."""
     greeting: Greeting | None = None
@@ -248,14 +263,21 @@ class Connection:
         return result
 
     async def take_up(
-        self, session: str, params: Mapping[str, Json], allow: Allow, *, method: str
+        self,
+        session: str,
+        params: Mapping[str, Json],
+        allow: Allow,
+        *,
+        method: str,
+        settle: float = 0.0,
     ) -> tuple[Box, Object]:
-        """An old session. Raises as `open` does."""
+        """An old session. Raises as `open` does; for ``settle`` see `acp_order.Launch`."""
         box = self._boxes[session] = Box(session, allow)
         # It may tell the whole conversation again: that is known.
         box.deaf = True
         try:
             told = await self.peer.request(method, {**params, "sessionId": session})
+            await box.settled(settle)
         except BaseException:
             self.forget(box)
             raise
@@ -376,7 +398,7 @@ async def connect(
         open_talk(processes, command, patience=math.inf) as talk,
         asyncio.TaskGroup() as group,
     ):
-        connection = Connection(talk, group, alone)
+        connection = Connection(talk, group, command.env, alone)
         serving = group.create_task(connection.serve())
         try:
             yield connection

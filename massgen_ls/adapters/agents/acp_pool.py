@@ -23,14 +23,16 @@ import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from massgen_ls.adapters.agents.acp_connection import Connection, connect
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.ports import Command, Processes
 
 LINGER = 3.0
 """Seconds that a process without a seat waits for the next one."""
+
+if TYPE_CHECKING:
+    from massgen_ls.adapters.agents.acp_connection import Connection
 
 Prepare = Callable[[str], Awaitable[Command]]
 """Given a home that is ready to be filled, makes the command that starts the program."""
@@ -47,6 +49,14 @@ class _Shared:
     empty: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when nobody is in it."""
     condemned: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def over(self) -> bool:
+        """Whether the program has ended; who looks after it may not have noticed yet."""
+        if not self.ready.done():
+            return False
+        connection = self.ready.result()
+        return not isinstance(connection, Connection) or connection.over.is_set()
 
 
 class AcpPool:
@@ -79,7 +89,11 @@ class AcpPool:
         for task in self._tasks:
             task.cancel()
         try:
-            await self._group.__aexit__(kind, error, at)
+            # The group would wrap what the block raises; it only needs to know of cancellation.
+            if isinstance(error, asyncio.CancelledError):
+                await self._group.__aexit__(kind, error, at)
+            else:
+                await self._group.__aexit__(None, None, None)
         finally:
             if self._folder is not None:
                 await asyncio.to_thread(self._folder.cleanup)
@@ -99,7 +113,7 @@ class AcpPool:
             MassgenError: It may not be run here.
         """
         shared = self._running.get(key)
-        if shared is None:
+        if shared is None or shared.over:
             shared = self._running[key] = _Shared()
             task = self._group.create_task(self._run(key, shared, prepare))
             self._tasks.add(task)
@@ -108,7 +122,7 @@ class AcpPool:
         shared.empty.clear()
         try:
             connection = await asyncio.shield(shared.ready)
-            if not isinstance(connection, Connection):
+            if isinstance(connection, OSError | MassgenError):
                 raise connection
             yield connection
         finally:
@@ -125,6 +139,9 @@ class AcpPool:
                 return
 
     async def _run(self, key: str, shared: _Shared, prepare: Prepare) -> None:
+        # Imported at the first use: what opens a pool may never start an agent.
+        from massgen_ls.adapters.agents.acp_connection import connect
+
         try:
             command = await prepare(await self._home(key))
             async with connect(self._processes, command, alone=False) as connection:

@@ -65,13 +65,17 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (
         "config",
         re.compile(
-            r"model.{0,40}(not found|not exist|not supported)|unknown (option|argument)",
+            r"model.{0,40}(not found|not exist|not supported)|unknown (option|argument)"
+            r"|unexpected argument|error loading config",
             re.IGNORECASE,
         ),
     ),
     (
         "protocol",
-        re.compile(r"incomplete json|unexpected token|not valid json|malformed", re.IGNORECASE),
+        re.compile(
+            r"incomplete json|unexpected token|not valid json|malformed|empty response",
+            re.IGNORECASE,
+        ),
     ),
     (
         "refused",

@@ -82,6 +82,15 @@ class Talk:
         self._over = isinstance(heard, Gone)
         return heard
 
+    def unheard(self) -> list[Note | Halt]:
+        """Messages that came and were not heard, for who talks to the next program."""
+        left: list[Note | Halt] = []
+        while not self._heard.empty():
+            item = self._heard.get_nowait()
+            if isinstance(item, Note | Halt):
+                left.append(item)
+        return left
+
     async def send(self, message: Mapping[str, Json]) -> None:
         """Writes one JSON line; silently nothing when the program no longer reads."""
         text = json.dumps(message, separators=(",", ":"))

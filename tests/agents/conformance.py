@@ -265,15 +265,10 @@ class Conformance:
             async with begun(on.driver, on.spec(), brief(), stage.place()) as (news, _):
                 await there(stage.tree / "begun")
                 stage.inbox.put(Note("NOTE-FOR-YOU"))
-                await self.note_was_sent(stage)
                 (stage.tree / "go").touch()
             assert Told(news).how == DONE, news[-1]
             assert on.heard("NOTE-FOR-YOU") >= 1
         assert stage.changed == {}
-
-    async def note_was_sent(self, stage: Stage) -> None:
-        """Until the driver has passed on what is in the inbox."""
-        await asyncio.sleep(0)
 
     async def test_a_note_at_the_last_moment(self, kind: Kind, stage: Stage) -> None:
         gate = Gate()
@@ -282,7 +277,6 @@ class Conformance:
             async with begun(on.driver, on.spec(), brief(), stage.place()) as (news, _):
                 await gate.reached()
                 stage.inbox.put(Note("NOTE-AT-LAST"))
-                await self.note_was_sent(stage)
                 gate.open()
             told = Told(news)
             assert told.how == DONE, told.ended

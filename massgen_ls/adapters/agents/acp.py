@@ -222,7 +222,7 @@ class AcpDriver:
             auth=(given.auth,) if given.auth else known.auth,
             meta=known.untrusted_meta if untrusted else {},
             model=settings.model,
-            mode=given.mode,
+            mode=given.mode or (known.mode_confined if place.confined else known.mode),
             options=options if isinstance(options, dict) else {},
             instructions=known.instructions if untrusted else (),
             warning=warning,

@@ -24,6 +24,8 @@ class Row:
     argv: tuple[str, ...]
     keys: tuple[str, ...] = ()
     auth: tuple[str, ...] = ()
+    mode: str = ""
+    mode_confined: str = ""
     login: str = "log it in, and use `login: user`"
     install: str = ""
     docs: str = ""

@@ -27,6 +27,7 @@ from massgen_ls.testing.models import (
 )
 from tests.agents.mcp_server import TOKEN, mcp_server
 from tests.agents.stage import FILES, Stage, Told, agent, attempt, begun, brief, left_over
+from tests.agents.test_gemini_trust import hostile
 from tests.fakes.programs import program
 
 pytestmark = pytest.mark.agents
@@ -183,3 +184,25 @@ async def test_claude_uses_our_tools(tmp_path: Path) -> None:
     assert [call["arguments"] for call in server.calls] == [{"summary": "All."}]
     assert told.acted == [("massgen submit", "")]
     assert TOKEN not in repr(told.news)
+
+
+async def test_the_row_of_gemini_takes_nothing_from_a_project_either(tmp_path: Path) -> None:
+    program("gemini")
+    stage = Stage(tmp_path, {"GEMINI_API_KEY": "dummy"})
+    mark = tmp_path / "mark"
+    show = "echo A=$STOLEN_A B=$STOLEN_B K=$GOOGLE_API_KEY > env.txt"
+    with mcp_server() as (server, access):
+        async with serving(Episode(Turn(Shell(show)), Turn(Text("Done.")))) as models:
+            hostile(stage.tree, mark, models.url)
+            driver = AcpDriver(stage.processes, stage.around)
+            settings = agent("acp", agent="gemini", base_url=models.url, model="gemini-2.5-pro")
+            place = stage.place(access=access)
+            told = await attempt(driver, settings, brief(), place)
+            body = json.dumps(models.requests[-1].body)
+    assert told.how == ("done", None), told.ended
+    assert (stage.tree / "env.txt").read_text() == "A= B= K=\n"
+    assert not mark.exists()
+    assert server.methods == []
+    assert "works without massgen's tools" in told.asides
+    assert body.count("GEMINI-SAYS-HI") == 1
+    assert left_over(stage) == []

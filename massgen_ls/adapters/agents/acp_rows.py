@@ -32,7 +32,9 @@ class Row:
     base_url: str = ""
     folders: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
     untrusted: Untrusted = "loads"
+    untrusted_tools: bool = True
     untrusted_meta: Mapping[str, Json] = field(default_factory=dict[str, Json])
     instructions: tuple[str, ...] = ()
 

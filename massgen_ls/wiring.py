@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from massgen_ls.adapters.agents.command import CommandDriver
+from massgen_ls.adapters.agents.roster import open_drivers
 from massgen_ls.adapters.checks.command import CommandChecker
 from massgen_ls.adapters.checks.detect import detect
 from massgen_ls.adapters.git.linediff import differ, refiner
@@ -24,6 +24,7 @@ from massgen_ls.adapters.host.places import Places
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
+from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
@@ -85,6 +86,7 @@ async def open_supervisor(
         processes = await stack.enter_async_context(open_processes(env, places))
         store = await stack.enter_async_context(SqliteStore(places.state / RECORD, clock))
         git = await stack.enter_async_context(GitRooms(processes, places.cache, env, cores))
+        endpoint = await stack.enter_async_context(LoopbackEndpoint())
         ledger = Ledger(places.state / EDITS, owner_of(os.getpid()), say)
         await ledger.mend()
         world = World(
@@ -94,7 +96,7 @@ async def open_supervisor(
             snapshots=MendedSnapshots(git.snapshots, ledger),
             worktrees=git.worktrees,
             objects=git.objects,
-            drivers={"command": CommandDriver(processes, env, sys.executable)},
+            drivers=await stack.enter_async_context(open_drivers(processes, env, sys.executable)),
             checker=CommandChecker(processes, env, sys.executable),
             differ=differ,
             refiner=refiner,
@@ -104,13 +106,14 @@ async def open_supervisor(
             starts=Starts(cores),
             confines=processes.confines,
             approver=approver,
+            endpoint=endpoint,
         )
         yield await stack.enter_async_context(Supervisor(world))
 
 
 @asynccontextmanager
 async def open_rooms(environ: Mapping[str, str] | None = None) -> AsyncGenerator[GitRooms]:
-    """The git rooms alone: what cleaning up needs.
+    """The git rooms alone, which do nothing by themselves: what cleaning up needs.
 
     Raises:
         StorageError: Our cache or state folder cannot be used.
@@ -119,7 +122,7 @@ async def open_rooms(environ: Mapping[str, str] | None = None) -> AsyncGenerator
     places = Places.of(env)
     async with (
         open_processes(env, places) as processes,
-        GitRooms(processes, places.cache, env, max(1, os.cpu_count() or 1)) as rooms,
+        GitRooms(processes, places.cache, env, max(1, os.cpu_count() or 1), tidy=False) as rooms,
     ):
         yield rooms
 

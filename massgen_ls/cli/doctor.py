@@ -8,27 +8,35 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
 from massgen_ls import __version__
-from massgen_ls.adapters.agents.command import CommandDriver
+from massgen_ls.adapters.agents.roster import open_drivers
 from massgen_ls.adapters.host.places import Places
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.cli import EXIT_USAGE, EXIT_WON, Options
 from massgen_ls.core.errors import ConfigError
+from massgen_ls.core.task import AgentSpec
 from massgen_ls.ports import Command
 
 Mark = Literal["ok", "note", "bad"]
 
 GIT_NEEDED = (2, 35)
-_AGENT_PROGRAMS = (
-    "claude", "gemini", "codex", "qwen", "goose", "opencode", "copilot", "cursor-agent", "kimi",
-    "aider", "auggie",
-)  # fmt: skip
+_AGENT_PROGRAMS = {
+    "claude": "type: claude_code",
+    "gemini": "type: gemini_cli",
+    "codex": "type: codex",
+    **{
+        name: f"type: acp, agent: {name}"
+        for name in ("qwen", "goose", "opencode", "copilot", "kimi", "auggie")
+    },
+    "cursor-agent": "type: acp, agent: cursor",
+    "aider": "type: command",
+}
 _KEYS = (
     "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENROUTER_API_KEY",
     "XAI_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "AZURE_OPENAI_API_KEY",
@@ -126,11 +134,15 @@ async def _team(
     except ConfigError as error:
         return [Finding("configuration", "bad", error.what, error.hint)]
     findings = [Finding("configuration", "ok", loaded.source)]
-    driver = CommandDriver(processes, env, sys.executable)
-    for agent in loaded.agents:
-        health = await driver.health(agent)
-        text = f"{agent.id}: {health.found}" if health.ok else f"{agent.id}: not ready"
-        findings.append(Finding("agent", "ok" if health.ok else "bad", text, health.hint))
+    async with open_drivers(processes, env, sys.executable) as drivers:
+        for name, agent in _agents(loaded.agents):
+            health = await drivers[agent.type].health(agent)
+            known = not health.version or health.version in health.found
+            version = "" if known else f", version {health.version}"
+            text = f"{name}: {health.found}{version}" if health.ok else f"{name}: not ready"
+            # A seat with a fallback can work without its first agent.
+            missing = "note" if agent.fallback else "bad"
+            findings.append(Finding("agent", "ok" if health.ok else missing, text, health.hint))
     findings += [Finding("check", "ok", f"{c.name}: {' '.join(c.argv)}") for c in loaded.checks]
     if not loaded.checks:
         for proposal in await asyncio.to_thread(detect, folder):
@@ -141,11 +153,21 @@ async def _team(
     return findings
 
 
+def _agents(agents: Iterable[AgentSpec]) -> Iterator[tuple[str, AgentSpec]]:
+    """Every agent with its fallbacks, named for people."""
+    for agent in agents:
+        name, each = str(agent.id), agent
+        yield name, each
+        while each.fallback is not None:
+            name, each = f"{name} (fallback)", each.fallback
+            yield name, each
+
+
 def _programs(env: Mapping[str, str]) -> Iterator[Finding]:
-    for name in _AGENT_PROGRAMS:
+    for name, backend in _AGENT_PROGRAMS.items():
         path = shutil.which(name, path=env.get("PATH", os.defpath))
         if path:
-            yield Finding("program", "note", f"{name} at {path}", "Usable as a `command` agent")
+            yield Finding("program", "note", f"{name} at {path}", f"Usable with `{backend}`")
 
 
 def _keys(env: Mapping[str, str]) -> Iterator[Finding]:

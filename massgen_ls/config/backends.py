@@ -95,6 +95,8 @@ class GeminiCliBackend(_CodingBackend):
 
     type: Literal["gemini_cli"]
     protocol: Literal["acp", "stream-json"] = "acp"
+    share: StrictBool = True
+    """One process for several seats, where no sandbox confines them."""
 
 
 class AcpBackend(_CodingBackend):
@@ -107,8 +109,12 @@ class AcpBackend(_CodingBackend):
     """The command that starts it."""
     mode: StrictStr | None = None
     """One of the modes that it offers."""
-    auth_method: StrictStr | None = None
+    auth: StrictStr | None = None
     """One of the ways to authenticate that it offers."""
+    options: dict[StrictStr, StrictStr | StrictBool] | None = None
+    """Its own options by their names, where it offers some."""
+    share: StrictBool = True
+    """One process for several seats, where no sandbox confines them."""
 
     @model_validator(mode="after")
     def _one_way(self) -> AcpBackend:

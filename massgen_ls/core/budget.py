@@ -25,6 +25,8 @@ def micros(dollars: str | float | Decimal) -> int:
 
 def money(amount: int) -> str:
     """Millionths as people read them: ``$1.20``, ``$0.0042``."""
+    if 0 < amount < 50:
+        return "less than $0.0001"
     dollars = Decimal(amount) / MICRO
     return f"${dollars:.2f}" if amount >= MICRO // 100 or amount == 0 else f"${dollars:.4f}"
 
@@ -62,7 +64,8 @@ class Usage:
 
     def __str__(self) -> str:
         spent = f", {money(self.cost)}" if self.cost is not None else ""
-        return f"{_short(self.tokens)} tokens{spent}"
+        noun = "token" if self.tokens == 1 else "tokens"
+        return f"{_short(self.tokens)} {noun}{spent}"
 
 
 def total(usages: Iterable[Usage]) -> Usage:
@@ -94,4 +97,4 @@ class Limits:
 def _short(count: int) -> str:
     if count < 10_000:
         return str(count)
-    return f"{count / 1000:.0f}k" if count < 1_000_000 else f"{count / 1_000_000:.1f}M"
+    return f"{count / 1000:.0f}k" if count < 999_500 else f"{count / 1_000_000:.1f}M"

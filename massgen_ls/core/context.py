@@ -9,6 +9,8 @@ from massgen_ls.core.wording import counted
 
 CONTEXT = 24_000
 """Characters, about 6,000 tokens: enough to go on from, little beside a model's window."""
+_LEAST = 400
+"""Characters that are worth telling of one agent; of too many agents only the latest are told."""
 
 
 def shared(transcripts: Sequence[Transcript], most: int = CONTEXT) -> str:
@@ -18,25 +20,34 @@ def shared(transcripts: Sequence[Transcript], most: int = CONTEXT) -> str:
     steps shrink first to one line each, then to a count. What the agent thought is left out: it is
     long, and another model does better with what was said and done.
     """
-    told = [t for t in transcripts if t.parts or t.summary or t.files]
+    told = [t for t in transcripts if t.summary.strip() or t.files or _said(t)]
+    told = told[-max(1, most // _LEAST) :]
     if not told:
         return ""
-    share = max(400, most // len(told))
+    share = max(_LEAST, most // len(told))
     return "\n\n".join(_one(transcript, share) for transcript in told)
+
+
+def _said(transcript: Transcript) -> list[Part]:
+    """What it said and did, without thoughts and empty words."""
+    return [
+        part
+        for part in transcript.parts
+        if isinstance(part, Called) or (part.text.strip() and not part.thinking)
+    ]
 
 
 def _one(transcript: Transcript, most: int) -> str:
     lines = [f"### What {transcript.agent} did"]
-    if transcript.summary:
+    if transcript.summary.strip():
         lines.append(f"In its own words: {shorten(transcript.summary.strip(), most // 4)}")
     if transcript.files:
-        shown = ", ".join(transcript.files[:40])
+        shown = shorten(", ".join(transcript.files[:40]), most // 4)
         more = len(transcript.files) - 40
         lines.append(f"It changed: {shown}{f' and {more} more' if more > 0 else ''}")
     head = "\n".join(lines)
-    parts = [p for p in transcript.parts if not (isinstance(p, Spoken) and p.thinking)]
     room = most - len(head) - 80
-    steps, left_out = _steps(parts, room)
+    steps, left_out = _steps(_said(transcript), room)
     left_out += transcript.omitted
     if left_out:
         steps.insert(0, f"({counted(left_out, 'earlier step')} left out)")

@@ -39,6 +39,7 @@ class Called:
 Part = Spoken | Called
 
 _PART = 8 * 1024
+_NAME = 512
 _WHOLE = 256 * 1024
 
 
@@ -84,24 +85,39 @@ class Recorder:
             return
         self._tail.append(part)
         self._tail_size += size
-        while self._tail_size > self.most // 2 and len(self._tail) > 1:
-            self._tail_size -= _size(self._tail.pop(0))
-            self._omitted += 1
+        self._trim()
 
     def returned(self, call: str, result: str, *, ok: bool) -> None:
         """Completes the latest call of that name; a result of no known call is dropped."""
+        call = shorten(call, _NAME)
         for parts in (self._tail, self._head):
             for i in range(len(parts) - 1, -1, -1):
                 part = parts[i]
                 if isinstance(part, Called) and part.call == call and part.ok is None:
-                    done = _bounded(replace(part, result=result, ok=ok))
-                    grown = _size(done) - _size(part)
-                    parts[i] = done
+                    # Only the result: what was shortened before would be shortened twice.
+                    parts[i] = replace(part, result=shorten(result, _PART), ok=ok)
+                    grown = _size(parts[i]) - _size(part)
                     if parts is self._head:
                         self._head_size += grown
                     else:
                         self._tail_size += grown
+                    self._trim()
                     return
+
+    def _trim(self) -> None:
+        """Leaves out of the middle what is too much: the first and the last part stay."""
+        half = self.most // 2
+        while self._head_size > half and len(self._head) > 1:
+            part = self._head.pop()
+            self._head_size -= _size(part)
+            if self._omitted:
+                self._omitted += 1
+            else:
+                self._tail.insert(0, part)
+                self._tail_size += _size(part)
+        while self._tail_size > half and len(self._tail) > 1:
+            self._tail_size -= _size(self._tail.pop(0))
+            self._omitted += 1
 
     def transcript(
         self,
@@ -114,13 +130,15 @@ class Recorder:
     ) -> Transcript:
         """What was gathered so far."""
         parts = (*self._head, *self._tail)
+        summary = shorten(summary, _PART)
         return Transcript(agent, kind, parts, tuple(files), summary, self._omitted, session)
 
 
 def _size(part: Part) -> int:
     if isinstance(part, Spoken):
         return len(part.text) + 16
-    return len(part.target) + len(part.detail) + len(part.result) + 32
+    texts = (part.tool, part.target, part.detail, part.result, part.call)
+    return sum(map(len, texts)) + 32
 
 
 def _bounded(part: Part) -> Part:
@@ -128,6 +146,8 @@ def _bounded(part: Part) -> Part:
         return replace(part, text=shorten(part.text, _PART))
     return replace(
         part,
+        tool=shorten(part.tool, _NAME),
+        call=shorten(part.call, _NAME),
         target=shorten(part.target, 1024),
         detail=shorten(part.detail, _PART),
         result=shorten(part.result, _PART),
@@ -139,4 +159,4 @@ def shorten(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     half = most // 2
-    return f"{text[:half]}\n[… {len(text) - 2 * half} characters …]\n{text[-half:]}"
+    return f"{text[:half]}\n[… {len(text) - 2 * half} characters …]\n{text[len(text) - half :]}"

@@ -22,6 +22,11 @@ REFINED_CHARACTERS = 2_000
 _REFINED_PIECES = 128
 _REFINED_TOTAL = 65_536
 
+_MARGIN = 16
+"""Equal lines at each end that a differ is shown. Where lines repeat, several runs of lines could
+be the new ones, and it decides by what stands around them. Shown less, it decides otherwise than
+git, and two diffs that decide differently meet where git's do not, or miss each other."""
+
 _STEPS = 16
 """Characters that are sooner compared one by one than by halving."""
 
@@ -50,7 +55,7 @@ class Hunk(NamedTuple):
 
 
 def line_hunks(old: Sequence[str], new: Sequence[str], differ: Differ) -> tuple[Hunk, ...]:
-    """The hunks between two lists of lines; the differ sees only what lies between equal ends."""
+    """The hunks between two lists of lines; the differ sees little more than what differs."""
     if isinstance(old, Lines) and isinstance(new, Lines) and old.plain and new.plain:
         return _trimmed_hunks(old, new, differ)
     shorter = min(len(old), len(new))
@@ -62,7 +67,12 @@ def line_hunks(old: Sequence[str], new: Sequence[str], differ: Differ) -> tuple[
     old_end, new_end = len(old) - tail, len(new) - tail
     if head in (old_end, new_end):
         return () if old_end == new_end else (Hunk(head, old_end, head, new_end),)
-    return _moved(differ(old[head:old_end], new[head:new_end]), head)
+    head, tail = max(head - _MARGIN, 0), max(tail - _MARGIN, 0)
+    size = len(old) - tail - head
+    hunks = differ(old[head : head + size], new[head : len(new) - tail])
+    if tail and hunks and hunks[-1].old_end == size:  # it would go on into what was not shown
+        hunks = differ(old[head:], new[head:])
+    return _moved(hunks, head)
 
 
 def _trimmed_hunks(old: Lines, new: Lines, differ: Differ) -> tuple[Hunk, ...]:
@@ -84,9 +94,17 @@ def _trimmed_hunks(old: Lines, new: Lines, differ: Differ) -> tuple[Hunk, ...]:
     old_end, new_end = len(old) - tail, len(new) - tail
     if head in (old_end, new_end):
         return (Hunk(head, old_end, head, new_end),)
+    back, shown = min(head, _MARGIN), min(tail, _MARGIN)
+    head -= back
+    for _ in range(back):
+        head_at = a.rfind("\n", 0, head_at - 1) + 1
+    for _ in range(shown):
+        tail_at = _line_after(a, tail_at + 1)
     cut = len(a) - tail_at
-    middles = Lines(a[head_at : len(a) - cut]), Lines(b[head_at : len(b) - cut])
-    return _moved(differ(*middles), head)
+    hunks = differ(Lines(a[head_at:tail_at]), Lines(b[head_at : len(b) - cut]))
+    if tail > shown and hunks and hunks[-1].old_end == old_end + shown - head:
+        hunks = differ(Lines(a[head_at:]), Lines(b[head_at:]))  # it would go on in what is hidden
+    return _moved(hunks, head)
 
 
 def _too_little(head: int, tail: int, shorter: int) -> bool:

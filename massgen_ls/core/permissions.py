@@ -28,14 +28,16 @@ class Action:
 class Permissions:
     """The rule of one agent.
 
-    ``mode`` answers what no pattern does: ``auto`` allows what stays in the worktree, and commands
-    where a sandbox confines them; for the rest a person is asked. ``allow``, ``ask`` and ``deny``
-    answer for everything but edits outside, which no agent may make.
+    ``mode`` answers what no pattern does: ``auto`` allows what stays in the worktree, and anything
+    that a command could do where a sandbox confines commands; for the rest a person is asked.
+    ``allow``, ``ask`` and ``deny`` answer for everything but edits outside, which no agent may
+    make.
     """
 
     mode: Literal["auto", "allow", "ask", "deny"] = "auto"
     allow: tuple[str, ...] = ()
-    """Patterns such as ``run:pytest *`` or ``fetch:*``: kind, colon, glob over the target."""
+    """Patterns such as ``run:pytest *`` or ``fetch:*``: kind, colon, glob over the target. A path
+    is compared without ``.`` and ``..`` in it."""
     deny: tuple[str, ...] = ()
     """As ``allow``, and stronger."""
 
@@ -48,7 +50,9 @@ class Decision:
     reason: str
 
 
-_CHAINED = re.compile(r"[;&|<>`\n]|\$\(")
+_CHAINED = re.compile(r"[;&|<>`\r\n]|[$=*?]\(|@P\}")
+"""What begins another command, in any of the shells that agents use. ``=(…)`` and ``*(e:…:)`` are
+zsh's, ``${x@P}`` is bash's."""
 
 
 def judge(action: Action, rule: Permissions, *, confined: bool) -> Decision:
@@ -78,12 +82,32 @@ def judge(action: Action, rule: Permissions, *, confined: bool) -> Decision:
 
 def _matches(pattern: str, action: Action, *, broad: bool) -> bool:
     kind, colon, glob = pattern.partition(":")
-    if not colon:
-        kind, glob = pattern, "*"
     if kind not in {action.kind, "*"}:
         return False
-    if fnmatchcase(action.target, glob):
-        # `run:pytest *` is no leave for `pytest x; rm -rf ~`: an allowed command is one command.
-        return broad or glob == "*" or action.kind != "run" or not _CHAINED.search(action.target)
-    # A command is denied wherever it stands in a line.
-    return broad and action.kind == "run" and fnmatchcase(action.target, f"*{glob}*")
+    if not colon or glob == "*":
+        return True
+    target = action.target
+    if action.kind in {"read", "edit"}:
+        glob = glob.removeprefix("./")
+        # `read:src/*` is no leave for `src/../../secret`; a denial holds for every spelling.
+        return fnmatchcase(_path(target), glob) or (broad and fnmatchcase(target, glob))
+    if action.kind != "run":
+        return fnmatchcase(target, glob)
+    if broad:
+        # A command is denied wherever it stands in a line, however its words are set apart.
+        lines = (target, " ".join(target.split()))
+        return any(fnmatchcase(line, f"*{glob}*") for line in lines)
+    # `run:pytest *` is no leave for `pytest x; rm -rf ~`: an allowed command is one command.
+    return fnmatchcase(target, glob) and not _CHAINED.search(target)
+
+
+def _path(target: str) -> str:
+    """A path without detours; it may still begin with ``..``."""
+    parts: list[str] = []
+    top = "/" if target.startswith("/") else ""
+    for part in target.split("/"):
+        if part == ".." and parts and parts[-1] != "..":
+            parts.pop()
+        elif part not in {"", "."} and not (part == ".." and top):
+            parts.append(part)
+    return top + "/".join(parts) or "."

@@ -99,6 +99,8 @@ class RunState:
     deliveries: tuple[Delivered, ...] = ()
     discarded: frozenset[CandidateId] = field(default_factory=frozenset[CandidateId])
     notices: tuple[Notice, ...] = ()
+    overdrawn: str = ""
+    """The limit that was once used up: a smaller report afterwards gives nothing back."""
 
     @property
     def epoch(self) -> int:
@@ -113,7 +115,7 @@ class RunState:
     @property
     def used_up(self) -> str:
         """Which limit of the run is passed, for people; empty when none is."""
-        return self.spec.rules.limits.passed(self.usage) if self.spec else ""
+        return (self.spec.rules.limits.passed(self.usage) if self.spec else "") or self.overdrawn
 
     @property
     def stopping(self) -> bool:
@@ -238,6 +240,8 @@ def _captured(state: RunState, candidate: Candidate) -> RunState:
         return state
     if candidate.base != state.snapshot.tree or state.candidate(candidate.id):
         return state
+    if candidate.id != f"{seat.seat}.{seat.attempt}":
+        return state  # of an attempt before: its seat is at work anew
     order = [s.seat for s in state.seats]
     candidates = sorted([*state.candidates, candidate], key=lambda c: order.index(c.seat))
     well = {candidate.id} if seat.outcome == "done" else set[CandidateId]()
@@ -262,7 +266,7 @@ def _looked_at(state: RunState, seat: SeatState) -> SeatState:
         outcome=None,
         captured=False,
         agent=seat.agent + 1,
-        lost=(*seat.lost, seat.reason),
+        lost=(*seat.lost, seat.reason or str(seat.outcome).replace("_", " ")),
         reason="",
         failure=None,
     )
@@ -274,7 +278,8 @@ def _spent(state: RunState, event: UsageReported) -> RunState:
         return state
     spent = [*seat.spent, *[Usage()] * (event.attempt - len(seat.spent))]
     spent[event.attempt - 1] = event.usage
-    return _with_seat(state, replace(seat, spent=tuple(spent)))
+    state = _with_seat(state, replace(seat, spent=tuple(spent)))
+    return replace(state, overdrawn=state.used_up)
 
 
 def _at_seat(

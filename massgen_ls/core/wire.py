@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, cast
 
-from massgen_ls.core.events import Delta, Envelope, Event
+from massgen_ls.core.events import Conversed, Delta, Envelope, Event
 from massgen_ls.core.task import Json
 
 
@@ -44,7 +44,8 @@ def envelope_json(news: Envelope | Delta) -> dict[str, Json]:
     """One piece of news as ``massgen/event`` and ``--json`` send it.
 
     ``{"kind", "run", "seq", "time", …}`` for an event; ``{"kind": "delta", "run", "source",
-    "stream", "text"}`` for live noise.
+    "stream", "text"}`` for live noise. Of a transcript only the outline goes out: the whole, up to
+    256 KiB, stays in the record for those who ask for it.
     """
     if isinstance(news, Delta):
         return {
@@ -56,4 +57,14 @@ def envelope_json(news: Envelope | Delta) -> dict[str, Json]:
         }
     body = event_json(news.event)
     kind = body.pop("kind")
+    if isinstance(news.event, Conversed):
+        told = news.event.transcript
+        body["transcript"] = {
+            "agent": told.agent,
+            "type": told.type,
+            "parts": len(told.parts),
+            "files": to_json(told.files),
+            "summary": told.summary,
+            "omitted": told.omitted,
+        }
     return {"kind": kind, "run": news.run, "seq": news.seq, "time": news.time, **body}

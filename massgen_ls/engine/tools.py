@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-from massgen_ls.core.candidate import Candidate
+from massgen_ls.core.candidate import Candidate, TreeId
 from massgen_ls.core.conversation import shorten
+from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import BallotCast, Event
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import clusters, eligible
@@ -87,7 +88,8 @@ class SeatTools:
         self._emit = emit
         self._objects = objects
         self._sharing = sharing
-        self._aliases: dict[str, str] = {}
+        self._aliases: dict[TreeId, str] = {}
+        """By tree: whoever else arrives at the same change shares its name."""
         self._seen = -1
         """The epoch that it has last seen a list of."""
 
@@ -135,13 +137,14 @@ class SeatTools:
 
     def _names(self) -> dict[str, Candidate]:
         """Names stay the same as long as the seat works, whatever comes later."""
-        for candidate in self._others():
-            if candidate.id not in self._aliases:
-                self._aliases[candidate.id] = _letters(len(self._aliases))
-        return {self._aliases[c.id]: c for c in self._others()}
+        others = self._others()
+        for candidate in others:
+            if candidate.tree not in self._aliases:
+                self._aliases[candidate.tree] = _letters(len(self._aliases))
+        return {self._aliases[c.tree]: c for c in others}
 
     def _named(self, name: str) -> Candidate | None:
-        return self._names().get(name.strip().removeprefix("candidate ").upper())
+        return self._names().get(name.strip().upper().removeprefix("CANDIDATE ").strip())
 
     def _list(self) -> ToolAnswer:
         self._seen = self._view().epoch
@@ -152,13 +155,19 @@ class SeatTools:
         for name, candidate in names.items():
             files = ", ".join(f.path for f in candidate.changes.files[:20])
             size = counted(candidate.changes.size, "line")
-            lines.append(f"- {name}: {size} in {files}. {shorten(candidate.summary, 400)}".rstrip())
+            # In one line: an author's words must not look like another entry.
+            said = " ".join(shorten(candidate.summary, 400).split())
+            lines.append(f"- {name}: {size} in {files}. {said}".rstrip())
         return ToolAnswer("\n".join(lines))
 
     async def _read(self, candidate: Candidate) -> ToolAnswer:
         snapshot = self._view().snapshot
         assert snapshot is not None, "no candidate without a base"
-        patch = await self._objects.patch(snapshot, candidate.tree)
+        try:
+            patch = await self._objects.patch(snapshot, candidate.tree)
+        except MassgenError as error:
+            name = self._aliases[candidate.tree]
+            return ToolAnswer(f"{name} cannot be read: {error}", ok=False)
         said = f"{candidate.summary}\n\n" if candidate.summary else ""
         return ToolAnswer(said + shorten(patch, _DIFF))
 

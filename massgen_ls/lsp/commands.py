@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import cast
+
+from pygls.exceptions import JsonRpcException
 
 from massgen_ls.core.changes import RelPath, rel_path
 from massgen_ls.core.errors import MassgenError, UnsafePathError
@@ -61,8 +63,15 @@ class Verbs:
 
     async def run(self, payload: object) -> Json:
         """Starts a run; returns its id at once."""
+        return await self._run(payload, aloud=False)
+
+    async def run_aloud(self, payload: object) -> Json:
+        """The same for the command: its sender may not know what to say about the folder."""
+        return await self._run(payload, aloud=True)
+
+    async def _run(self, payload: object, *, aloud: bool) -> Json:
         params = protocol.read_run(payload)
-        folder, scope = self._place(params.scope, params.folder)
+        folder, scope = await self._place(params.scope, params.folder, asks=aloud)
         services = await self.server.services()
         spec = await asyncio.to_thread(
             services.desk.make_spec,
@@ -224,26 +233,65 @@ class Verbs:
 
     # ── where a run works ───────────────────────────────────────────────────────────────────
 
-    def _place(self, scope: ScopeParams, folder: str | None) -> tuple[str, Scope]:
-        """The folder of a run: the open one that holds the document, else the named, the first."""
+    async def _place(
+        self, scope: ScopeParams, folder: str | None, *, asks: bool
+    ) -> tuple[str, Scope]:
+        """The folder of a run: the named one, else the open one that holds the document."""
         named = _folder(folder) if folder is not None else None
         if scope.uri is None:
-            top = named or next(iter(self.server.folders), None)
-            if top is None:
-                raise ParamsError("no folder is open", "Open one, or give it as `folder`.")
-            return top, Scope()
+            return named or await self._one_of_many(asks=asks), Scope()
         path = uris.to_path(scope.uri)
         if path is None:
             raise ParamsError(f"{scope.uri} is not a file", "Save it in the folder first.")
         roots = sorted(self.server.folders, key=len, reverse=True)
-        top = next((root for root in roots if uris.below(root, path) is not None), None)
-        top = top or named
+        top = named or next((root for root in roots if uris.below(root, path) is not None), None)
         if top is None:
             top = os.path.dirname(path) if not self.server.folders else self.server.folders[0]
         rest = uris.below(top, path)
         if rest is None:
             raise ParamsError(f"{path} lies outside of {top}", "Give its folder as `folder`.")
         return top, self._scope(scope, rel_path(rest.replace(os.sep, "/")))
+
+    async def _one_of_many(self, *, asks: bool) -> str:
+        """The folder of a run about nothing in particular; which one it is, the user is told.
+
+        With folders of several repositories the user is asked, where the client is not one that
+        could have said it. Nothing is started where they do not choose.
+        """
+        folders = list(self.server.folders)
+        if not folders:
+            raise ParamsError("no folder is open", "Open one, or give it as `folder`.")
+        if len(folders) == 1:
+            return folders[0]
+        several = len(await asyncio.to_thread(lambda: {_repository(each) for each in folders})) > 1
+        if several and asks:
+            chosen = await self._ask_for_folder(folders)
+            if chosen is not None:
+                return chosen
+        self.server.say(
+            f"the team works in {folders[0]}, the first of {len(folders)} open folders; "
+            "`folder` names another"
+        )
+        return folders[0]
+
+    async def _ask_for_folder(self, folders: Sequence[str]) -> str | None:
+        """What the user chooses; None when this client has no way to ask."""
+        names = [os.path.basename(each) or each for each in folders]
+        unique = len(set(names)) == len(names)
+        titles = dict(zip(names if unique else folders, folders, strict=True))
+        try:
+            async with asyncio.timeout(self.server.deadlines.question):
+                answer = await self.server.question("massgen: in which folder?", list(titles))
+        except JsonRpcException:
+            return None
+        except TimeoutError:
+            answer = None
+        if answer not in titles:
+            raise MassgenError(
+                "No folder was chosen, so nothing was started",
+                "Choose one, or give it as `folder`.",
+            )
+        return titles[answer]
 
     def _scope(self, scope: ScopeParams, path: RelPath) -> Scope:
         document = self.server.documents.get(scope.uri or "")
@@ -285,6 +333,16 @@ class Verbs:
 def _followed(path: str) -> str:
     """A document that was opened through a link is the file behind it."""
     return os.path.realpath(path) if os.path.islink(path) else path
+
+
+def _repository(folder: str) -> str:
+    """The top of the repository that a folder is in, as far as names tell; the folder itself."""
+    above = os.path.realpath(folder)
+    while not os.path.lexists(os.path.join(above, ".git")):
+        if os.path.dirname(above) == above:
+            return folder
+        above = os.path.dirname(above)
+    return above
 
 
 def _folder(name: str) -> str:

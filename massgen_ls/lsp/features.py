@@ -25,6 +25,7 @@ def register(server: MassgenServer, stream: Stream) -> None:
         _feature(server, f"massgen/{verb}", method)
     commands: dict[str, Verb] = {f"massgen.{v}": m for v, m in verbs.methods().items()}
     commands["massgen.apply"] = verbs.apply_aloud
+    commands["massgen.run"] = verbs.run_aloud
 
     async def execute(params: object) -> Json:
         name, argument = _command(params)

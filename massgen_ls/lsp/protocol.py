@@ -2,8 +2,8 @@
 
 Requests (and, with the same object as their one argument, the commands ``massgen.<verb>``):
 
-- ``massgen/run`` {prompt, scope?: {textDocument?, range?, diagnostics?}, agents?, checks?, mode?,
-  apply?: auto|ask|none, folder?, context?: {runId, seat?}} → {runId}
+- ``massgen/run`` {prompt, scope?: {textDocument?, range?, diagnostics?, folder?}, agents?, checks?,
+  mode?, apply?: auto|ask|none, folder?, context?: {runId, seat?}} → {runId}
 - ``massgen/wait`` {runId} → the settled run
 - ``massgen/cancel`` {runId} → {cancelled}
 - ``massgen/list`` {folder?, limit?} → {runs: […]}
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 from massgen_ls.core.errors import MassgenError
@@ -60,6 +60,7 @@ class ScopeParams:
     uri: str | None = None
     range: Range | None = None
     diagnostics: tuple[ClientDiagnostic, ...] = ()
+    folder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +322,7 @@ def _scope(where: str, node: object) -> ScopeParams:
         fields.nested("textDocument", _document),
         fields.nested("range", read_range),
         fields.each("diagnostics", _diagnostic),
+        fields.text("folder"),
     )
     fields.end()
     if scope.uri is None and (scope.range or scope.diagnostics):
@@ -343,7 +345,10 @@ def read_run(node: object, where: str = "massgen/run") -> RunParams:
         context=fields.nested("context", _context),
     )
     fields.end()
-    return params
+    named = params.scope.folder
+    if named is not None and params.folder not in {None, named}:
+        raise ParamsError(f"{where}: `folder` and `scope.folder` differ", "Give one of them.")
+    return params if named is None else replace(params, folder=named)
 
 
 def _context(where: str, node: object) -> ContextParams:

@@ -350,15 +350,23 @@ class MassgenServer(LanguageServer):
 
     async def choose(self, message: str, actions: Sequence[str]) -> str | None:
         """`window/showMessageRequest`; None when the user looked away or cannot be asked."""
+        try:
+            return await self.question(message, actions)
+        except (JsonRpcException, MassgenError):
+            return None
+
+    async def question(self, message: str, actions: Sequence[str]) -> str | None:
+        """The same, but for one thing.
+
+        Raises:
+            JsonRpcException: The client cannot ask.
+        """
         params = types.ShowMessageRequestParams(
             type=types.MessageType.Info,
             message=message,
             actions=[types.MessageActionItem(title=title) for title in actions],
         )
-        try:
-            answer = await self.protocol.ask(types.WINDOW_SHOW_MESSAGE_REQUEST, params)
-        except (JsonRpcException, MassgenError):
-            return None
+        answer = await self.protocol.ask(types.WINDOW_SHOW_MESSAGE_REQUEST, params)
         return answer.title if isinstance(answer, types.MessageActionItem) else None
 
     async def flush(self, timeout: float) -> bool:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from massgen_ls.adapters.git.linediff import differ, refiner
-from massgen_ls.core.diff import Hunk, edits_between, unified
+from massgen_ls.core.diff import Hunk, edits_between, line_hunks, unified
 from massgen_ls.core.merge import rebase
-from massgen_ls.core.text import Edit, apply_edits, split_lines
+from massgen_ls.core.text import Edit, Lines, apply_edits, split_lines
 
 
 @pytest.mark.parametrize(
@@ -161,3 +161,46 @@ def test_merges_are_those_of_git(block: int, tmp_path: Path) -> None:
             assert apply_edits(live, merge.edits) == wanted, f"seed {seed}"
             clean += 1
     assert 10 < clean < 90, "both verdicts have to be seen"
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_merges_are_those_of_git_where_lines_repeat(block: int, tmp_path: Path) -> None:
+    few = ["a\n", "b\n", "}\n", "\n"]
+    clean = 0
+    for seed in range(block * 200, block * 200 + 200):
+        rng = random.Random(seed)
+
+        def fresh(rng: random.Random = rng) -> str:
+            return rng.choice(few)
+
+        # Sometimes between long equal ends, of which the differ is shown little.
+        ends = [f"line {n}\n" if n % 3 else rng.choice(few) for n in range(rng.choice((0, 40)))]
+        lines = [rng.choice(few) for _ in range(rng.randint(5, 25))]
+        base, live, candidate = (
+            "".join([*ends, *text, *ends])
+            for text in (lines, mutated(rng, lines, fresh), mutated(rng, lines, fresh))
+        )
+        wanted = merged_by_git(base, live, candidate, tmp_path)
+        merge = rebase(base, live, candidate, differ)
+        assert (wanted is None) == bool(merge.conflicts), f"seed {seed}"
+        if wanted is not None:
+            assert apply_edits(live, merge.edits) == wanted, f"seed {seed}"
+            clean += 1
+    assert 20 < clean < 180, "both verdicts have to be seen"
+
+
+@pytest.mark.parametrize("few", [["a\n"], ["a\n", "b\n"], ["\n", "}\n", "x\n"]])
+def test_what_the_differ_is_not_shown_changes_nothing(few: list[str]) -> None:
+    for seed in range(300):
+        rng = random.Random(seed)
+
+        def fresh(rng: random.Random = rng) -> str:
+            return rng.choice(few)
+
+        old = [rng.choice(few) for _ in range(rng.randint(1, 150))]
+        new = mutated(rng, old, fresh)
+        whole = tuple(differ(old, new))
+        assert line_hunks(old, new, differ) == whole, f"seed {seed}"
+        assert line_hunks(Lines("".join(old)), Lines("".join(new)), differ) == tuple(
+            differ(Lines("".join(old)), Lines("".join(new)))
+        ), f"seed {seed}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -247,3 +248,18 @@ def test_a_sandbox_program_that_fails_counts_as_none(tmp_path: Path, home: Path)
     told = Sandbox.probe(str(home), str(fake.parent)).describe()
     assert not told.works
     assert "Permission denied" in told.text
+
+
+def test_what_a_program_needs_below_tmp_comes_before_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from massgen_ls.adapters.host import sandbox as room
+
+    with tempfile.TemporaryDirectory(dir="/tmp") as mine, tempfile.TemporaryDirectory(dir="/tmp"):
+        monkeypatch.setattr(room, "_TEMP_LIMIT", 1)
+        fence = Fence((os.path.join(mine, "deep", "tree"),))
+        argv = Sandbox("bubblewrap", "bwrap", "/nonexistent").wrap(
+            fence, ("true",), "/", "/bin/true"
+        )
+    bound = [argv[at + 1] for at, word in enumerate(argv) if word == "--ro-bind-try"]
+    assert bound == [mine]

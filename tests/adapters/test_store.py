@@ -11,34 +11,44 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from massgen_ls.adapters.store.codec import event_from
 from massgen_ls.adapters.store.sqlite import SqliteStore
+from massgen_ls.core.budget import Limits, Usage
 from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot, TreeId
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
+from massgen_ls.core.conversation import Called, Spoken, Transcript
 from massgen_ls.core.errors import StorageError
 from massgen_ls.core.events import (
     AgentActed,
     AttemptEnded,
+    AttemptPaused,
     AttemptStarted,
     BallotCast,
     CancelRequested,
     CandidateCaptured,
     CheckFinished,
+    Conversed,
     DeadlinePassed,
     Delivered,
     DeliveryRefused,
     Delta,
     Discarded,
     Event,
+    NoteSent,
     NothingCaptured,
     Notice,
+    PermissionDecided,
     RunFailed,
     RunInterrupted,
     RunSettled,
     RunStarted,
     SnapshotTaken,
+    UsageReported,
 )
+from massgen_ls.core.permissions import Action, Permissions
 from massgen_ls.core.plan import Conflict
 from massgen_ls.core.task import (
     AgentId,
@@ -63,15 +73,37 @@ SPEC = RunSpec(
     Task(
         "tidy — ünïcode \U0001f600",
         Scope(rel_path("a/b.py"), LineRange(1, 9), (Diagnostic(ODD, 3, "unused", "ruff", "F401"),)),
+        "what was done before \udcff",
     ),
     (
         AgentSpec(
-            AgentId("a"), "command", {"argv": ["x", "y"], "deep": {"n": [1, None, True]}}, "be"
+            AgentId("a"),
+            "command",
+            {"argv": ["x", "y"], "deep": {"n": [1, None, True]}},
+            "be",
+            Permissions("ask", ("run:make *", "*"), ("edit:*.lock",)),
+            AgentSpec(
+                AgentId("a"),
+                "codex",
+                {"model": "m"},
+                "be brief",
+                Permissions("deny"),
+                AgentSpec(AgentId("a"), "claude_code", fallback=AgentSpec(AgentId("a"), "x")),
+            ),
         ),
     ),
     (CheckSpec("tests", ("pytest", "-q"), 5.0, "junit"),),
     Rules(
-        "consensus", 1.5, 2.5, 0.5, "off", WorktreeRules(("x",), "symlink", (("a", "b"),), ("k",))
+        "consensus",
+        1.5,
+        2.5,
+        0.5,
+        "off",
+        WorktreeRules(("x",), "symlink", (("a", "b"),), ("k",)),
+        Limits(5_000_000, 70_000, 2.5),
+        True,
+        False,
+        True,
     ),
     "ask",
 )
@@ -85,9 +117,36 @@ CANDIDATE = Candidate(CandidateId("a.1"), SeatId("a"), "t0", "t1", "c1", CHANGES
 EVERY_EVENT: list[Event] = [
     RunStarted(SPEC, "/home/x/r\udcffpo", "12:34"),
     SnapshotTaken(Snapshot("/r", "sub", "/s", "c0", "t0", None, ("left out",)), 0.25),
-    AttemptStarted(SeatId("a"), 1, "/w"),
+    AttemptStarted(SeatId("a"), 1, "/w", "claude_code"),
     AgentActed(SeatId("a"), "edit", "x.py"),
-    AttemptEnded(SeatId("a"), 1, "timed_out", "too slow", -9, 1.5),
+    AttemptPaused(SeatId("a"), 1, "rate_limit", "429", 2.5, 1),
+    AttemptPaused(SeatId("a"), 1, None, "who knows", 0.0, 2),
+    UsageReported(SeatId("a"), 1, Usage(1, 2, 3, 4, 5, 6)),
+    UsageReported(SeatId("a"), 1, Usage()),
+    PermissionDecided(SeatId("a"), Action("run", "rm -rf ~", "Bash", False), "deny", "no", "user"),
+    NoteSent(SeatId("a"), "look at b.py too \ud83d", "you"),
+    Conversed(
+        SeatId("a"),
+        1,
+        Transcript(
+            "a",
+            "claude_code",
+            (
+                Spoken("do it", by="user"),
+                Spoken("hm \ud83d \udcff", thinking=True),
+                Called("edit", "b\udcff", "new", "done", True, "call-1"),
+                Called("run", "make", result="no", ok=False),
+                Called("read"),
+                Spoken(""),
+            ),
+            (ODD,),
+            "all of it",
+            7,
+            "session-1",
+        ),
+    ),
+    Conversed(SeatId("a"), 2, Transcript("a", "x")),
+    AttemptEnded(SeatId("a"), 1, "timed_out", "too slow", -9, 1.5, "timeout"),
     CandidateCaptured(CANDIDATE, 0.1),
     NothingCaptured(SeatId("a"), 1, "changed nothing"),
     CheckFinished(CheckResult("tests", "t1", "failed", ("x", "x"), 1, 2.5, "out" * 3000, True), 1),
@@ -128,10 +187,71 @@ def test_every_kind_of_event_comes_back_as_it_went(event: Event) -> None:
     assert event_from(json.loads(json.dumps(event_json(event)))) == event
 
 
+words = st.text(st.characters(), max_size=20)  # lone surrogates, NUL and all
+parts = st.builds(Spoken, words, words, st.booleans()) | st.builds(
+    Called, words, words, words, words, st.none() | st.booleans(), words
+)
+
+
+@given(st.lists(parts, max_size=5).map(tuple), words)
+def test_whatever_was_said_comes_back_as_it_was(
+    said: tuple[Spoken | Called, ...], summary: str
+) -> None:
+    event = Conversed(SeatId("a"), 1, Transcript("a", "x", said, (ODD,), summary, 1, summary))
+    assert event_from(json.loads(json.dumps(event_json(event)))) == event
+
+
 def test_the_table_above_holds_every_kind() -> None:
     from typing import get_args
 
     assert {type(e) for e in EVERY_EVENT} == set(get_args(Event))
+
+
+OLD: list[tuple[dict[str, object], Event]] = [
+    (
+        {
+            "kind": "run_started",
+            "spec": {
+                "task": {"prompt": "p", "scope": {"path": None, "lines": None, "diagnostics": []}},
+                "agents": [
+                    {
+                        "id": "a", "type": "command", "settings": {"argv": ["x"]},
+                        "system_message": "",
+                    }
+                ],
+                "checks": [],
+                "rules": {"mode": "best_of_n", "quorum": 1.0, "sandbox": "auto"},
+                "apply": "none",
+            },
+            "folder": "/r",
+            "owner": "1:2",
+        },
+        RunStarted(
+            RunSpec(Task("p"), (AgentSpec(AgentId("a"), "command", {"argv": ["x"]}),)), "/r", "1:2"
+        ),
+    ),
+    (
+        {"kind": "attempt_started", "seat": "a", "attempt": 1, "worktree": "/w"},
+        AttemptStarted(SeatId("a"), 1, "/w"),
+    ),
+    (
+        {
+            "kind": "attempt_ended", "seat": "a", "attempt": 1, "outcome": "failed", "reason": "x",
+            "exit_code": 3, "seconds": 0.5,
+        },
+        AttemptEnded(SeatId("a"), 1, "failed", "x", 3, 0.5),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "event"), OLD, ids=lambda value: str(value)[:12])
+def test_what_an_earlier_version_wrote_is_still_read(body: dict[str, object], event: Event) -> None:
+    assert event_from(body) == event
+
+
+@pytest.mark.parametrize("event", EVERY_EVENT, ids=lambda e: e.kind)
+def test_fields_of_a_newer_version_are_passed_over(event: Event) -> None:
+    assert event_from({**event_json(event), "colour": ["blue"]}) == event
 
 
 def test_an_unknown_kind_of_a_newer_version_is_passed_over() -> None:

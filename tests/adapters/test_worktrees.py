@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from massgen_ls.adapters.git import locks
 from massgen_ls.adapters.git.includes import bring
 from massgen_ls.adapters.git.locks import try_lock
 from massgen_ls.adapters.git.rooms import GitRooms
+from massgen_ls.core.candidate import TreeId
 from massgen_ls.core.errors import StorageError, WorkspaceError
 from massgen_ls.core.task import CandidateId, RunId, WorktreeRules
 from tests.fakes.processes import PlainProcesses
@@ -598,8 +600,6 @@ def test_a_lock_whose_file_was_deleted_meanwhile_is_no_lock(
 
 
 async def test_a_snapshot_of_somewhere_else_is_refused(repo: UserRepo, rooms: Rooms):
-    import dataclasses
-
     taken = await rooms.take(repo.top)
     for shadow in (str(repo.top / ".git"), str(rooms.cache / "shadows/none/shadow.git")):
         with pytest.raises(StorageError):
@@ -609,13 +609,17 @@ async def test_a_snapshot_of_somewhere_else_is_refused(repo: UserRepo, rooms: Ro
 
 async def test_objects_that_are_gone_are_a_storage_error(repo: UserRepo, rooms: Rooms):
     taken = await rooms.take(repo.top)
+    gone = dataclasses.replace(taken, tree=TreeId("ab" * 20))
+    with pytest.raises(StorageError):
+        async with rooms.worktrees.lease(gone, RUN, PLAIN):
+            pass
     with pytest.raises(StorageError) as caught:
         async with rooms.worktrees.lease(taken, RUN, PLAIN, tree="ab" * 20):
             pass
     assert "worktree cannot be made" in caught.value.what
 
 
-async def test_an_untouched_worktree_goes_on_to_another_tree_without_a_walk(
+async def test_an_untouched_worktree_goes_on_to_another_tree_without_a_sweep(
     repo: UserRepo, rooms: Rooms
 ):
     repo.commit(**{"gone.py": "x\n", "folder.py": "a file\n", "c.py": "c\n"})
@@ -630,7 +634,7 @@ async def test_an_untouched_worktree_goes_on_to_another_tree_without_a_walk(
     rooms.processes.commands.clear()
     async with rooms.worktrees.lease(second, RUN, PLAIN) as lease:
         verbs = [command.argv[1] for command in rooms.processes.commands]
-        assert verbs == ["read-tree"]
+        assert verbs == ["cat-file", "checkout"], "no listing, so no sweep"
         assert not Path(lease.path, "gone.py").exists()
         assert Path(lease.path, "folder.py/inside.py").read_text() == "a folder\n"
         assert Path(lease.path, "a.py").read_text() == "edited\n"

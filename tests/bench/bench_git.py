@@ -18,9 +18,9 @@ import pytest
 from massgen_ls.adapters.git.rooms import GitRooms
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.core.candidate import Snapshot
-from massgen_ls.core.task import RunId, WorktreeRules
+from massgen_ls.core.task import CandidateId, RunId, WorktreeRules
 from massgen_ls.ports import Buffer, SnapshotRequest
-from tests.bench.measure import FILES, aged, build, lstat_walk, median, say, show, timed
+from tests.bench.measure import FILES, QUICK, aged, build, lstat_walk, median, say, show, timed
 from tests.fakes.repositories import UserRepo, environ
 
 
@@ -101,7 +101,7 @@ async def measure(base: Path, repo: UserRepo, rooms: GitRooms) -> None:
                     group.create_task(one())
 
     create = 0.0
-    for many in (1, 4, 16):
+    for many in (1, 4) if QUICK else (1, 4, 16):
         floor = await timed(lambda many=many: git_adds(many))
         cold = await timed(lambda many=many: lease_many_fresh(rooms, taken, many))
         say(f"{many} worktrees, none there yet", cold, f"{many} × git worktree add", floor, 1.4)
@@ -125,7 +125,7 @@ async def measure(base: Path, repo: UserRepo, rooms: GitRooms) -> None:
 
     async with rooms.worktrees.lease(taken, RunId("r"), WorktreeRules()) as lease:
         tree_walk = await median(lambda: asyncio.to_thread(lstat_walk, lease.path), 9)
-        nothing = await median(lambda: lease.capture("s.0", "nothing"), 9)
+        nothing = await median(lambda: lease.capture(CandidateId("s.0"), "nothing"), 9)
         say("capture, nothing changed", nothing, "lstat walk", tree_walk)
         top = Path(lease.path)
         for number in range(8):
@@ -136,9 +136,9 @@ async def measure(base: Path, repo: UserRepo, rooms: GitRooms) -> None:
         (top / "pkg10/mod2/f90.py").unlink()
         (top / "pkg11/mod2/f91.py").chmod(0o755)
         names = iter(range(10_000))
-        some = await median(lambda: lease.capture(f"s.{next(names)}", "work"), 9)
+        some = await median(lambda: lease.capture(CandidateId(f"s.{next(names)}"), "work"), 9)
         say("capture, 14 changes", some, "lstat walk", tree_walk)
-        made = await lease.capture("s.last", "work")
+        made = await lease.capture(CandidateId("s.last"), "work")
         wanted = [(f.path, f.new_oid) for f in made.changes.files if f.new_oid]
         reading = await median(lambda: rooms.objects.read(taken, wanted), 9)
         show(f"reading {len(wanted)} blobs: {reading:.1f} ms")

@@ -20,8 +20,9 @@ from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.ports import Command, Fence
 from tests.adapters.trees import ENV, FIVE, somebody, tag, tagged
+from tests.bench.measure import QUICK
 
-ROUNDS = 7
+ROUNDS = 3 if QUICK else 7
 
 
 async def bare() -> None:

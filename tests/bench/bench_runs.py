@@ -28,13 +28,15 @@ from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.ports import Command
 from massgen_ls.testing.editor import NEOVIM, StandInEditor, open_editor
 from massgen_ls.wiring import open_supervisor
-from tests.bench.measure import ROOT, against, aged, build, median, say, show
+from tests.bench.measure import QUICK, ROOT, against, aged, build, median, say, show
 from tests.fakes.repositories import UserRepo
 
 pytestmark = pytest.mark.bench
 
 SLEEP = 1.0
-WARM_ROUNDS = 5
+WARM_ROUNDS = 3 if QUICK else 5
+TEAMS = ((3, 500.0),) if QUICK else ((3, 500.0), (16, None))
+"""Agents, and the target in ms."""
 
 
 def agent(number: int, seconds: float, said: int = 0) -> AgentSpec:
@@ -122,7 +124,7 @@ async def test_overhead_of_runs(tmp_path: Path) -> None:
     floor = await median(lambda: asyncio.to_thread(repo.git, "status"), 7)
     show(f"{'git status there, for scale':<46}{floor:9.1f} ms")
     passes = CheckSpec("true", ("true",))
-    for count, goal in ((3, 500.0), (16, None)):
+    for count, goal in TEAMS:
         environ = world_environ(base, repo, f"of{count}")
         async with open_supervisor(environ) as supervisor:
             cold, run = await one_run(supervisor, repo, spec(count))

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.measure import ROOT, against, say, show, timed
+from tests.bench.measure import QUICK, ROOT, against, say, show, timed
 from tests.fakes.repositories import UserRepo
 
 pytestmark = pytest.mark.bench
 
-ROUNDS = 9
+ROUNDS = 5 if QUICK else 9
 
 BARE_PYGLS = """
 from pygls.lsp.server import LanguageServer

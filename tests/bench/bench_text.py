@@ -1,7 +1,7 @@
 """Text → edits and merges, against the bare diff and `git merge-file` in the same run.
 
-Run it with ``pytest tests/bench/bench_text.py -s -m bench``. Every row is the best of several
-interleaved rounds; what is asserted is a ratio, with room for a busy machine.
+Run it with ``scripts/bench tests/bench/bench_text.py``. Every row is the best of several
+interleaved rounds.
 """
 
 # ruff: noqa: T201
@@ -88,7 +88,6 @@ def test_diff_to_edits_against_the_bare_diff() -> None:
             if count == SIZES[-1]:
                 worst = max(worst, ours / bare)
     print(f"worst ratio at {SIZES[-1]} lines: {worst:.2f} (goal 1.5)")
-    assert worst < 4
 
 
 def test_merge_against_one_diff_and_git(tmp_path: Path) -> None:
@@ -122,7 +121,6 @@ def test_merge_against_one_diff_and_git(tmp_path: Path) -> None:
             if count == SIZES[-1]:
                 worst = max(worst, ours / bare)
     print(f"worst ratio at {SIZES[-1]} lines: {worst:.2f} (goal 2.2)")
-    assert worst < 5
 
 
 def test_a_key_stroke_against_copying_the_text() -> None:

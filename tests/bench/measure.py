@@ -13,7 +13,9 @@ from pathlib import Path
 
 from tests.fakes.repositories import UserRepo
 
-FILES = int(os.environ.get("MASSGEN_LS_BENCH_FILES", "5000"))
+QUICK = os.environ.get("MASSGEN_LS_BENCH_QUICK", "") == "1"
+"""``scripts/bench --quick``: fewer rounds and agents, a smaller repository."""
+FILES = int(os.environ.get("MASSGEN_LS_BENCH_FILES", "1000" if QUICK else "5000"))
 """How many files the repository of a bench has."""
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -141,7 +141,7 @@ agents:
       backend: {type: codex, login: user}
       fallback: {backend: {type: acp, agent: goose}, permissions: allow}
   - {id: gem, backend: {type: gemini_cli, protocol: stream-json}}
-  - {id: any, backend: {type: acp, argv: [my-agent, --acp], mode: code, auth_method: key}}
+  - {id: any, backend: {type: acp, argv: [my-agent, --acp], mode: code, auth: key}}
 orchestrator:
   limits: {max_cost: 2.5, max_tokens: 100000, max_minutes: 10}
   share_candidates: true
@@ -155,7 +155,7 @@ def test_coding_agents_with_permissions_fallbacks_and_limits(tmp_path: Path) -> 
     last = AgentSpec(
         AgentId("claude"),
         "acp",
-        {"agent": "goose", "args": [], "env": [], "login": "own"},
+        {"agent": "goose", "args": [], "env": [], "login": "own", "share": True},
         permissions=Permissions("allow"),
     )
     second = AgentSpec(

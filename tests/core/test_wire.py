@@ -9,7 +9,16 @@ from typing import get_args
 import pytest
 
 from massgen_ls.core.changes import RelPath
-from massgen_ls.core.events import AgentActed, Delivered, Delta, Envelope, Event, Notice
+from massgen_ls.core.conversation import Called, Spoken, Transcript
+from massgen_ls.core.events import (
+    AgentActed,
+    Conversed,
+    Delivered,
+    Delta,
+    Envelope,
+    Event,
+    Notice,
+)
 from massgen_ls.core.task import CandidateId, LineRange, RunId, Scope, SeatId
 from massgen_ls.core.text import Encoding
 from massgen_ls.core.wire import envelope_json, event_json, to_json
@@ -75,6 +84,35 @@ def test_an_event_is_told_with_its_place_and_noise_without() -> None:
         "seat": None,
         "tree": None,
     }
+
+
+def test_a_transcript_goes_out_as_an_outline_and_is_stored_whole() -> None:
+    parts = (Spoken("hello"), Called("run", "make", result="x" * 8_000, ok=True))
+    files = (RelPath("a.py"), RelPath("b\udcff"))
+    event = Conversed(SeatId("a"), 2, Transcript("a", "codex", parts, files, "Did it.", 3, "s1"))
+    assert envelope_json(Envelope(RunId("r1"), 7, 1.5, event)) == {
+        "kind": "conversed",
+        "run": "r1",
+        "seq": 7,
+        "time": 1.5,
+        "seat": "a",
+        "attempt": 2,
+        "transcript": {
+            "agent": "a",
+            "type": "codex",
+            "parts": 2,
+            "files": ["a.py", "b\udcff"],
+            "summary": "Did it.",
+            "omitted": 3,
+        },
+    }
+    stored = event_json(event)["transcript"]
+    assert isinstance(stored, dict)
+    assert stored["session"] == "s1"
+    assert stored["parts"] == [
+        {"text": "hello", "by": "agent", "thinking": False},
+        to_json(parts[1]),
+    ]
 
 
 @pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.kind)

@@ -16,8 +16,10 @@ BROAD_EXCEPTS = {
     "massgen_ls/engine/seat.py",
     "massgen_ls/engine/judging.py",
     "massgen_ls/engine/supervisor.py",
+    "massgen_ls/adapters/agents/acp_connection.py",
 }
-"""Where a bug may become a value: at the seat, in judging, around a whole run; and in lsp/."""
+"""Where a bug may become a value: at the seat, in judging, around a whole run; in lsp/; and where
+seats share a process, so that it reaches the one it belongs to."""
 
 WORDS = re.compile(r"\b(proposal|solution|manager|helper|utils|common)\b", re.IGNORECASE)
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
-from massgen_ls.core.coordination import MakeAttempt, RunCheck, Settle, TakeSnapshot, next_steps
+from massgen_ls.core.coordination import (
+    MakeAttempt,
+    RunCheck,
+    Settle,
+    TakeSnapshot,
+    next_steps,
+)
 from massgen_ls.core.events import (
     AttemptEnded,
     AttemptStarted,
@@ -20,7 +26,6 @@ from massgen_ls.core.events import (
     DeadlinePassed,
     Event,
     NothingCaptured,
-    RunFailed,
     RunInterrupted,
     RunSettled,
     RunStarted,
@@ -28,89 +33,24 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.run_state import EMPTY, RunState, evolve, fold
 from massgen_ls.core.scoring import scorecards
-from massgen_ls.core.task import (
-    AgentId,
-    AgentSpec,
-    CandidateId,
-    CheckSpec,
-    Rules,
-    RunSpec,
-    SeatId,
-    Task,
-)
+from massgen_ls.core.task import CandidateId, RunSpec, SeatId
 from massgen_ls.core.voting import Ballot, Verdict, decide
-
-BASE = "base"
-TREES = ("t1", "t2", "t3")
-FAILURES = ("f1", "f2", "f3")
-SNAPSHOT = Snapshot("/repo", "", "/shadow", "c0", BASE, "h0")
-
-
-def spec(agents: int, checks: int, quorum: float = 1.0) -> RunSpec:
-    return RunSpec(
-        Task("do it"),
-        tuple(AgentSpec(AgentId(f"a{i}"), "command") for i in range(agents)),
-        tuple(CheckSpec(f"k{i}", ("true",)) for i in range(checks)),
-        Rules(quorum=quorum),
-    )
-
-
-def candidate(seat: str, tree: str, lines: int = 1) -> Candidate:
-    changes = ChangeSet.of(
-        [FileChange("modify", rel_path("f.py"), added=lines, removed=0, old_oid="a", new_oid=tree)]
-    )
-    return Candidate(CandidateId(f"{seat}.1"), SeatId(seat), BASE, tree, f"c-{tree}", changes)
-
-
-def result(check: str, tree: str, failures: tuple[str, ...] = ()) -> CheckResult:
-    return CheckResult(check, tree, "failed" if failures else "passed", tuple(sorted(failures)))
-
-
-def started(run: RunSpec) -> RunState:
-    return fold([RunStarted(run, "/repo", "1:1")])
-
-
-specs = st.builds(
-    spec, st.integers(1, 4), st.integers(0, 2), st.sampled_from([0.01, 0.34, 0.5, 0.67, 1.0])
+from tests.laws.histories import (
+    BASE,
+    EVENTS,
+    FAILURES,
+    SNAPSHOT,
+    TREES,
+    attempts,
+    cancelled,
+    candidate,
+    endings,
+    interruptions,
+    result,
+    spec,
+    specs,
+    started,
 )
-outcomes = st.sampled_from(["done", "done", "done", "failed", "timed_out", "missing"])
-
-
-@st.composite
-def endings(draw: st.DrawFn, step: MakeAttempt) -> list[Event]:
-    """Everything that a seat may report of one attempt."""
-    seat, n = step.seat, step.attempt
-    events: list[Event] = [
-        AttemptStarted(seat, n, "/w"),
-        AttemptEnded(seat, n, draw(outcomes), "why"),
-    ]
-    tree = draw(st.sampled_from([*TREES, None]))
-    if tree is None:
-        events.append(NothingCaptured(seat, n, "changed nothing"))
-    else:
-        events.append(CandidateCaptured(candidate(seat, tree, draw(st.integers(1, 3)))))
-    return events
-
-
-def cancelled(step: MakeAttempt, state: RunState) -> list[Event]:
-    """What a seat reports when it is cancelled: nothing, when it had not even started."""
-    seat = state.seat(step.seat)
-    assert seat is not None
-    if seat.phase == "waiting":
-        return []
-    return [
-        AttemptEnded(step.seat, step.attempt, "cancelled"),
-        NothingCaptured(step.seat, step.attempt, "cancelled"),
-    ]
-
-
-@st.composite
-def interruptions(draw: st.DrawFn) -> Event | None:
-    return draw(
-        st.sampled_from(
-            [None] * 12 + [CancelRequested("you"), DeadlinePassed(1.0), RunFailed("disk full")]
-        )
-    )
 
 
 @given(specs, st.data())
@@ -119,6 +59,7 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
     state = started(run)
     history: list[Event] = []
     in_flight: dict[object, list[Event]] = {}
+    made: Counter[str] = Counter()
 
     def append(event: Event) -> None:
         nonlocal state
@@ -144,6 +85,7 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
                 case TakeSnapshot():
                     in_flight[step] = [SnapshotTaken(SNAPSHOT, 0.1)]
                 case MakeAttempt():
+                    made[step.seat] += 1
                     in_flight[step] = data.draw(endings(step))
                 case RunCheck():
                     names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
@@ -151,7 +93,7 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
                     in_flight[step] = [CheckFinished(found, step.repeat)]
                 case Settle():
                     pass
-        interruption = data.draw(interruptions())
+        interruption = data.draw(interruptions)
         if interruption is not None:
             append(interruption)
             continue
@@ -172,49 +114,64 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
     if winner is not None:
         seat = state.seat(SeatId(winner.rsplit(".", 1)[0]))
         assert seat is not None
-        assert seat.outcome == "done"
+        assert (seat.outcome, winner) == ("done", f"{seat.seat}.{seat.attempt}")
         assert all(card.clears for card in scorecards(state) if winner in card.cluster.members)
     assert set(state.verdict.ranking) == {c.id for c in state.candidates}
-
-
-EVENTS: st.SearchStrategy[Event] = st.one_of(
-    st.builds(lambda s: RunStarted(s, "/other", "2:2"), specs),
-    st.builds(AttemptStarted, st.sampled_from(["a0", "zz"]), st.integers(0, 3), st.just("/w")),
-    st.builds(AttemptEnded, st.sampled_from(["a0", "a1"]), st.integers(0, 3), outcomes),
-    st.builds(NothingCaptured, st.sampled_from(["a0", "a1"]), st.integers(0, 3), st.just("")),
-    st.builds(
-        lambda s, t: CandidateCaptured(candidate(s, t)),
-        st.sampled_from(["a0", "a1", "zz"]),
-        st.sampled_from(TREES),
-    ),
-    st.builds(
-        lambda c, t, n: CheckFinished(result(c, t), n),
-        st.sampled_from(["k0", "nope"]),
-        st.sampled_from([BASE, *TREES]),
-        st.integers(0, 2),
-    ),
-    st.builds(
-        lambda j, e, c: BallotCast(Ballot(SeatId(j), e, CandidateId(c))),
-        st.sampled_from(["a0", "a1", "zz"]),
-        st.integers(0, 3),
-        st.sampled_from(["a0.1", "a1.1", "zz.1"]),
-    ),
-    st.just(SnapshotTaken(SNAPSHOT, 0.0)),
-    st.just(CancelRequested("")),
-    st.just(RunInterrupted()),
-    st.just(RunFailed("")),
-    st.just(DeadlinePassed(0.0)),
-)
+    assert all(made[seat] <= most for seat, most in attempts(run).items())
+    for seat in state.seats:
+        assert seat.agent == len(seat.lost) < attempts(run)[seat.seat]
+    if state.used_up and not state.stopping:
+        assert "is used up" in state.verdict.why
 
 
 @given(st.lists(EVENTS, max_size=30))
 @settings(deadline=None)
 def test_no_event_in_no_order_raises_and_the_steps_can_always_be_named(events: list[Event]) -> None:
-    state = EMPTY
-    for event in [RunStarted(spec(2, 1), "/repo", "1:1"), *events]:
+    run, state = spec(2, 1, fallbacks=2), EMPTY
+    for event in [RunStarted(run, "/repo", "1:1"), *events]:
         state = evolve(state, event)
         next_steps(state)
-    assert state.spec == spec(2, 1)
+        # A process that dies now leaves what can be settled at once.
+        (end,) = next_steps(evolve(state, RunInterrupted()))
+        assert isinstance(end, Settle)
+    assert state.spec == run
+
+
+@given(st.lists(EVENTS, max_size=30), specs)
+@settings(deadline=None)
+def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
+    state = fold(events, started(run))
+    # Whoever is at work in this state has died and is taken away; whoever is asked next dies, too.
+    rounds = sum(attempts(run).values()) + len(run.checks) * 2 * (1 + len(TREES)) + 2
+    for _ in range(rounds):
+        steps = next_steps(state)
+        if any(isinstance(step, Settle) for step in steps):
+            return
+        for seat in state.seats:
+            if seat.phase != "waiting":
+                state = fold(
+                    [
+                        AttemptEnded(seat.seat, seat.attempt, "failed"),
+                        NothingCaptured(seat.seat, seat.attempt, "died"),
+                    ],
+                    state,
+                )
+        for step in steps:
+            match step:
+                case TakeSnapshot():
+                    state = evolve(state, SnapshotTaken(SNAPSHOT, 0.0))
+                case MakeAttempt(seat=seat, attempt=n):
+                    dies: list[Event] = [
+                        AttemptStarted(seat, n, ""),
+                        AttemptEnded(seat, n, "failed"),
+                        NothingCaptured(seat, n, "died"),
+                    ]
+                    state = fold(dies, state)
+                case RunCheck(check=check, tree=tree, repeat=repeat):
+                    state = evolve(state, CheckFinished(result(check, tree), repeat))
+                case Settle():
+                    pass
+    raise AssertionError(f"still open after {rounds} rounds: {next_steps(state)}")
 
 
 def three_candidates() -> RunState:

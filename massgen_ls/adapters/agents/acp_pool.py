@@ -23,14 +23,16 @@ import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from massgen_ls.adapters.agents.acp_connection import Connection, connect
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.ports import Command, Processes
 
 LINGER = 3.0
 """Seconds that a process without a seat waits for the next one."""
+
+if TYPE_CHECKING:
+    from massgen_ls.adapters.agents.acp_connection import Connection
 
 Prepare = Callable[[str], Awaitable[Command]]
 """Given a home that is ready to be filled, makes the command that starts the program."""
@@ -120,7 +122,7 @@ class AcpPool:
         shared.empty.clear()
         try:
             connection = await asyncio.shield(shared.ready)
-            if not isinstance(connection, Connection):
+            if isinstance(connection, OSError | MassgenError):
                 raise connection
             yield connection
         finally:
@@ -137,6 +139,9 @@ class AcpPool:
                 return
 
     async def _run(self, key: str, shared: _Shared, prepare: Prepare) -> None:
+        # Imported at the first use: what opens a pool may never start an agent.
+        from massgen_ls.adapters.agents.acp_connection import connect
+
         try:
             command = await prepare(await self._home(key))
             async with connect(self._processes, command, alone=False) as connection:

@@ -23,8 +23,8 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
         "context",
         re.compile(
             r"prompt is too long|context.{0,20}(length|window|limit)"
-            r"|input (token count.{0,20} )?exceeds|too many tokens|maximum context"
-            r"|request_too_large",
+            r"|input (token count.{0,20})?exceeds"
+            r"|too many tokens(?!.{0,20}wait)|maximum context|request_too_large",
             re.IGNORECASE,
         ),
     ),
@@ -40,13 +40,15 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     (
         "rate_limit",
         re.compile(
-            r"rate.?limit|too many requests|resource_exhausted|quota|usage limit", re.IGNORECASE
+            r"rate.?limit|too many (requests|tokens)|resource_exhausted|quota|usage limit"
+            r"|hit your limit|throttl",
+            re.IGNORECASE,
         ),
     ),
     (
         "overloaded",
         re.compile(
-            r"overloaded|unavailable|internal server error|bad gateway|try again later",
+            r"overloaded|unavailable|internal server error|bad gateway|high demand|try again later",
             re.IGNORECASE,
         ),
     ),
@@ -55,14 +57,16 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
         re.compile(
             r"ECONN\w+|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EPIPE|connection (error|refused|reset|closed)"
             r"|network|socket hang ?up|fetch failed|stream (closed|disconnected|ended)|dns"
-            r"|error sending request|premature|\bterminated\b",
+            r"|error sending request|premature|unable to connect|request tim(ed |e)?out|certificate"
+            r"|\bterminated\b",
             re.IGNORECASE,
         ),
     ),
     (
         "config",
         re.compile(
-            r"model.{0,40}(not found|not exist|not supported)|unknown (option|argument)",
+            r"model.{0,40}(not found|not exist|not supported)|unknown (option|argument)"
+            r"|unexpected argument|error loading config",
             re.IGNORECASE,
         ),
     ),
@@ -73,16 +77,29 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
             re.IGNORECASE,
         ),
     ),
-    ("refused", re.compile(r"refus|declin|content.?policy|safety|blocked by", re.IGNORECASE)),
+    (
+        "refused",
+        re.compile(r"refus|declin|(content|usage).?policy|safety|blocked by", re.IGNORECASE),
+    ),
     ("turns", re.compile(r"max(imum)?.{0,12}turns|turn limit|max_budget", re.IGNORECASE)),
 )
 
-_HTTP = re.compile(r"(?<![\d.])(4\d\d|5[0-3]\d)(?![\d.])")
-_AFTER = re.compile(
-    r"(?:retry[- _]?(?:after|in|delay)|try again in|reset after)\W{0,4}"
-    r"(\d+(?:\.\d+)?)\s*(ms|m\b|min|s\b|sec|)",
+_HTTP = re.compile(
+    r"(?:error|status|code|http(?:/[\d.]+)?|rejected)\W{1,6}(4\d\d|5[0-3]\d)(?![\d.])",
     re.IGNORECASE,
 )
+"""A bare number may be anything: a line, a port, a count."""
+_AFTER = re.compile(
+    r"(?:retry[- _]?(?:after|in|delay)|try again in|reset after)(-ms)?\W{0,8}(?=[0-9])",
+    re.IGNORECASE,
+)
+_SPAN = re.compile(
+    r"([0-9]+(?:\.[0-9]+)?)"
+    r"(?:\s*(ms|milliseconds?|s|sec(?:onds?)?|m|min(?:utes?)?|h|hours?|d|days?)(?![a-z]))?"
+    r"(?:,|\s|and\b)*",
+    re.IGNORECASE,
+)
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +140,17 @@ def retry_after(text: str) -> float | None:
     found = _AFTER.search(text)
     if found is None:
         return None
-    unit = found[2].lower()
-    factor = 0.001 if unit == "ms" else 60.0 if unit.startswith("m") else 1.0
-    return float(found[1]) * factor
+    total, at = 0.0, found.end()
+    # Several in a row: `1h2m3s`, `3 days 4 hours and 5 minutes`.
+    while span := _SPAN.match(text, at):
+        unit = (span[2] or "").lower()
+        if not unit:
+            # A number without a unit is seconds, and only where it stands alone.
+            factor = 0.001 if found[1] else 1.0
+            return float(span[1]) * factor if at == found.end() else total
+        total += float(span[1]) * (0.001 if unit.startswith(("ms", "mil")) else _UNITS[unit[0]])
+        at = span.end()
+    return total
 
 
 def explained(kind: FailureKind | None, said: str, advice: Advice) -> str:

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 from massgen_ls.adapters.agents.coding import inside
 from massgen_ls.ports import Place
@@ -17,7 +18,7 @@ from massgen_ls.ports import Place
 _FILE = 64 * 1024
 _ALL = 192 * 1024
 _DEEP = 5
-_IMPORT = re.compile(r"^@(\S+)\s*$", re.MULTILINE)
+_IMPORT = re.compile(r"^@(\S+)[ \t\r]*$", re.MULTILINE)
 """A line that stands for another file, as Claude Code reads it."""
 
 
@@ -34,7 +35,7 @@ def instructions(place: Place, names: Sequence[str]) -> str:
     room = _ALL
     for folder in _folders(place):
         for name in names:
-            text = _read(os.path.join(folder, name), place.path, 0, set())[:room]
+            text = _Reading(place.path, room).read(os.path.join(folder, name))[:room]
             if text.strip():
                 shown = os.path.relpath(os.path.join(folder, name), place.path)
                 parts.append(f"The repository's {shown} says:\n\n{text.strip()}")
@@ -52,24 +53,33 @@ def _folders(place: Place) -> Iterator[str]:
         yield folder
 
 
-def _read(path: str, top: str, depth: int, seen: set[str]) -> str:
-    real = os.path.realpath(path)
-    if depth > _DEEP or real in seen or not inside(path, top):
-        return ""
-    seen.add(real)
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+@dataclass(slots=True)
+class _Reading:
+    """One file with all that it brings in: each file once, and no more than is kept."""
+
+    top: str
+    left: int
+    seen: set[str] = field(default_factory=set[str])
+
+    def read(self, path: str, depth: int = 0) -> str:
+        """The text of a file of the worktree; empty when it is none, or not to be read."""
+        try:
+            real = os.path.realpath(path)
+            if depth > _DEEP or self.left <= 0 or real in self.seen or not inside(path, self.top):
+                return ""
+            self.seen.add(real)
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                return ""
+            with open(path, "rb") as file:
+                text = file.read(_FILE).decode("utf-8", "replace")
+        except (OSError, ValueError):  # a path may hold what no path can
             return ""
-        with open(path, "rb") as file:
-            text = file.read(_FILE).decode("utf-8", "replace")
-    except OSError:
-        return ""
+        self.left -= len(text)
 
-    def brought_in(match: re.Match[str]) -> str:
-        named = match[1]
-        if os.path.isabs(named) or named.startswith("~"):
-            return match[0]
-        found = _read(os.path.join(os.path.dirname(path), named), top, depth + 1, seen)
-        return found or match[0]
+        def brought_in(match: re.Match[str]) -> str:
+            named = match[1]
+            if os.path.isabs(named) or named.startswith("~"):
+                return match[0]
+            return self.read(os.path.join(os.path.dirname(path), named), depth + 1) or match[0]
 
-    return _IMPORT.sub(brought_in, text)
+        return _IMPORT.sub(brought_in, text)

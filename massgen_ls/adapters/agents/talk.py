@@ -82,6 +82,15 @@ class Talk:
         self._over = isinstance(heard, Gone)
         return heard
 
+    def unheard(self) -> list[Note | Halt]:
+        """Messages that came and were not heard, for who talks to the next program."""
+        left: list[Note | Halt] = []
+        while not self._heard.empty():
+            item = self._heard.get_nowait()
+            if isinstance(item, Note | Halt):
+                left.append(item)
+        return left
+
     async def send(self, message: Mapping[str, Json]) -> None:
         """Writes one JSON line; silently nothing when the program no longer reads."""
         text = json.dumps(message, separators=(",", ":"))
@@ -138,27 +147,33 @@ class Talk:
 
 
 class _Lines:
-    """Pieces of a stream as lines. One that is over `LONGEST` is cut to pieces."""
+    """Pieces of a stream as lines. Of one that is over `LONGEST` only the beginning is kept."""
 
     def __init__(self) -> None:
         self._parts: list[bytes] = []
         self._size = 0
+        self._skipping = False
+        """Whether the rest of a line that is too long goes by."""
 
     def whole(self, piece: bytes) -> list[bytes]:
         *ended, rest = piece.split(b"\n")
         lines: list[bytes] = []
         for line in ended:
-            self._parts.append(line)
-            lines.append(b"".join(self._parts))
-            self._parts, self._size = [], 0
-        if rest:
+            if not self._skipping:
+                self._parts.append(line)
+                lines.append(self.rest())
+            self._skipping = False
+        if rest and not self._skipping:
             self._parts.append(rest)
             self._size += len(rest)
             if self._size > LONGEST:
                 lines.append(self.rest())
+                # What follows may look like a line of its own, and is none.
+                self._skipping = True
         return [line for line in lines if line.strip()]
 
     def rest(self) -> bytes:
+        """What there is of a line that has not ended."""
         line = b"".join(self._parts)
         self._parts, self._size = [], 0
         return line

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 # Above this many lines (equal ends are trimmed before) one change is reported: nobody reviews it
 # by hunks, and the C code holds the interpreter's lock all the while.
 _MOST_LINES = 200_000
+# Up to this many lines the algorithm is that of `git merge-file`, so that verdicts are git's too.
+# Above it is `patience`, which stays quick where lines were shuffled.
+_MANY_LINES = 20_000
 # Above this size lines go in as numbers: libgit2 refuses a gigabyte.
 _MOST_BYTES = 64 * 1024 * 1024
 
@@ -43,7 +46,8 @@ def differ(old: Sequence[str], new: Sequence[str]) -> Sequence[Hunk]:
     before, after = _packed(old), _packed(new)
     if before is None or after is None or len(before) + len(after) > _MOST_BYTES:
         before, after = _numbered(old, new)
-    patch = Patch.create_from(before, after, flag=_flags(), context_lines=0, interhunk_lines=0)
+    flags = _flags(patient=len(old) + len(new) > _MANY_LINES)
+    patch = Patch.create_from(before, after, flag=flags, context_lines=0, interhunk_lines=0)
     # Counted from 0; git names the line before where a side has none.
     return [
         Hunk(first := start - (lines > 0), first + lines, after := to - (size > 0), after + size)
@@ -52,12 +56,13 @@ def differ(old: Sequence[str], new: Sequence[str]) -> Sequence[Hunk]:
 
 
 @cache
-def _flags() -> DiffOption:
+def _flags(*, patient: bool) -> DiffOption:
     from pygit2.enums import DiffOption
 
-    # PATIENCE keeps unrelated texts and shuffled lines quick and readable. FORCE_TEXT, because a
-    # NUL would make libgit2 take the text for binary and say nothing about its lines.
-    return DiffOption.PATIENCE | DiffOption.FORCE_TEXT | DiffOption.SKIP_BINARY_CHECK
+    # FORCE_TEXT, because a NUL would make libgit2 take the text for binary and say nothing about
+    # its lines.
+    always = DiffOption.FORCE_TEXT | DiffOption.SKIP_BINARY_CHECK
+    return always | DiffOption.PATIENCE if patient else always
 
 
 def _one_hunk(old: Sequence[str], new: Sequence[str]) -> Sequence[Hunk]:

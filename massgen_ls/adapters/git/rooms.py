@@ -39,6 +39,7 @@ class GitRooms:
         environ: Where PATH, HOME and git's own variables are taken from.
         cores: How many worktrees are written at a time.
         huge: Bytes; larger files are left out of snapshots (unless tracked) and captures.
+        tidy: Whether to tidy up in the background.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class GitRooms:
         cores: int,
         *,
         huge: int = HUGE,
+        tidy: bool = True,
     ) -> None:
         # Resolved: git compares paths as the system spells them.
         self._cache = os.path.realpath(cache)
@@ -62,6 +64,7 @@ class GitRooms:
             git, shadows, Setups(git, processes, environ), self._trash, huge
         )
         self.objects = GitObjects(git, shadows)
+        self._tidies = tidy
         self._group = asyncio.TaskGroup()
         self._work: list[asyncio.Task[None]] = []
 
@@ -76,15 +79,17 @@ class GitRooms:
         try:
             for name in ("empty", "trash", "shadows"):
                 os.makedirs(os.path.join(self._cache, name), mode=0o700, exist_ok=True)
-            self.worktrees.leave_homes()
+            if self._tidies:
+                self.worktrees.leave_homes()
         except OSError as error:
             raise storage_error(error, self._cache) from error
         await self._group.__aenter__()
-        self._work = [
-            self._group.create_task(self._trash.work(), name="empty the trash"),
-            self._group.create_task(self._tidy(), name="tidy up"),
-            self._group.create_task(self._collect_when_idle(), name="free old objects"),
-        ]
+        if self._tidies:
+            self._work = [
+                self._group.create_task(self._trash.work(), name="empty the trash"),
+                self._group.create_task(self._tidy(), name="tidy up"),
+                self._group.create_task(self._collect_when_idle(), name="free old objects"),
+            ]
         return self
 
     async def _tidy(self) -> None:

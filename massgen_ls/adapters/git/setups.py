@@ -122,7 +122,7 @@ class Setups:
         if rules.setup:
             # The base of every candidate is the tree: a lock file that the set-up rewrote
             # would else look like the agent's work.
-            await check_out(self.git, place, recipe, tree)
+            await check_out(self.git, place, recipe, tree, snapshot)
         kept = tuple(await unknown(self.git, place, recipe))
         printed = await asyncio.to_thread(fingerprint, place.tree, kept, strict=True)
         write_exclude(place, kept)

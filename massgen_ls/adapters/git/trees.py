@@ -156,24 +156,46 @@ def word(recipe: Recipe) -> str:
     )
 
 
-async def check_out(git: Git, place: Place, recipe: Recipe, tree: str) -> None:
+async def check_out(git: Git, place: Place, recipe: Recipe, tree: str, snapshot: Snapshot) -> None:
     """Brings every tracked file to a tree: what is right stays, all else is written anew."""
     view = place.view(recipe)
     if recipe.sparse is not None:
         put_sparse(view, recipe.sparse)
-    await git.run(view, "read-tree", "--reset", "-u", tree)
+        await git.run(view, "read-tree", "--reset", "-u", tree)
+        return
+    await git.run(view, *await _switch(git, place, view, tree, snapshot))
 
 
-async def step_to(git: Git, place: Place, recipe: Recipe, tree: str) -> bool:
+async def step_to(git: Git, place: Place, recipe: Recipe, tree: str, snapshot: Snapshot) -> bool:
     """Goes on to another tree in a place that nobody was in since it was made ready.
 
-    Only what differs is looked at and written, so there is no walk. False: it is not as it
-    should be, and nothing is known of it any more.
+    False: it is not as it should be, and nothing is known of it any more.
     """
     if recipe.sparse is not None or recipe.exact:
         return False
-    done = await git.attempt(place.view(recipe), "read-tree", "-m", "-u", tree)
+    view = place.view(recipe)
+    done = await git.attempt(view, *await _switch(git, place, view, tree, snapshot))
     return done.exit_code == 0
+
+
+async def _switch(
+    git: Git, place: Place, view: View, tree: str, snapshot: Snapshot
+) -> tuple[str, ...]:
+    """The command that brings index and files to a tree.
+
+    ``read-tree --reset -u`` does the same in twice the time: it looks at the files one after the
+    other and reads every folder of the tree, also those that the index knows to be the same. A
+    checkout wants a commit, though, and takes one whose tree is missing for an empty one; both
+    commands here refuse a tree that is not there.
+    """
+    commit = snapshot.commit
+    if tree == snapshot.tree:
+        await git.run(view, "cat-file", "-e", tree)
+    else:
+        commit = (await git.run(view, "commit-tree", tree)).decode("ascii").strip()
+    # Where the last switch led is of no interest, and that commit may be gone by now.
+    write_private_head(place.ours, place.shadow.git_dir)
+    return ("checkout", "--quiet", "--force", "--detach", "--no-guess", commit)
 
 
 def drop_lock(place: Place) -> None:
@@ -192,7 +214,11 @@ async def settle(place: Place) -> None:
     for _ in range(20):
         if _clock(place) > written:
             return
-        await asyncio.sleep(0.001)
+        await asyncio.sleep(_TICK)  # there is no event for it
+
+
+_TICK = 0.004
+"""Seconds between two time stamps of a Linux file system, where they are not finer than that."""
 
 
 def _clock(place: Place) -> int:
@@ -209,23 +235,29 @@ async def sweep(git: Git, place: Place, recipe: Recipe, kept: Collection[str], m
     """
     view = place.view(recipe)
     listed = await git.run(view, "ls-files", "-s", "-z")
-    files: set[str] = set()
-    folders: set[str] = set()
-    for entry in listed.split(b"\0"):
-        if entry:
-            path = os.fsdecode(entry.partition(b"\t")[2])
-            # Of a submodule there is only the empty folder.
-            (folders if entry.startswith(b"160000") else files).add(path)
-            folder = path.rpartition("/")[0]
-            while folder and folder not in folders:
-                folders.add(folder)
-                folder = folder.rpartition("/")[0]
-    await asyncio.to_thread(_sweep, place, files, folders, frozenset(kept), mode)
+    await asyncio.to_thread(_sweep, place, listed, frozenset(kept), mode)
 
 
-def _sweep(
-    place: Place, files: set[str], folders: set[str], kept: frozenset[str], mode: int
-) -> None:
+def _known(listed: bytes) -> tuple[set[str], set[str]]:
+    """Files and folders of an index, from ``ls-files -s -z``."""
+    entries = os.fsdecode(listed).split("\0")[:-1]
+    # Before the path stand the mode, the object's name and the stage: the same length for all.
+    at = entries[0].index("\t") + 1 if entries else 0
+    files = {entry[at:] for entry in entries}
+    folders = {path.rpartition("/")[0] for path in files}
+    if any(entry.startswith("160000") for entry in entries):
+        # Of a submodule there is only the empty folder.
+        modules = {entry[at:] for entry in entries if entry.startswith("160000")}
+        files -= modules
+        folders |= modules
+    above = folders
+    while above := {path.rpartition("/")[0] for path in above} - folders:
+        folders |= above
+    return files, folders
+
+
+def _sweep(place: Place, listed: bytes, kept: frozenset[str], mode: int) -> None:
+    files, folders = _known(listed)
     above = {path[:at] for path in kept for at, c in enumerate(path) if c == "/"}
     stack = [""]
     while stack:
@@ -233,20 +265,24 @@ def _sweep(
         full = os.path.join(place.tree, folder) if folder else place.tree
         if stat.S_IMODE(os.lstat(full).st_mode) != mode:
             os.chmod(full, mode)
-        with os.scandir(full) as entries:
-            found = list(entries)
-        for entry in found:
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            if path in kept:
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                if path in folders or path in above:
-                    stack.append(path)
-                else:
-                    place.trash.throw(entry.path)
-            elif path not in files or entry.stat(follow_symlinks=False).st_nlink > 1:
-                # A second name of a file is a way into the worktree from outside of it.
-                os.unlink(entry.path)
+        # From a descriptor the statuses of a folder's files come without its path's look-up.
+        handle = os.open(full, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            with os.scandir(handle) as entries:
+                for entry in list(entries):
+                    path = f"{folder}/{entry.name}" if folder else entry.name
+                    if path in kept:
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        if path in folders or path in above:
+                            stack.append(path)
+                        else:
+                            place.trash.throw(os.path.join(place.tree, path))
+                    elif path not in files or entry.stat(follow_symlinks=False).st_nlink > 1:
+                        # A second name of a file is a way into the worktree from outside of it.
+                        os.unlink(entry.name, dir_fd=handle)
+        finally:
+            os.close(handle)
 
 
 async def unknown(git: Git, place: Place, recipe: Recipe) -> list[str]:

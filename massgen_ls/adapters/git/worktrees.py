@@ -239,7 +239,7 @@ class GitWorktrees:
             drop_lock(place)
         if untouched and not ready:
             place.write(replace(found, clean=False))
-            ready = await step_to(self.git, place, recipe, tree)
+            ready = await step_to(self.git, place, recipe, tree, snapshot)
         if not ready:
             if not new:
                 self.trash.throw(os.path.join(place.tree, ".git"))
@@ -252,7 +252,7 @@ class GitWorktrees:
                 else:
                     place.write(replace(found, clean=False))
                     await sweep(self.git, place, recipe, found.kept, found.mode)
-            await check_out(self.git, place, recipe, tree)
+            await check_out(self.git, place, recipe, tree, snapshot)
             await self._lay_exact(place, snapshot, recipe, tree)
         if rules is None:
             place.write(replace(found, tree=tree, checkout=word(recipe), clean=True))

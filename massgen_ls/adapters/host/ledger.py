@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,18 @@ from massgen_ls.core.candidate import Snapshot
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.errors import StorageError, UnsafePathError
 from massgen_ls.ports import SnapshotRequest, Snapshots
+
+if sys.platform == "win32":  # pragma: no cover - no such machine in the test bed
+    import msvcrt
+
+    def _wait(handle: int) -> None:
+        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+else:
+    import fcntl
+
+    def _wait(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
 
 STAGING = ".massgen-"
 _STAGING = re.compile(r"\.massgen-[0-9a-f]{32}")
@@ -131,7 +143,7 @@ class Ledger:
         except OSError as error:
             raise _unwritable(self._folder, error) from error
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            _wait(handle)
             yield
         finally:
             os.close(handle)

@@ -107,7 +107,7 @@ class Sandbox:
             "--ro-bind", "/", "/",
             "--dev", "/dev",
             "--proc", "/proc",
-            *self._temporary(),
+            *self._temporary((*fence.writable, cwd, program)),
             *self._hidden(fence),
             *(
                 word
@@ -138,12 +138,18 @@ class Sandbox:
             "its agent.",
         )
 
-    def _temporary(self) -> Iterator[str]:
+    def _temporary(self, needed: Sequence[str]) -> Iterator[str]:
         yield from ("--tmpfs", "/tmp")  # noqa: S108 - the folder itself is meant
+        # What this very program needs comes first, so that the limit never hits it.
+        tops = {_top_below_temp(os.path.realpath(path)) for path in needed}
+        with os.scandir("/tmp") as entries:  # noqa: S108
+            found = sorted(entries, key=lambda entry: entry.name not in tops)
         count = 0
-        for entry in os.scandir("/tmp"):  # noqa: S108
-            if entry.name.startswith(_PRIVATE_TEMPS) or count >= _TEMP_LIMIT:
+        for entry in found:
+            if entry.name.startswith(_PRIVATE_TEMPS):
                 continue
+            if count >= _TEMP_LIMIT:
+                return
             if entry.is_symlink():
                 yield from ("--symlink", os.readlink(entry.path), entry.path)
             elif entry.is_dir(follow_symlinks=False):
@@ -156,11 +162,19 @@ class Sandbox:
         doors = (door.format(uid=os.getuid()) for door in _DOORS)
         secrets = (os.path.join(self._home, name) for name in SECRETS)
         for path in (*doors, *secrets, *fence.hidden):
+            # Most are not there, which one look tells; the whole way is looked at for the others.
+            if not os.path.lexists(path):
+                continue
             real = os.path.realpath(path)
             if os.path.isdir(real):
                 yield from ("--perms", "0555", "--tmpfs", real)
             elif os.path.exists(real):
                 yield from ("--ro-bind", "/dev/null", real)
+
+
+def _top_below_temp(path: str) -> str:
+    """The name in /tmp under which a path lies; empty when it lies elsewhere."""
+    return path.split("/")[2] if path.startswith("/tmp/") else ""  # noqa: S108
 
 
 def _try(argv: Sequence[str]) -> str:

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -225,12 +226,43 @@ def hunt(members: Callable[[], tuple[list[Row], bool]], deadline: float = DEADLI
             if not unsure or doubts == 0:
                 break
             doubts -= 1
-        for row in found:
-            if end(row):
-                ended.add((row.pid, row.start))
-        # In a thread of its own. The dying need a moment, and hurrying would only burn a core.
-        time.sleep(0.002)
+        with _watching(found) as gone:
+            for row in found:
+                if end(row):
+                    ended.add((row.pid, row.start))
+            gone(_MOMENT)
     return len(ended)
+
+
+_MOMENT = 0.002
+"""Seconds that the dying are given before the next look; hurrying would only burn a core."""
+_LONGER = 0.05
+"""Seconds at most, where their ends are events that are waited for."""
+
+
+@contextlib.contextmanager
+def _watching(rows: Sequence[Row]) -> Generator[Callable[[float], None]]:
+    """Gives a function that waits for the end of these processes, blocking, but not for long."""
+    handles = [handle for row in rows if (handle := handle_of(row.pid)) is not None]
+
+    def gone(moment: float) -> None:
+        if not handles or len(handles) < len(rows):
+            time.sleep(moment)
+            return
+        poll = select.poll()
+        for handle in handles:
+            poll.register(handle, select.POLLIN)
+        left, until = len(handles), time.monotonic() + _LONGER
+        while left and (rest := until - time.monotonic()) > 0:
+            for handle, _ in poll.poll(rest * 1000):
+                poll.unregister(handle)
+                left -= 1
+
+    try:
+        yield gone
+    finally:
+        for handle in handles:
+            os.close(handle)
 
 
 def _ours(pedigree: Pedigree, known: Collection[Row]) -> tuple[list[Row], bool]:

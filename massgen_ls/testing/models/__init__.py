@@ -9,7 +9,7 @@ says is an episode, the same for each of them (see `episode`)::
         ...  # run the program with reach.env and reach.arguments
         await models.saw(lambda seen: seen.request is not None and seen.request.turn == 1)
 
-Needs ``h11`` (``pip install massgen-ls[testing]``). From a shell, for programs that are tried by
+From a shell, for programs that are tried by
 hand: ``python -m massgen_ls.testing.models episode.yaml --port 8765``.
 """
 

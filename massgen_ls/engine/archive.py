@@ -1,0 +1,146 @@
+"""Reading what runs made and left: live ones from memory, all others from the record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from massgen_ls.core.candidate import Candidate, Snapshot
+from massgen_ls.core.changes import rel_path
+from massgen_ls.core.context import shared
+from massgen_ls.core.conversation import Transcript
+from massgen_ls.core.errors import NotFoundError, UnsafePathError
+from massgen_ls.core.events import Conversed, Envelope
+from massgen_ls.core.run_state import RunState, fold
+from massgen_ls.core.task import CandidateId, RunId
+from massgen_ls.engine.world import World
+from massgen_ls.ports import RunRecord
+
+
+class Archive:
+    """Every run that there is a record of, also those of other processes. Changes nothing.
+
+    Args:
+        world: Where the record and the stored objects are.
+        live: The state of a run that this process drives; None for any other.
+    """
+
+    def __init__(self, world: World, live: Callable[[RunId], RunState | None]) -> None:
+        self._world = world
+        self._of_live = live
+
+    async def resolve(self, run: str) -> RunId:
+        """The whole id of a run that is named by its beginning.
+
+        Raises:
+            NotFoundError: None starts so, or several do.
+        """
+        if self._of_live(RunId(run)) is not None:
+            return RunId(run)
+        found = await self._world.store.find(run) if run else ()
+        if not found:
+            raise NotFoundError(f"There is no run {run!r}", "`massgen-ls runs` lists them")
+        if len(found) > 1:
+            raise NotFoundError(
+                f"{len(found)} runs start with {run!r}", f"Name one: {', '.join(found[:5])}"
+            )
+        return found[0]
+
+    async def state(self, run: RunId) -> RunState:
+        """All that is known of a run, live or stored. ``run`` may be a unique prefix.
+
+        Raises:
+            NotFoundError: No such run.
+        """
+        run = await self.resolve(run)
+        if (state := self._of_live(run)) is not None:
+            return state
+        return fold(envelope.event for envelope in await self._world.store.read(run))
+
+    async def history(self, run: RunId, after: int = 0) -> Sequence[Envelope]:
+        """A run's stored events past a sequence number."""
+        return await self._world.store.read(await self.resolve(run), after)
+
+    async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]:
+        """The newest runs first."""
+        return await self._world.store.runs(folder, limit)
+
+    async def transcripts(self, run: RunId) -> Sequence[Transcript]:
+        """What each agent of a run said and did, in the order of their ends.
+
+        Raises:
+            NotFoundError: No such run.
+        """
+        events = await self._world.store.read(await self.resolve(run))
+        found = (envelope.event for envelope in events)
+        return [event.transcript for event in found if isinstance(event, Conversed)]
+
+    async def context(self, run: str, seat: str | None = None) -> str:
+        """What the agents of an earlier run did, as text for those of another.
+
+        Raises:
+            NotFoundError: No such run, or no such agent in it, or nothing is known of it.
+        """
+        known = await self.transcripts(await self.resolve(run))
+        chosen = [t for t in known if seat is None or t.agent == seat]
+        if not chosen:
+            there = ", ".join(dict.fromkeys(t.agent for t in known)) or "nobody"
+            raise NotFoundError(
+                f"Nothing is known of what {seat or 'the agents'} did in run {run}",
+                f"There are transcripts of: {there}",
+            )
+        return shared(chosen)
+
+    # ── what a run made ─────────────────────────────────────────────────────────────────────
+
+    async def file(self, run: RunId, candidate: CandidateId | None, path: str) -> bytes:
+        """A file as a candidate (None: the base) has it, as a checkout would write it.
+
+        Raises:
+            NotFoundError: No such run, candidate or file.
+        """
+        snapshot = await self._snapshot(run)
+        tree = snapshot.tree if candidate is None else (await self._chosen(run, candidate))[1].tree
+        try:
+            checked = rel_path(path)
+        except UnsafePathError as error:
+            raise NotFoundError(str(error)) from error
+        entry = await self._world.objects.entry(snapshot, tree, checked)
+        if entry is None:
+            raise NotFoundError(f"There is no {path} in {candidate or 'the base'} of run {run}")
+        return (await self._world.objects.read(snapshot, [(checked, entry[0])]))[0]
+
+    async def patch(self, run: RunId, candidate: CandidateId | None) -> str:
+        """A candidate's (None: the winner's) unified diff, for people.
+
+        Raises:
+            NotFoundError: No such run or candidate.
+        """
+        snapshot, chosen = await self._chosen(run, candidate)
+        return await self._world.objects.patch(snapshot, chosen.tree)
+
+    async def _snapshot(self, run: RunId) -> Snapshot:
+        snapshot = (await self.state(run)).snapshot
+        if snapshot is None:
+            raise NotFoundError(f"Run {run} has no snapshot, so there is nothing to read")
+        return snapshot
+
+    async def _chosen(
+        self, run: RunId, candidate: CandidateId | None
+    ) -> tuple[Snapshot, Candidate]:
+        state = await self.state(run)
+        kept = ", ".join(c.id for c in state.candidates) or "none"
+        if candidate is None:
+            if state.verdict is None:
+                raise NotFoundError(
+                    f"Run {run} has no verdict yet", f"Wait, or name a candidate: {kept}"
+                )
+            if state.verdict.winner is None:
+                raise NotFoundError(
+                    f"Run {run} has no winner ({state.verdict.outcome})",
+                    f"Name a candidate: {kept}",
+                )
+            candidate = state.verdict.winner
+        chosen = state.candidate(candidate)
+        if chosen is None or state.snapshot is None:
+            raise NotFoundError(f"Run {run} has no candidate {candidate!r}", f"It has: {kept}")
+        return state.snapshot, chosen

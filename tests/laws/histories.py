@@ -1,0 +1,200 @@
+"""Runs and their events, drawn at random: what seats, agents and people may report."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from massgen_ls.core.budget import Limits, Usage
+from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot
+from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
+from massgen_ls.core.conversation import Spoken, Transcript
+from massgen_ls.core.coordination import MakeAttempt
+from massgen_ls.core.events import (
+    AgentActed,
+    AttemptEnded,
+    AttemptPaused,
+    AttemptStarted,
+    BallotCast,
+    CancelRequested,
+    CandidateCaptured,
+    CheckFinished,
+    Conversed,
+    DeadlinePassed,
+    Event,
+    NoteSent,
+    NothingCaptured,
+    PermissionDecided,
+    RunFailed,
+    RunInterrupted,
+    RunStarted,
+    SnapshotTaken,
+    UsageReported,
+)
+from massgen_ls.core.permissions import Action
+from massgen_ls.core.run_state import RunState, fold
+from massgen_ls.core.task import (
+    AgentId,
+    AgentSpec,
+    CandidateId,
+    CheckSpec,
+    Rules,
+    RunSpec,
+    SeatId,
+    Task,
+)
+from massgen_ls.core.voting import Ballot
+
+BASE = "base"
+TREES = ("t1", "t2", "t3")
+FAILURES = ("f1", "f2", "f3")
+SNAPSHOT = Snapshot("/repo", "", "/shadow", "c0", BASE, "h0")
+
+
+def agent(name: str, fallbacks: int = 0) -> AgentSpec:
+    """An agent with a chain of so many fallbacks."""
+    chain = None
+    for i in range(fallbacks, 0, -1):
+        chain = AgentSpec(AgentId(name), f"other{i}", fallback=chain)
+    return AgentSpec(AgentId(name), "command", fallback=chain)
+
+
+def spec(
+    agents: int, checks: int, quorum: float = 1.0, fallbacks: int = 0, limits: Limits | None = None
+) -> RunSpec:
+    return RunSpec(
+        Task("do it"),
+        # Not all alike: the first has the longest chain.
+        tuple(agent(f"a{i}", max(0, fallbacks - i)) for i in range(agents)),
+        tuple(CheckSpec(f"k{i}", ("true",)) for i in range(checks)),
+        Rules(quorum=quorum, limits=limits or Limits()),
+    )
+
+
+def attempts(run: RunSpec) -> dict[str, int]:
+    """How many attempts each seat may make: one for each agent of its chain."""
+    found: dict[str, int] = {}
+    for first in run.agents:
+        current: AgentSpec | None = first
+        while current is not None:
+            found[str(first.id)] = found.get(str(first.id), 0) + 1
+            current = current.fallback
+    return found
+
+
+def candidate(seat: str, tree: str, lines: int = 1, attempt: int = 1) -> Candidate:
+    changes = ChangeSet.of(
+        [FileChange("modify", rel_path("f.py"), added=lines, removed=0, old_oid="a", new_oid=tree)]
+    )
+    name = CandidateId(f"{seat}.{attempt}")
+    return Candidate(name, SeatId(seat), BASE, tree, f"c-{tree}", changes)
+
+
+def result(check: str, tree: str, failures: tuple[str, ...] = ()) -> CheckResult:
+    return CheckResult(check, tree, "failed" if failures else "passed", tuple(sorted(failures)))
+
+
+def started(run: RunSpec) -> RunState:
+    return fold([RunStarted(run, "/repo", "1:1")])
+
+
+limits = st.sampled_from(
+    [Limits(), Limits(), Limits(tokens=40), Limits(cost=30), Limits(cost=1, tokens=1000)]
+)
+specs = st.builds(
+    spec,
+    st.integers(1, 4),
+    st.integers(0, 2),
+    st.sampled_from([0.01, 0.34, 0.5, 0.67, 1.0]),
+    st.integers(0, 2),
+    limits,
+)
+outcomes = st.sampled_from(["done", "done", "done", "failed", "timed_out", "missing"])
+usages = st.builds(
+    Usage, st.integers(0, 20), output=st.integers(0, 9), cost=st.none() | st.integers(0, 20)
+)
+
+
+def on_the_way(seat: SeatId, n: int) -> st.SearchStrategy[Event]:
+    """What is heard of an attempt while it goes on."""
+    return st.one_of(
+        st.just(AgentActed(seat, "edit", "f.py")),
+        st.builds(
+            lambda tries: AttemptPaused(seat, n, "rate_limit", "429", 2.0, tries),
+            st.integers(1, 4),
+        ),
+        usages.map(lambda usage: UsageReported(seat, n, usage)),
+        st.just(PermissionDecided(seat, Action("run", "make"), "deny", "no")),
+        st.just(NoteSent(seat, "look at this")),
+    )
+
+
+@st.composite
+def endings(draw: st.DrawFn, step: MakeAttempt) -> list[Event]:
+    """Everything that a seat may report of one attempt."""
+    seat, n = step.seat, step.attempt
+    events: list[Event] = [
+        AttemptStarted(seat, n, "/w", "command"),
+        *draw(st.lists(on_the_way(seat, n), max_size=3)),
+        AttemptEnded(seat, n, draw(outcomes), draw(st.sampled_from(["why", ""]))),
+    ]
+    if draw(st.booleans()):
+        told = Transcript(seat, "command", (Spoken("done"),))
+        events.append(Conversed(seat, n, told))
+    tree = draw(st.sampled_from([*TREES, None]))
+    if tree is None:
+        events.append(NothingCaptured(seat, n, "changed nothing"))
+    else:
+        events.append(CandidateCaptured(candidate(seat, tree, draw(st.integers(1, 3)), n)))
+    return events
+
+
+def cancelled(step: MakeAttempt, state: RunState) -> list[Event]:
+    """What a seat reports when it is cancelled: nothing, when it had not even started."""
+    seat = state.seat(step.seat)
+    assert seat is not None
+    if seat.phase == "waiting" or seat.attempt != step.attempt:
+        return []
+    return [
+        AttemptEnded(step.seat, step.attempt, "cancelled"),
+        NothingCaptured(step.seat, step.attempt, "cancelled"),
+    ]
+
+
+interruptions: st.SearchStrategy[Event | None] = st.sampled_from(
+    [None] * 12 + [CancelRequested("you"), DeadlinePassed(1.0), RunFailed("disk full")]
+)
+
+seats = st.sampled_from(["a0", "a1", "zz"]).map(SeatId)
+numbers = st.integers(0, 4)
+
+EVENTS: st.SearchStrategy[Event] = st.one_of(
+    st.builds(lambda s: RunStarted(s, "/other", "2:2"), specs),
+    st.builds(AttemptStarted, seats, numbers, st.just("/w")),
+    st.builds(AttemptEnded, seats, numbers, outcomes),
+    st.builds(NothingCaptured, seats, numbers, st.just("")),
+    st.tuples(seats, numbers).flatmap(lambda at: on_the_way(*at)),
+    st.builds(lambda s, n: Conversed(s, n, Transcript(s, "x")), seats, numbers),
+    st.builds(
+        lambda s, t, n: CandidateCaptured(candidate(s, t, 1, n)),
+        seats,
+        st.sampled_from(TREES),
+        numbers,
+    ),
+    st.builds(
+        lambda c, t, n: CheckFinished(result(c, t), n),
+        st.sampled_from(["k0", "nope"]),
+        st.sampled_from([BASE, *TREES]),
+        st.integers(0, 2),
+    ),
+    st.builds(
+        lambda j, e, c: BallotCast(Ballot(j, e, CandidateId(c))),
+        seats,
+        st.integers(0, 3),
+        st.sampled_from(["a0.1", "a1.1", "zz.1", "a0.2"]),
+    ),
+    st.just(SnapshotTaken(SNAPSHOT, 0.0)),
+    st.just(CancelRequested("")),
+    st.just(RunInterrupted()),
+    st.just(RunFailed("")),
+    st.just(DeadlinePassed(0.0)),
+)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from massgen_ls.testing.models import Edit, Episode, Shell, Text, Turn, Usage, Write
+from massgen_ls.testing.models import Edit, Episode, Shell, Text, Turn, Write
 from tests.e2e.cast import FREE, GATE, PRO, SONNET, Cast, of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.agents]

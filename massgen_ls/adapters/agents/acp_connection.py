@@ -24,6 +24,7 @@ from massgen_ls.adapters.agents.jsonrpc import (
 )
 from massgen_ls.adapters.agents.members import Object, as_object, inner, objects, text
 from massgen_ls.adapters.agents.talk import Gone, Line, Noise, Talk, open_talk
+from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Command, Finished, Inbox, Message, Processes
 
@@ -378,7 +379,8 @@ class Connection:
 async def _decided(box: Box, params: Params) -> Json:
     try:
         return await box.allow(params)
-    except Exception as error:  # noqa: BLE001 - one seat's trouble must not end another's
+    except (OSError, MassgenError) as error:
+        # Trouble of one seat must not end the others that are in this process.
         await box.put(Broken(error))
         return _CANCELLED
 

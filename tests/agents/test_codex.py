@@ -99,8 +99,8 @@ class TestCodex(Conformance):
         assert told.how == DONE, told.ended
         assert not outside.exists()
         assert (stage.home / "mine").exists()
+        # Whether it tells of that command differs: openai/codex#47433.
         assert list(stage.changed) == ["inside"]
-        assert told.returned[-1:] == [False]
 
 
 # ── what it is given ────────────────────────────────────────────────────────────────────────

@@ -23,8 +23,8 @@ from massgen_ls.adapters.agents.codex_events import Reading
 from massgen_ls.adapters.agents.codex_launch import (
     KEYS,
     PROGRAM,
-    Freedom,
     Launch,
+    freedom_of,
     key_of,
     prepare,
     user_folder,
@@ -40,7 +40,6 @@ from massgen_ls.core.budget import Usage
 from massgen_ls.core.conversation import shorten
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.failures import FailureKind
-from massgen_ls.core.permissions import Action
 from massgen_ls.core.task import AgentSpec
 from massgen_ls.ports import (
     AgentNews,
@@ -102,7 +101,7 @@ class CodexDriver:
             why = explained("auth", "it has no key", ADVICE)
             yield Ended("failed", why, failure="auth")
             return
-        freedom, kept = await _freedom(spec, brief, place)
+        freedom, kept = await freedom_of(spec, brief, place)
         if kept:
             yield Said(f"[{kept}]\n", "stderr")
         try:
@@ -146,36 +145,6 @@ class CodexDriver:
             hint = f"It has no key: {ADVICE.login}."
             return Health(spec.id, ok=False, found=found, hint=hint, version=version)
         return Health(spec.id, ok=True, found=found, hint=hint, version=version)
-
-
-async def _freedom(spec: AgentSpec, brief: Brief, place: Place) -> tuple[Freedom, str]:
-    """What it may do, and what to tell about it.
-
-    A rule that decides by the command cannot be kept by a program that does not ask: where there
-    is one, commands are switched off as a whole.
-    """
-    rule = spec.permissions
-    if brief.schema is not None:
-        return Freedom(edit=False, run=False, fetch=False), ""
-    denied = {pattern.partition(":")[0] for pattern in rule.deny}
-    free = rule.mode in {"auto", "allow"}
-
-    async def may(action: Action) -> bool:
-        if denied & {action.kind, "*"}:
-            return False
-        if free:
-            return True
-        return place.approve is not None and (await place.approve(action)).word == "allow"
-
-    edit = await may(Action("edit", place.path, "edits without asking"))
-    run = await may(Action("run", "*", "commands without asking"))
-    fetch = await may(Action("fetch", "*", "the network without asking"))
-    # Inside of our sandbox its own does not start, and nothing else could hold its commands.
-    run = run and (not place.confined or (edit and fetch))
-    names = (("edits", edit), ("commands", run), ("the network", fetch))
-    off = [name for name, on in names if not on]
-    kept = f"Codex cannot ask while it works, so it has to do without: {', '.join(off)}"
-    return Freedom(edit, run, fetch), kept if off else ""
 
 
 @dataclass(slots=True)

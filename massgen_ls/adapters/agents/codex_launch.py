@@ -1,4 +1,4 @@
-"""How Codex is started: its arguments, its environment, and its configuration in the agent's home.
+"""How Codex is started: what it may do, its arguments, environment, and configuration.
 
 The ``backend`` block of such an agent::
 
@@ -34,7 +34,8 @@ from massgen_ls.adapters.agents.surroundings import (
     make_home,
     write_private,
 )
-from massgen_ls.core.task import Json
+from massgen_ls.core.permissions import Action
+from massgen_ls.core.task import AgentSpec, Json
 from massgen_ls.ports import Access, Brief, Command, Fence, Place
 
 PROGRAM = "codex"
@@ -58,6 +59,36 @@ class Freedom:
     edit: bool = True
     run: bool = True
     fetch: bool = True
+
+
+async def freedom_of(spec: AgentSpec, brief: Brief, place: Place) -> tuple[Freedom, str]:
+    """What it may do, and what to tell about it.
+
+    A rule that decides by the command cannot be kept by a program that does not ask: where there
+    is one, commands are switched off as a whole.
+    """
+    rule = spec.permissions
+    if brief.schema is not None:
+        return Freedom(edit=False, run=False, fetch=False), ""
+    denied = {pattern.partition(":")[0] for pattern in rule.deny}
+    free = rule.mode in {"auto", "allow"}
+
+    async def may(action: Action) -> bool:
+        if denied & {action.kind, "*"}:
+            return False
+        if free:
+            return True
+        return place.approve is not None and (await place.approve(action)).word == "allow"
+
+    edit = await may(Action("edit", place.path, "edits without asking"))
+    run = await may(Action("run", "*", "commands without asking"))
+    fetch = await may(Action("fetch", "*", "the network without asking"))
+    # Inside of our sandbox its own does not start, and nothing else could hold its commands.
+    run = run and (not place.confined or (edit and fetch))
+    names = (("edits", edit), ("commands", run), ("the network", fetch))
+    off = [name for name, on in names if not on]
+    kept = f"Codex cannot ask while it works, so it has to do without: {', '.join(off)}"
+    return Freedom(edit, run, fetch), kept if off else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,19 @@ the task. Codex takes a key of each seat's own; the others have one key each and
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from massgen_ls.testing.models import ModelServer, Script, serving
-from tests.e2e.world import Ended, World
+from tests.e2e.world import DEADLINE, Ended, World
 from tests.fakes.programs import search_path
 
-SONNET, OPUS, OLD_SONNET = "claude-sonnet-4-5", "claude-opus-4-1", "claude-sonnet-4-20250514"
+SONNET, OPUS, HAIKU = "claude-sonnet-4-5", "claude-opus-4-5", "claude-haiku-4-5"
 PRO, FLASH = "gemini-2.5-pro", "gemini-2.5-flash"
 KEYS = {
     "ANTHROPIC_API_KEY": "dummy-anthropic",
@@ -71,6 +73,17 @@ class Cast:
         team = self.world.configure(agents, checks, **rules)
         return await self.world.run("--config", str(team), *arguments, prompt=prompt)
 
+    @asynccontextmanager
+    async def running(
+        self, agents: list[dict[str, Any]], *arguments: str, **rules: Any
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """The same while it goes on; killed at the end if it still runs."""
+        checks = rules.pop("checks", ())
+        team = self.world.configure(agents, checks, **rules)
+        command = ("run", "Please do it.", "--json", "--config", str(team), *arguments)
+        async with self.world.started(*command) as process:
+            yield process
+
     def heard(self, seat: str) -> str:
         """Everything that a script's model was told, as text."""
         return "\n".join(json.dumps(request.body) for request in self.models.turns(seat))
@@ -85,6 +98,22 @@ def of(ended: Ended, kind: str, seat: str = "") -> list[dict[str, Any]]:
     """The events of a kind (and of a seat)."""
     found = [event for event in ended.events if event["kind"] == kind]
     return [event for event in found if not seat or event.get("seat") == seat]
+
+
+async def rest(process: asyncio.subprocess.Process) -> Ended:
+    """What is still to come of a run, to its end."""
+    async with asyncio.timeout(DEADLINE):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(errors="surrogateescape"), err.decode())
+
+
+async def there(path: Path, process: asyncio.subprocess.Process | None = None) -> None:
+    """Waits for a file that an agent makes."""
+    async with asyncio.timeout(DEADLINE):
+        while not path.exists():
+            assert process is None or process.returncode is None, "the run has ended"
+            await asyncio.sleep(0.02)  # no event tells of a file
 
 
 @asynccontextmanager

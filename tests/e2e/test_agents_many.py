@@ -1,0 +1,73 @@
+"""Eight seats at once, with agents of every kind: each gets its own model's words and no other's."""
+
+from __future__ import annotations
+
+import pytest
+
+from massgen_ls.testing.models import Episode, Request, Script, Text, Turn, Write
+from tests.e2e.cast import FLASH, HAIKU, OPUS, PRO, SONNET, Cast, of
+
+pytestmark = [pytest.mark.e2e, pytest.mark.agents]
+
+
+def telling(mark: str) -> Script:
+    """A model that writes a file with its mark, and says it twice."""
+    return Episode(
+        Turn(Text(f"I am <{mark}>."), Write(f"{mark}.txt", f"<{mark}>\n")),
+        Turn(Text(f"<{mark}> is done.")),
+    )
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "off"])
+async def test_eight_seats_keep_apart(cast: Cast, sandbox: str) -> None:
+    world = cast.world
+    world.init()
+    before = world.fingerprint()
+    marks = {
+        "c1": SONNET,
+        "c2": OPUS,
+        "c3": HAIKU,
+        "g1": PRO,
+        "g2": FLASH,
+        "x1": "key-one",
+        "x2": "key-two",
+        "x3": "key-three",
+    }
+    cast.models.scripts |= {script: telling(seat) for seat, script in marks.items()}
+    make = {"c": cast.claude, "g": cast.gemini, "x": cast.codex}
+    agents = [make[seat[0]](seat, script) for seat, script in marks.items()]
+    ended = await cast.run(agents, sandbox=sandbox)
+    assert ended.code == 0, ended
+    files = {c["seat"]: [f["path"] for f in c["files"]] for c in ended.settled["candidates"]}
+    assert files == {seat: [f"{seat}.txt"] for seat in marks}
+    summaries = {c["seat"]: c["summary"] for c in ended.settled["candidates"]}
+    assert summaries == {seat: f"<{seat}> is done." for seat in marks}
+    for seat, script in marks.items():
+        heard = "".join(e["text"] for e in of(ended, "delta") if e["source"] == seat)
+        requests = cast.models.turns(script)
+        assert {r.conversation for r in requests} == {requests[0].conversation}
+        for other in marks:
+            assert (f"<{other}>" in heard) == (other == seat)
+            assert (f"<{other}>" in cast.heard(script)) == (other == seat)
+    usage = ended.settled["usage"]
+    assert (usage["input"], usage["output"]) == (16 * 1200, 16 * 40)
+    await world.check_clean(before)
+
+
+async def test_two_seats_of_each_kind_and_the_same_model(cast: Cast) -> None:
+    """Here a model cannot tell its seats apart; conversations and worktrees must."""
+    world = cast.world
+    world.init()
+
+    def script(request: Request) -> Turn:
+        if request.turn == 0:
+            return Turn(Write("made.txt", f"{request.conversation[-60:]}\n"))
+        return Turn(Text("Done."))
+
+    cast.models.scripts |= {SONNET: script, "codex": script}
+    agents = [cast.claude("c1"), cast.claude("c2"), cast.codex("x1"), cast.codex("x2")]
+    ended = await cast.run(agents, sandbox="off")
+    assert ended.code == 0, ended
+    trees = {c["tree"] for c in ended.settled["candidates"]}
+    assert len(trees) == len(ended.settled["candidates"]) == 4
+    await world.gone()

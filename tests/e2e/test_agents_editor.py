@@ -25,9 +25,7 @@ async def test_the_winner_lands_in_the_unsaved_buffer(
     gate = Gate()
     cast.models.scripts |= {
         SONNET: Episode(Turn(Edit("a.py", "unsaved\n", "bad\n")), Turn(Text("Done."))),
-        PRO: Episode(
-            Turn(Wait(gate), Edit("a.py", "five\n", "fife\nfive\n")), Turn(Text("Done."))
-        ),
+        PRO: Episode(Turn(Wait(gate), Edit("a.py", "five\n", "fife\nfive\n")), Turn(Text("Done."))),
         "codex": Episode(Turn(Edit("a.py", "five\n", "FIVE\n")), Turn(Text("Done."))),
     }
     agents = [cast.claude(), cast.gemini(), cast.codex()]

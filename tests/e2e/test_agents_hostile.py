@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
@@ -67,9 +67,7 @@ class Trap:
         gemini = {
             "mcpServers": {"evil": server("gemini-mcp")},
             "hooksConfig": {"enabled": True},
-            "hooks": {
-                event: hook(f"gemini-{event}") for event in ("SessionStart", "BeforeAgent")
-            },
+            "hooks": {event: hook(f"gemini-{event}") for event in ("SessionStart", "BeforeAgent")},
             "tools": {"discoveryCommand": shlex.join(self.argv("gemini-tools"))},
             "security": {"auth": {"selectedType": "vertex-ai"}},
         }
@@ -105,9 +103,7 @@ class Trap:
 
 
 @pytest.mark.parametrize("sandbox", ["auto", "off"])
-async def test_nothing_of_the_repository_runs_or_leads_elsewhere(
-    cast: Cast, sandbox: str
-) -> None:
+async def test_nothing_of_the_repository_runs_or_leads_elsewhere(cast: Cast, sandbox: str) -> None:
     world = cast.world
     async with serving({"*": Episode(Turn(Text("You are elsewhere.")))}) as elsewhere:
         trap = Trap(world, elsewhere)
@@ -145,7 +141,8 @@ async def test_doctor_tells_about_agents_without_starting_one(world: World) -> N
     started = world.top / "started"
     package = world.top / "package"
     (package / "bin").mkdir(parents=True)
-    (package / "package.json").write_text(json.dumps({"version": "9.8.7"}))
+    about = {"name": "@anthropic-ai/claude-code", "version": "9.8.7"}
+    (package / "package.json").write_text(json.dumps(about))
     links = world.top / "bin"
     links.mkdir()
     for name in ("claude", "gemini", "codex", "node"):
@@ -168,19 +165,18 @@ async def test_doctor_tells_about_agents_without_starting_one(world: World) -> N
         ("cc", "ANTHROPIC_API_KEY"), ("gc", "GEMINI_API_KEY"), ("cx", "OPENAI_API_KEY"),
     ):  # fmt: skip
         assert found[seat]["mark"] == "bad"
+        assert "9.8.7" in found[seat]["text"]
         assert name in found[seat]["hint"], found[seat]
     world.extra_env |= KEYS
     ready = await world.massgen("doctor", "--json", "--config", str(team))
     found = {f["text"].split(":")[0]: f for f in json.loads(ready.out) if f["part"] == "agent"}
     assert ready.code == 0, ready.out
-    assert [(f["mark"], f["text"].rsplit(" ", 1)[1]) for f in found.values()] == [
-        ("ok", "9.8.7")
-    ] * 3
+    assert [(f["mark"], f["text"].count("9.8.7")) for f in found.values()] == [("ok", 1)] * 3
     for secret in KEYS.values():
         assert secret not in [*ready.out.split(), *without.out.split()], "names, never values"
     assert not started.exists(), started.read_text()
     # So that this could fail: the programs do say when they are started.
-    subprocess.run([links / "claude"], check=True, env=world.env)
+    await (await asyncio.create_subprocess_exec(links / "claude", env=world.env)).wait()
     assert started.read_text() == "claude\n"
 
 
@@ -197,4 +193,4 @@ async def test_doctor_knows_the_versions_of_the_real_programs(cast: Cast) -> Non
     ):
         modules = Path(cast.programs[name]).parents[1]
         version = json.loads((modules / package / "package.json").read_text())["version"]
-        assert told[name].endswith(f" {version}"), told
+        assert f" {version}" in told[name], told

@@ -1,4 +1,4 @@
-"""Eight seats at once, with agents of every kind: each gets its own model's words and no other's."""
+"""Eight seats at once, with agents of every kind: each hears its own model and no other."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +20,12 @@ from tests.fakes.programs import search_path
 
 SONNET, OPUS, HAIKU = "claude-sonnet-4-5", "claude-opus-4-5", "claude-haiku-4-5"
 PRO, FLASH = "gemini-2.5-pro", "gemini-2.5-flash"
+CODEX = "dummy-openai"
+"""Whose script a Codex seat has that was given no key of its own."""
 KEYS = {
     "ANTHROPIC_API_KEY": "dummy-anthropic",
     "GEMINI_API_KEY": "dummy-gemini",
-    "OPENAI_API_KEY": "codex",
+    "OPENAI_API_KEY": CODEX,
 }
 """All made up. The key of a Codex seat is the name of its script."""
 GATE = {
@@ -52,7 +54,7 @@ class Cast:
         return self._seat(seat, "gemini_cli", "gemini", self.models.url, agent, model=model)
 
     def codex(self, seat: str = "codex", key: str = "", **agent: Any) -> dict[str, Any]:
-        """A seat with Codex; its script is the one of ``codex``, or of ``key``."""
+        """A seat with Codex; its script is the one of `CODEX`, or of ``key``."""
         more: dict[str, Any] = {"model": "gpt-5.5"}
         if key:
             name = f"{key.upper().replace('-', '_')}_KEY"
@@ -87,6 +89,12 @@ class Cast:
     def heard(self, seat: str) -> str:
         """Everything that a script's model was told, as text."""
         return "\n".join(json.dumps(request.body) for request in self.models.turns(seat))
+
+
+def written(world: World, words: Iterable[str]) -> list[str]:
+    """Files of ours (the record, shadows, worktrees, homes) in which one of these words stands."""
+    files = [f for top in (world.state, world.cache) for f in top.rglob("*") if f.is_file()]
+    return [f"{w} in {f}" for f in files for w in words if w.encode() in f.read_bytes()]
 
 
 def fallback(agent: dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,20 @@ from massgen_ls.testing.models import (
     Wait,
     Write,
 )
-from tests.e2e.cast import FREE, GATE, OPUS, PRO, SONNET, Cast, fallback, of, rest
+from tests.e2e.cast import (
+    CODEX,
+    FREE,
+    GATE,
+    KEYS,
+    OPUS,
+    PRO,
+    SONNET,
+    Cast,
+    fallback,
+    of,
+    rest,
+    written,
+)
 from tests.e2e.world import until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.agents]
@@ -41,7 +54,7 @@ async def test_three_agents_a_check_and_the_winner_applied(cast: Cast, sandbox: 
             Turn(Shell("mkdir -p pkg && echo made > pkg/made.txt")),
             Turn(Text("Gemini wrote the notes anew.")),
         ),
-        "codex": Episode(
+        CODEX: Episode(
             Turn(Text("One line is enough."), Edit("a.py", "five\n", "FIVE\n")),
             Turn(Text("Codex changed one line.")),
         ),
@@ -73,6 +86,7 @@ async def test_three_agents_a_check_and_the_winner_applied(cast: Cast, sandbox: 
         told = await world.massgen("show", ended.run, "--transcript", seat)
         assert [w for w in words if w not in told.out] == [], told.out
     await world.check_clean(before)
+    assert written(world, KEYS.values()) == [], "keys are used, and never kept"
     applied = await world.massgen("apply", ended.run)
     assert applied.code == 0, applied
     assert (world.repo / "a.py").read_text() == "ONE\ntwo\nthree\nfour\nFIVE\n"
@@ -123,7 +137,7 @@ async def test_a_fallback_takes_the_seat_and_wins(cast: Cast) -> None:
     before = world.fingerprint()
     models.scripts |= {
         SONNET: Episode(Turn(Refuse(401))),
-        "codex": Episode(Turn(Edit("a.py", "two\n", "TWO\n")), Turn(Text("Codex it was."))),
+        CODEX: Episode(Turn(Edit("a.py", "two\n", "TWO\n")), Turn(Text("Codex it was."))),
     }
     ended = await cast.run([cast.claude("first", fallback=fallback(cast.codex()))])
     assert (ended.code, ended.settled["verdict"]["winner"]) == (0, "first.2"), ended
@@ -156,7 +170,7 @@ async def test_a_busy_service_is_waited_for(cast: Cast) -> None:
         # Each asks again by itself, twice or once; only then it is the seat's turn to wait.
         SONNET: refusing(529, 3, Turn(Edit("a.py", "one\n", "1\n"))),
         PRO: refusing(429, 2, Turn(Edit("a.py", "two\n", "2\n"))),
-        "codex": refusing(429, 3, Turn(Edit("a.py", "three\n", "3\n"))),
+        CODEX: refusing(429, 3, Turn(Edit("a.py", "three\n", "3\n"))),
     }
     ended = await cast.run([cast.claude(), cast.gemini(), cast.codex()])
     assert ended.code == 0, ended
@@ -203,7 +217,7 @@ async def test_what_was_finished_before_a_limit_wins(cast: Cast) -> None:
     world.init()
     gate = Gate()
     models.scripts |= {
-        "codex": Episode(Turn(Edit("a.py", "two\n", "TWO\n")), Turn(Text("Done."))),
+        CODEX: Episode(Turn(Edit("a.py", "two\n", "TWO\n")), Turn(Text("Done."))),
         SONNET: Episode(
             Turn(Wait(gate), Edit("a.py", "two\n", "half\n"), usage=Usage(20_000, 100)),
             Turn(Wait(Gate())),
@@ -224,7 +238,7 @@ async def test_a_limit_of_minutes_ends_a_run(cast: Cast) -> None:
     world, models = cast.world, cast.models
     world.init()
     before = world.fingerprint()
-    models.scripts |= {name: Episode(Turn(Wait(Gate()))) for name in (SONNET, PRO, "codex")}
+    models.scripts |= {name: Episode(Turn(Wait(Gate()))) for name in (SONNET, PRO, CODEX)}
     agents = [cast.claude(), cast.gemini(), cast.codex()]
     ended = await cast.run(agents, limits={"max_minutes": 0.05})
     assert (ended.code, ended.outcome) == (5, "cancelled"), ended

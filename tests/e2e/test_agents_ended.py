@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from massgen_ls.testing.models import Episode, Gate, Shell, Step, Text, Turn, Wait, Write
-from tests.e2e.cast import FREE, PRO, SONNET, Cast, of, rest, there
+from tests.e2e.cast import CODEX, FREE, PRO, SONNET, Cast, of, rest, there
 from tests.e2e.world import interrupt, line
 
 pytestmark = [pytest.mark.e2e, pytest.mark.agents]
@@ -25,7 +25,7 @@ HANGS = "(setsid tail -f /dev/null >/dev/null 2>&1 &); touch running; tail -f /d
 def hanging(cast: Cast, *step: Step) -> list[dict[str, Any]]:
     """Three agents that write half of their work and then hang in a step."""
     half = Turn(Write("half.txt", "half\n"))
-    cast.models.scripts |= {name: Episode(half, Turn(*step)) for name in (SONNET, PRO, "codex")}
+    cast.models.scripts |= {name: Episode(half, Turn(*step)) for name in (SONNET, PRO, CODEX)}
     return [cast.claude(**FREE), cast.gemini(**FREE), cast.codex(**FREE)]
 
 
@@ -41,7 +41,7 @@ async def worktrees(process: asyncio.subprocess.Process) -> tuple[str, dict[str,
     return run, found
 
 
-async def all_ask(cast: Cast, seats: Sequence[str] = (SONNET, PRO, "codex")) -> None:
+async def all_ask(cast: Cast, seats: Sequence[str] = (SONNET, PRO, CODEX)) -> None:
     """Until each of the models was asked for its second turn."""
     for seat in seats:
         await cast.models.saw(
@@ -78,7 +78,7 @@ async def test_ctrl_c_ends_every_agent_and_keeps_its_half(
     assert candidates == dict.fromkeys(SEATS, names)
     await world.check_clean(before)
     told = await world.massgen("show", ended.run, "--transcript", "codex")
-    assert "edit half.txt" in told.out, told
+    assert "write half.txt" in told.out, told
 
 
 @pytest.mark.parametrize("sandbox", ["auto", "off"])
@@ -109,7 +109,7 @@ async def test_what_an_agents_shell_leaves_behind_is_ended(cast: Cast, sandbox: 
     daemon = Turn(Shell("setsid tail -f /dev/null >/dev/null 2>&1 & echo $! > daemon; sleep 0"))
     cast.models.scripts |= {
         name: Episode(daemon, Turn(Text("It runs in the background.")))
-        for name in (SONNET, PRO, "codex")
+        for name in (SONNET, PRO, CODEX)
     }
     agents = [cast.claude(**FREE), cast.gemini(**FREE), cast.codex(**FREE)]
     ended = await cast.run(agents, sandbox=sandbox)

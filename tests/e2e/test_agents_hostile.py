@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from massgen_ls.testing.models import Episode, ModelServer, Shell, Text, Turn, serving
-from tests.e2e.cast import FREE, KEYS, PRO, SONNET, Cast, of
+from tests.e2e.cast import CODEX, FREE, KEYS, PRO, SONNET, Cast, of
 from tests.e2e.world import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.agents]
@@ -110,7 +110,7 @@ async def test_nothing_of_the_repository_runs_or_leads_elsewhere(cast: Cast, san
         world.init(**trap.files())
         before = world.fingerprint()
         work = Episode(Turn(Shell("echo made > made.txt")), Turn(Text("Done at home.")))
-        cast.models.scripts |= {SONNET: work, PRO: work, "codex": work}
+        cast.models.scripts |= {SONNET: work, PRO: work, CODEX: work}
         agents = [cast.claude(**FREE), cast.gemini(**FREE), cast.codex(**FREE)]
         ended = await cast.run(agents, sandbox=sandbox)
         assert ended.code == 0, ended

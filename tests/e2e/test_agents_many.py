@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from massgen_ls.testing.models import Episode, Request, Script, Text, Turn, Write
-from tests.e2e.cast import FLASH, HAIKU, OPUS, PRO, SONNET, Cast, of
+from tests.e2e.cast import CODEX, FLASH, HAIKU, OPUS, PRO, SONNET, Cast, of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.agents]
 
@@ -18,8 +18,7 @@ def telling(mark: str) -> Script:
     )
 
 
-@pytest.mark.parametrize("sandbox", ["auto", "off"])
-async def test_eight_seats_keep_apart(cast: Cast, sandbox: str) -> None:
+async def test_eight_seats_keep_apart(cast: Cast) -> None:
     world = cast.world
     world.init()
     before = world.fingerprint()
@@ -36,7 +35,7 @@ async def test_eight_seats_keep_apart(cast: Cast, sandbox: str) -> None:
     cast.models.scripts |= {script: telling(seat) for seat, script in marks.items()}
     make = {"c": cast.claude, "g": cast.gemini, "x": cast.codex}
     agents = [make[seat[0]](seat, script) for seat, script in marks.items()]
-    ended = await cast.run(agents, sandbox=sandbox)
+    ended = await cast.run(agents)
     assert ended.code == 0, ended
     files = {c["seat"]: [f["path"] for f in c["files"]] for c in ended.settled["candidates"]}
     assert files == {seat: [f"{seat}.txt"] for seat in marks}
@@ -55,19 +54,32 @@ async def test_eight_seats_keep_apart(cast: Cast, sandbox: str) -> None:
 
 
 async def test_two_seats_of_each_kind_and_the_same_model(cast: Cast) -> None:
-    """Here a model cannot tell its seats apart; conversations and worktrees must."""
+    """Without a sandbox, where seats may share a process; no model can tell who asks it."""
     world = cast.world
     world.init()
+    marks: list[str] = []
 
     def script(request: Request) -> Turn:
         if request.turn == 0:
-            return Turn(Write("made.txt", f"{request.conversation[-60:]}\n"))
+            marks.append(f"{request.api} {len(marks)}\n")
+            return Turn(Write("made.txt", marks[-1]))
         return Turn(Text("Done."))
 
-    cast.models.scripts |= {SONNET: script, "codex": script}
-    agents = [cast.claude("c1"), cast.claude("c2"), cast.codex("x1"), cast.codex("x2")]
+    cast.models.scripts |= {SONNET: script, PRO: script, CODEX: script}
+    agents = [
+        make(f"{make.__name__}{i}") for make in (cast.claude, cast.gemini, cast.codex) for i in "12"
+    ]
     ended = await cast.run(agents, sandbox="off")
     assert ended.code == 0, ended
-    trees = {c["tree"] for c in ended.settled["candidates"]}
-    assert len(trees) == len(ended.settled["candidates"]) == 4
+    assert len({*marks}) == 6
+    (shadow,) = world.cache.glob("shadows/*/shadow.git")
+    made = {
+        c["seat"]: world.git("show", f"{c['commit']}:made.txt", cwd=shadow)
+        for c in ended.settled["candidates"]
+    }
+    wrote = [made[agent["id"]] for agent in agents]
+    assert sorted(wrote) == sorted(marks)
+    assert [m.split()[0] for m in wrote] == [
+        *("anthropic", "anthropic", "gemini", "gemini", "responses", "responses")
+    ]
     await world.gone()

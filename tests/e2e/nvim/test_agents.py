@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from massgen_ls.testing.models import Edit, Episode, Gate, Text, Turn, Wait
-from tests.e2e.cast import PRO, SONNET, Cast
+from tests.e2e.cast import CODEX, PRO, SONNET, Cast
 from tests.e2e.nvim.conftest import Open
 from tests.e2e.nvim.nvim_embed import Neovim
 
@@ -33,7 +33,7 @@ async def test_the_winner_lands_while_the_user_types_and_undo_takes_it_back(
     cast.models.scripts |= {
         SONNET: Episode(Turn(Edit("one.py", "one_9 = 9\n", "bad = 9\n")), Turn(Text("Done."))),
         PRO: Episode(Turn(Edit("one.py", "one_9 = 9\n", "bad = 0\n")), Turn(Text("Done."))),
-        "codex": Episode(
+        CODEX: Episode(
             Turn(
                 Wait(gate),
                 Edit("one.py", "unsaved = 1\n", "unsaved = 2\n"),

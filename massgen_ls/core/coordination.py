@@ -162,6 +162,10 @@ def verdict(state: RunState) -> Verdict:
     judged = {c.seat for c in state.candidates if c.id not in unjudged}
     missing = [f"{s.seat} ({_end(s)})" for s in state.seats if s.seat not in judged]
     note = f" Without a candidate: {', '.join(missing)}." if missing else ""
+    for seat in state.seats:
+        if seat.lost and seat.seat in judged:
+            lost = "; ".join(why.rstrip(".") for why in seat.lost)
+            note += f" At {seat.seat} a fallback ({seat.type}) worked instead: {lost}."
     if state.used_up:
         note = f" {state.used_up}.{note}"
     elif state.late:

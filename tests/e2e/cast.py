@@ -6,22 +6,26 @@ the task. Codex takes a key of each seat's own; the others have one key each and
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from massgen_ls.testing.models import ModelServer, Script, serving
-from tests.e2e.world import Ended, World
+from tests.e2e.world import DEADLINE, Ended, World
 from tests.fakes.programs import search_path
 
-SONNET, OPUS, OLD_SONNET = "claude-sonnet-4-5", "claude-opus-4-1", "claude-sonnet-4-20250514"
+SONNET, OPUS, HAIKU = "claude-sonnet-4-5", "claude-opus-4-5", "claude-haiku-4-5"
 PRO, FLASH = "gemini-2.5-pro", "gemini-2.5-flash"
+CODEX = "dummy-openai"
+"""Whose script a Codex seat has that was given no key of its own."""
 KEYS = {
     "ANTHROPIC_API_KEY": "dummy-anthropic",
     "GEMINI_API_KEY": "dummy-gemini",
-    "OPENAI_API_KEY": "codex",
+    "OPENAI_API_KEY": CODEX,
 }
 """All made up. The key of a Codex seat is the name of its script."""
 GATE = {
@@ -50,7 +54,7 @@ class Cast:
         return self._seat(seat, "gemini_cli", "gemini", self.models.url, agent, model=model)
 
     def codex(self, seat: str = "codex", key: str = "", **agent: Any) -> dict[str, Any]:
-        """A seat with Codex; its script is the one of ``codex``, or of ``key``."""
+        """A seat with Codex; its script is the one of `CODEX`, or of ``key``."""
         more: dict[str, Any] = {"model": "gpt-5.5"}
         if key:
             name = f"{key.upper().replace('-', '_')}_KEY"
@@ -71,9 +75,26 @@ class Cast:
         team = self.world.configure(agents, checks, **rules)
         return await self.world.run("--config", str(team), *arguments, prompt=prompt)
 
+    @asynccontextmanager
+    async def running(
+        self, agents: list[dict[str, Any]], *arguments: str, **rules: Any
+    ) -> AsyncIterator[asyncio.subprocess.Process]:
+        """The same while it goes on; killed at the end if it still runs."""
+        checks = rules.pop("checks", ())
+        team = self.world.configure(agents, checks, **rules)
+        command = ("run", "Please do it.", "--json", "--config", str(team), *arguments)
+        async with self.world.started(*command) as process:
+            yield process
+
     def heard(self, seat: str) -> str:
         """Everything that a script's model was told, as text."""
         return "\n".join(json.dumps(request.body) for request in self.models.turns(seat))
+
+
+def written(world: World, words: Iterable[str]) -> list[str]:
+    """Files of ours (the record, shadows, worktrees, homes) in which one of these words stands."""
+    files = [f for top in (world.state, world.cache) for f in top.rglob("*") if f.is_file()]
+    return [f"{w} in {f}" for f in files for w in words if w.encode() in f.read_bytes()]
 
 
 def fallback(agent: dict[str, Any]) -> dict[str, Any]:
@@ -85,6 +106,22 @@ def of(ended: Ended, kind: str, seat: str = "") -> list[dict[str, Any]]:
     """The events of a kind (and of a seat)."""
     found = [event for event in ended.events if event["kind"] == kind]
     return [event for event in found if not seat or event.get("seat") == seat]
+
+
+async def rest(process: asyncio.subprocess.Process) -> Ended:
+    """What is still to come of a run, to its end."""
+    async with asyncio.timeout(DEADLINE):
+        out, err = await process.communicate()
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(errors="surrogateescape"), err.decode())
+
+
+async def there(path: Path, process: asyncio.subprocess.Process | None = None) -> None:
+    """Waits for a file that an agent makes."""
+    async with asyncio.timeout(DEADLINE):
+        while not path.exists():
+            assert process is None or process.returncode is None, "the run has ended"
+            await asyncio.sleep(0.02)  # no event tells of a file
 
 
 @asynccontextmanager

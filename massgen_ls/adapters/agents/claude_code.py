@@ -122,20 +122,19 @@ class ClaudeCodeDriver:
             hint = f"{INSTALL[0].upper()}{INSTALL[1:]}, or correct `program`."
             return Health(spec.id, ok=False, found=f"{settings.program} not found", hint=hint)
         version = version_of(path)
-        found = f"{path} {version}".rstrip()
         if settings.login == "user":
             folder = user_folder(self._around)
             there = os.path.exists(os.path.join(folder, ".credentials.json"))
             hint = "" if there else f"No login is seen in {folder}: run `claude` once and log in."
-            return Health(spec.id, ok=True, found=found, hint=hint, version=version)
+            return Health(spec.id, ok=True, found=path, hint=hint, version=version)
         unset = [name for name in settings.env if not self._around.environ.get(name)]
         missing = f"Not set in the environment: {', '.join(unset)}." if unset else ""
         clouds = self._around.given(name for name in CLOUDS if name in settings.env)
         keys = self._around.given((*KEYS, *settings.env))
         if not clouds and not any(_is_key(name) for name in keys):
             hint = f"It has no key: {ADVICE.login}."
-            return Health(spec.id, ok=False, found=found, hint=hint, version=version)
-        return Health(spec.id, ok=True, found=found, hint=missing, version=version)
+            return Health(spec.id, ok=False, found=path, hint=hint, version=version)
+        return Health(spec.id, ok=True, found=path, hint=missing, version=version)
 
 
 def _is_key(name: str) -> bool:

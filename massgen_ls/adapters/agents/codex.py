@@ -134,7 +134,6 @@ class CodexDriver:
             hint = f"{INSTALL[0].upper()}{INSTALL[1:]}, or correct `program`."
             return Health(spec.id, ok=False, found=f"{settings.program} not found", hint=hint)
         version = version_of(path)
-        found = f"{path} {version}".rstrip()
         unset = [name for name in settings.env if not self._around.environ.get(name)]
         hint = f"Not set in the environment: {', '.join(unset)}." if unset else ""
         if settings.login == "user":
@@ -143,8 +142,8 @@ class CodexDriver:
                 hint = f"No login is seen in {folder}: run `codex login` once."
         elif not settings.base_url and not key_of(settings, self._around):
             hint = f"It has no key: {ADVICE.login}."
-            return Health(spec.id, ok=False, found=found, hint=hint, version=version)
-        return Health(spec.id, ok=True, found=found, hint=hint, version=version)
+            return Health(spec.id, ok=False, found=path, hint=hint, version=version)
+        return Health(spec.id, ok=True, found=path, hint=hint, version=version)
 
 
 @dataclass(slots=True)

@@ -87,7 +87,7 @@ class Scene:
     def heard(self, words: str) -> int:
         """How many requests to the model had these words in them."""
         return sum(
-            words in str(request.body.get("messages") or request.body.get("input"))
+            words in str([request.body.get(n) for n in ("messages", "input", "contents")])
             for request in self.turns
         )
 

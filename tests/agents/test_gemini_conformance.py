@@ -29,6 +29,9 @@ def stage(kind: Kind, tmp_path: Path) -> Stage:
 
 
 class TestGeminiCli(Conformance):
+    tells_cache = False
+    asks_outside = False
+
     @pytest.fixture
     def kind(self, kind: Kind) -> Kind:  # pyright: ignore[reportIncompatibleMethodOverride]
         return kind

@@ -17,7 +17,7 @@ from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.core.budget import Usage
 from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import AgentSpec, Json
-from massgen_ls.ports import Access, Acted, Driver, Halt, Note, Spoke
+from massgen_ls.ports import Access, Acted, Driver, Halt, Note, Said, Spoke
 from tests.agents.stage import Stage, Told, agent, attempt, begun, brief, left_over, there
 
 AGENT = Path(__file__).with_name("sdk_agent.py")
@@ -263,6 +263,16 @@ async def test_cancelling_ends_it_with_all_its_descendants(theatre: Theatre, wha
         task.cancel()
     assert left_over(theatre.stage) == []
     assert len(theatre.heard("cancel")) == 1
+
+
+async def test_news_that_are_no_longer_wanted_end_it(theatre: Theatre) -> None:
+    order, place = brief("say working\nwait"), theatre.stage.place()
+    telling = theatre.driver.attempt(theatre.spec(), order, place)
+    async for item in telling:
+        if isinstance(item, Said) and item.stream == "stdout":
+            break
+    await telling.aclose()
+    assert left_over(theatre.stage) == []
 
 
 async def test_a_daemon_that_it_leaves_behind_is_ended(theatre: Theatre) -> None:

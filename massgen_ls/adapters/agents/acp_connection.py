@@ -396,14 +396,17 @@ async def connect(
         OSError: It cannot be run.
         MassgenError: A sandbox is required and there is none.
     """
-    async with (
-        open_talk(processes, command, patience=math.inf) as talk,
-        asyncio.TaskGroup() as group,
-    ):
-        connection = Connection(talk, group, command.env, alone)
-        serving = group.create_task(connection.serve())
-        try:
-            yield connection
-        finally:
+    async with open_talk(processes, command, patience=math.inf) as talk:
+        left: BaseException | None = None
+        async with asyncio.TaskGroup() as group:
+            connection = Connection(talk, group, command.env, alone)
+            serving = group.create_task(connection.serve())
+            try:
+                yield connection
+            except BaseException as error:  # noqa: BLE001 - raised again below
+                # A group would wrap it, and a closed generator must see its own GeneratorExit.
+                left = error
             serving.cancel()
             await connection.hang_up()
+        if left is not None:
+            raise left

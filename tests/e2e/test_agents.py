@@ -87,6 +87,7 @@ async def test_three_agents_a_check_and_the_winner_applied(cast: Cast, sandbox: 
         assert [w for w in words if w not in told.out] == [], told.out
     await world.check_clean(before)
     assert written(world, KEYS.values()) == [], "keys are used, and never kept"
+    assert written(world, ["Please do it."]), "it would be seen here"
     applied = await world.massgen("apply", ended.run)
     assert applied.code == 0, applied
     assert (world.repo / "a.py").read_text() == "ONE\ntwo\nthree\nfour\nFIVE\n"

@@ -22,6 +22,9 @@ from massgen_ls.core.task import SeatId
 from massgen_ls.core.voting import Verdict, decide
 from massgen_ls.core.wording import counted
 
+_SHORT = 140
+"""Characters of an agent's reason in the verdict."""
+
 
 @dataclass(frozen=True, slots=True)
 class TakeSnapshot:
@@ -171,8 +174,14 @@ def verdict(state: RunState) -> Verdict:
 
 
 def _end(seat: SeatState) -> str:
-    lost = [why.rstrip(".") for why in seat.lost]
+    lost = [_short(why) for why in seat.lost]
     if seat.outcome is None:
         return "; then its fallback: ".join(lost) or "not started"
     plain = "changed nothing" if seat.outcome == "done" else seat.outcome.replace("_", " ")
-    return "; then its fallback: ".join([*lost, seat.reason or plain])
+    return "; then its fallback: ".join([*lost, _short(seat.reason) or plain])
+
+
+def _short(reason: str) -> str:
+    """The beginning of a reason: the whole of it stands with its seat."""
+    flat = " ".join(reason.split()).rstrip(".")
+    return flat if len(flat) <= _SHORT else f"{flat[:_SHORT].rstrip()}…"

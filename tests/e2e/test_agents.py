@@ -147,7 +147,7 @@ async def test_a_fallback_takes_the_seat_and_wins(cast: Cast) -> None:
     failed, done = of(ended, "attempt_ended", "first")
     assert (failed["outcome"], failed["failure"], done["outcome"]) == ("failed", "auth", "done")
     assert "At first a fallback (codex) worked instead" in ended.why, ended.why
-    assert "ANTHROPIC_API_KEY" in ended.why, "what to do is said"
+    assert "ANTHROPIC_API_KEY" in failed["reason"], "what to do is said"
     shown = " ".join((await world.massgen("show", ended.run)).out.split())
     assert "At first a fallback (codex) worked instead" in shown
     await world.check_clean(before)

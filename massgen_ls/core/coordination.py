@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 from massgen_ls.core.candidate import (
     TreeId,
 )
-from massgen_ls.core.evidence import looks_flaky
 from massgen_ls.core.run_state import RunState, SeatState
-from massgen_ls.core.scoring import as_in_base, clusters, eligible, scorecards
+from massgen_ls.core.scoring import clusters, eligible, scorecards, to_look_at_again
 from massgen_ls.core.task import SeatId
 from massgen_ls.core.voting import Verdict, decide
 from massgen_ls.core.wording import counted
@@ -111,7 +110,7 @@ def _checks(state: RunState) -> Iterator[RunCheck]:
     assert state.snapshot is not None, "without a base there is nothing to judge"
     base_tree = state.snapshot.tree
     attempts_open = any(not _over(s) for s in state.seats) and not _enough(state)
-    trees = [c.tree for c in clusters(eligible(state))]
+    trees = [c.tree for c in clusters(state)]
     for check in state.spec.checks:
         base = state.results(check.name, base_tree)
         # The base is judged while the agents work, and not at all when nobody made anything.
@@ -122,9 +121,7 @@ def _checks(state: RunState) -> Iterator[RunCheck]:
             mine = state.results(check.name, tree)
             if not mine:
                 yield RunCheck(check.name, tree)
-            elif mine[0].outcome in {"failed", "timed_out"} and looks_flaky(
-                base, as_in_base(state, tree, mine)
-            ):
+            elif to_look_at_again(state, check.name, tree):
                 again = True
                 if len(mine) == 1:
                     yield RunCheck(check.name, tree, 1)

@@ -33,6 +33,7 @@ from massgen_ls.core.events import (
     RunSettled,
     SnapshotTaken,
 )
+from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
 from massgen_ls.core.task import RunId, SeatId
 from massgen_ls.engine.inbox import SeatInbox
@@ -68,6 +69,7 @@ class Runner:
         self._appending = asyncio.Lock()
         self._inboxes: dict[SeatId, SeatInbox] = {}
         self._judging = asyncio.Semaphore(max(1, world.cores))
+        self._normaliser = Normaliser()
 
     # ── the record ──────────────────────────────────────────────────────────────────────────
 
@@ -213,6 +215,7 @@ class Runner:
                 self._tell,
                 lambda: self.state,
                 inbox,
+                normaliser=self._normaliser,
             ).work()
         finally:
             if self._inboxes.get(step.seat) is inbox:

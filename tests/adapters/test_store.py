@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.adapters.store.codec import event_from
+from massgen_ls.adapters.store.codec import check_result_from, event_from
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.core.budget import Limits, Usage
 from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot, TreeId
@@ -401,3 +401,13 @@ async def test_results_of_checks_are_forgotten_after_a_month(tmp_path: Path) -> 
     async with SqliteStore(tmp_path / "r", clock) as store:
         known = [day for day in (0, 25, 40) if await store.cached_check(str(day)) is not None]
     assert known == [25, 40]
+
+
+def test_results_and_candidates_of_older_records_are_read() -> None:
+    body = {"check": "k", "tree": "t", "outcome": "failed", "failures": ["a"], "exit_code": 1}
+    assert check_result_from(body) == CheckResult("k", "t", "failed", ("a",), 1)
+    assert check_result_from({**body, "passed": ["b"]}).passed == ("b",)
+    candidate = {"id": "a.1", "seat": "a", "base": "b", "tree": "t", "commit": "c", "changes": {}}
+    found = event_from({"kind": "candidate_captured", "candidate": candidate})
+    assert isinstance(found, CandidateCaptured)
+    assert found.candidate.substance == "t", "without a digest the tree tells it apart"

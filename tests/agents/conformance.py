@@ -87,7 +87,7 @@ class Scene:
     def heard(self, words: str) -> int:
         """How many requests to the model had these words in them."""
         return sum(
-            words in str(request.body.get("messages") or request.body.get("input"))
+            words in str([request.body.get(n) for n in ("messages", "input", "contents")])
             for request in self.turns
         )
 
@@ -133,6 +133,10 @@ class Conformance:
     """The tests; a subclass gives the fixture ``kind``, and what differs, in ``faults``."""
 
     faults: ClassVar[Mapping[str, str]] = {}
+    tells_cache: ClassVar[bool] = True
+    """Whether it tells which tokens came from a cache."""
+    asks_outside: ClassVar[bool] = True
+    """Whether it asks before it writes outside of its folder, and does not refuse by itself."""
     """Kinds of failures that are told otherwise by this program."""
 
     @pytest.fixture
@@ -165,7 +169,8 @@ class Conformance:
         assert all(told.returned)
         assert len(told.returned) >= 3
         spent = told.usage
-        assert (spent.input + spent.cached, spent.cached, spent.output) == (3900, 1200, 92)
+        cached = 1200 if self.tells_cache else 0
+        assert (spent.input + spent.cached, spent.cached, spent.output) == (3900, cached, 92)
         assert told.ended.session
         assert left_over(stage) == []
 
@@ -348,7 +353,8 @@ class Conformance:
             told = await attempt(on.driver, on.spec(rule), brief(), place)
         assert told.how == DONE, told.ended
         assert not outside.exists()
-        assert [(a.kind, a.inside) for a in stage.asked] == [("edit", False)]
+        asked = [("edit", False)] if self.asks_outside else []
+        assert [(a.kind, a.inside) for a in stage.asked] == asked
 
     async def test_nobody_can_be_asked(self, kind: Kind, stage: Stage) -> None:
         async with scene(kind, stage, Turn(Shell("touch unasked")), Turn(Text("Left."))) as on:

@@ -56,7 +56,7 @@ class _Shared:
         if not self.ready.done():
             return False
         connection = self.ready.result()
-        return not isinstance(connection, Connection) or connection.over.is_set()
+        return isinstance(connection, OSError | MassgenError) or connection.over.is_set()
 
 
 class AcpPool:

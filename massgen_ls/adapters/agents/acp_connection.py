@@ -363,7 +363,11 @@ async def _decided(box: Box, params: Params) -> Json:
 
 @contextlib.asynccontextmanager
 async def connect(
-    processes: Processes, command: Command, *, alone: bool = True
+    processes: Processes,
+    command: Command,
+    *,
+    alone: bool = True,
+    up: Callable[[], None] | None = None,
 ) -> AsyncGenerator[Connection]:
     """Starts an agent's program; leaving the context ends it and all its descendants.
 
@@ -373,7 +377,7 @@ async def connect(
         MassgenError: A sandbox is required and there is none.
     """
     async with (
-        open_talk(processes, command, patience=math.inf) as talk,
+        open_talk(processes, command, patience=math.inf, up=up) as talk,
         asyncio.TaskGroup() as group,
     ):
         connection = Connection(talk, group, alone)

@@ -387,7 +387,11 @@ async def _decided(box: Box, params: Params) -> Json:
 
 @contextlib.asynccontextmanager
 async def connect(
-    processes: Processes, command: Command, *, alone: bool = True
+    processes: Processes,
+    command: Command,
+    *,
+    alone: bool = True,
+    up: Callable[[], None] | None = None,
 ) -> AsyncGenerator[Connection]:
     """Starts an agent's program; leaving the context ends it and all its descendants.
 
@@ -396,7 +400,7 @@ async def connect(
         OSError: It cannot be run.
         MassgenError: A sandbox is required and there is none.
     """
-    async with open_talk(processes, command, patience=math.inf) as talk:
+    async with open_talk(processes, command, patience=math.inf, up=up) as talk:
         left: BaseException | None = None
         async with asyncio.TaskGroup() as group:
             connection = Connection(talk, group, command.env, alone)

@@ -31,6 +31,7 @@ from massgen_ls.core.events import (
 from massgen_ls.core.run_state import RunState, SeatState, evolve
 from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import CandidateId, RunId, SeatId
+from massgen_ls.core.wording import counted
 
 
 class Watch:
@@ -144,7 +145,7 @@ def _line(news: Envelope) -> str:
         case NothingCaptured(seat=seat, reason=reason):
             return f"{seat}: no candidate ({reason})"
         case CheckFinished(result=result):
-            failures = f", {len(result.failures)} failures" if result.failures else ""
+            failures = f", {counted(len(result.failures), 'failure')}" if result.failures else ""
             cached = ", from the record" if result.cached else f", {result.seconds:.1f} s"
             tree = result.tree[:10]
             return f"check {result.check} on {tree}: {result.outcome}{failures}{cached}"

@@ -28,6 +28,9 @@ from massgen_ls.core.task import SeatId
 from massgen_ls.core.voting import Verdict, decide
 from massgen_ls.core.wording import counted
 
+_SHORT = 140
+"""Characters of an agent's reason in the verdict."""
+
 
 @dataclass(frozen=True, slots=True)
 class TakeSnapshot:
@@ -174,6 +177,10 @@ def verdict(state: RunState) -> Verdict:
     judged = {c.seat for c in state.candidates if c.id not in unjudged}
     missing = [f"{s.seat} ({_end(s)})" for s in state.seats if s.seat not in judged]
     note = f" Without a candidate: {', '.join(missing)}." if missing else ""
+    for seat in state.seats:
+        if seat.lost and seat.seat in judged:
+            lost = "; ".join(map(_short, seat.lost))
+            note += f" At {seat.seat} a fallback ({seat.type}) worked instead: {lost}."
     if state.used_up:
         note = f" {state.used_up}.{note}"
     elif state.late:
@@ -184,8 +191,14 @@ def verdict(state: RunState) -> Verdict:
 
 
 def _end(seat: SeatState) -> str:
-    lost = [why.rstrip(".") for why in seat.lost]
+    lost = [_short(why) for why in seat.lost]
     if seat.outcome is None:
         return "; then its fallback: ".join(lost) or "not started"
     plain = "changed nothing" if seat.outcome == "done" else seat.outcome.replace("_", " ")
-    return "; then its fallback: ".join([*lost, seat.reason or plain])
+    return "; then its fallback: ".join([*lost, _short(seat.reason) or plain])
+
+
+def _short(reason: str) -> str:
+    """The beginning of a reason: the whole of it stands with its seat."""
+    flat = " ".join(reason.split()).rstrip(".")
+    return flat if len(flat) <= _SHORT else f"{flat[:_SHORT].rstrip()}…"

@@ -45,9 +45,3 @@ Through the same server you can see what others have finished (`list_candidates`
 
 GO_ON = "The connection to your model broke off. Go on with the task where you were."
 """For an agent that continues its own conversation after a failure."""
-
-JUDGEMENT = """\
-Answer with one JSON object that fits the schema, and nothing else. Change no files."""
-
-REFUSED = "Not allowed: {reason}. Do it in another way, or leave it and say so in your summary."
-"""For an agent that asked for permission and does not get it."""

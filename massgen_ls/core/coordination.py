@@ -16,6 +16,7 @@ from massgen_ls.core.candidate import (
     TreeId,
 )
 from massgen_ls.core.evidence import looks_flaky
+from massgen_ls.core.polls import AskJudge, open_questions
 from massgen_ls.core.run_state import RunState, SeatState
 from massgen_ls.core.scoring import as_in_base, clusters, eligible, scorecards
 from massgen_ls.core.task import SeatId
@@ -52,7 +53,7 @@ class Settle:
     verdict: Verdict
 
 
-Step = TakeSnapshot | MakeAttempt | RunCheck | Settle
+Step = TakeSnapshot | MakeAttempt | RunCheck | AskJudge | Settle
 
 
 def next_steps(state: RunState) -> frozenset[Step]:
@@ -80,6 +81,8 @@ def next_steps(state: RunState) -> frozenset[Step]:
     waiting = any(
         s.phase == "working" or (s.phase == "ended" and not s.captured) for s in open_seats
     )
+    if not steps and not waiting:
+        steps |= set(open_questions(state))  # only when there is nothing left to measure
     if not steps and not waiting:
         steps.add(Settle(verdict(state)))
     return frozenset(steps)
@@ -155,7 +158,8 @@ def verdict(state: RunState) -> Verdict:
     unjudged = tuple(
         c for c in kept if c not in {m for card in cards for m in card.cluster.members}
     )
-    ended = decide(cards, state.ballots)
+    assert state.spec is not None, "a run that has not begun has no candidates"
+    ended = decide(cards, state.ballots, state.spec.rules.voting)
     judged = {c.seat for c in state.candidates if c.id not in unjudged}
     missing = [f"{s.seat} ({_end(s)})" for s in state.seats if s.seat not in judged]
     note = f" Without a candidate: {', '.join(missing)}." if missing else ""

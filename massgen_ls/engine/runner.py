@@ -21,6 +21,7 @@ from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import (
     AttemptEnded,
     AttemptStarted,
+    BallotMissed,
     CheckFinished,
     DeadlinePassed,
     Delta,
@@ -33,17 +34,19 @@ from massgen_ls.core.events import (
     RunSettled,
     SnapshotTaken,
 )
+from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
 from massgen_ls.core.task import RunId, SeatId
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import judge
+from massgen_ls.engine.polling import Polling
 from massgen_ls.engine.seat import Seat, told
 from massgen_ls.engine.world import World
 from massgen_ls.ports import Message, Note, SnapshotRequest
 
 _log = logging.getLogger(__name__)
 
-_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck
+_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck | AskJudge
 """A step that takes its time."""
 
 
@@ -68,6 +71,7 @@ class Runner:
         self._appending = asyncio.Lock()
         self._inboxes: dict[SeatId, SeatInbox] = {}
         self._judging = asyncio.Semaphore(max(1, world.cores))
+        self._polling = Polling(world, run, lambda: self.state, self.append, tell)
 
     # ── the record ──────────────────────────────────────────────────────────────────────────
 
@@ -130,7 +134,7 @@ class Runner:
                 for step in [s for s in in_flight if in_flight[s].done()]:
                     del in_flight[step]
                     if self._left_open(step):
-                        await self.append(*_given_up(step))
+                        await self.append(*_given_up(step, self.state.epoch))
                 wanted = next_steps(self.state)
                 for step in in_flight.keys() - wanted - cancelled:
                     # Once: a second cancel would cut off the seat that records what is left.
@@ -175,11 +179,13 @@ class Runner:
                     await self._make_attempt(step)
                 case RunCheck():
                     await self._run_check(step)
+                case AskJudge():
+                    await self._polling.ask(step)
                 case _:
                     assert_never(step)
             if step in next_steps(self.state):
                 # Performed, and nothing came of it: without a fact it would be tried for ever.
-                await self.append(*_given_up(step))
+                await self.append(*_given_up(step, self.state.epoch))
         finally:
             self._changed.set()
 
@@ -233,11 +239,11 @@ class Runner:
 
 def _order(step: _Work) -> tuple[int, str]:
     """Agents first: they take longest. Then the base, which every judgement waits for."""
-    ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2}
+    ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2, AskJudge: 3}
     return ranks[type(step)], repr(step)
 
 
-def _given_up(step: _Work) -> list[Event]:
+def _given_up(step: _Work, epoch: int) -> list[Event]:
     reason = "it ended without a result"
     match step:
         case TakeSnapshot():
@@ -250,5 +256,7 @@ def _given_up(step: _Work) -> list[Event]:
             ]
         case RunCheck(check=check, tree=tree, repeat=repeat):
             return [CheckFinished(CheckResult(check, tree, "broken", output=reason), repeat)]
+        case AskJudge(judge=judge, shown=shown):
+            return [BallotMissed(judge, epoch, shown, reason)]
         case _:
             assert_never(step)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from massgen_ls.core.ballots import Ballot
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.coordination import (
     MakeAttempt,
@@ -20,6 +21,7 @@ from massgen_ls.core.events import (
     AttemptEnded,
     AttemptStarted,
     BallotCast,
+    BallotMissed,
     CancelRequested,
     CandidateCaptured,
     CheckFinished,
@@ -31,16 +33,18 @@ from massgen_ls.core.events import (
     RunStarted,
     SnapshotTaken,
 )
+from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve, fold
 from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import CandidateId, RunSpec, SeatId
-from massgen_ls.core.voting import Ballot, Verdict, decide
+from massgen_ls.core.voting import Verdict, decide
 from tests.laws.histories import (
     BASE,
     EVENTS,
     FAILURES,
     SNAPSHOT,
     TREES,
+    answers,
     attempts,
     cancelled,
     candidate,
@@ -60,6 +64,7 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
     history: list[Event] = []
     in_flight: dict[object, list[Event]] = {}
     made: Counter[str] = Counter()
+    asked: Counter[AskJudge] = Counter()
 
     def append(event: Event) -> None:
         nonlocal state
@@ -91,6 +96,9 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
                     names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
                     found = result(step.check, step.tree, names)
                     in_flight[step] = [CheckFinished(found, step.repeat)]
+                case AskJudge():
+                    asked[step] += 1
+                    in_flight[step] = data.draw(answers(step, state.epoch))
                 case Settle():
                     pass
         interruption = data.draw(interruptions)
@@ -120,6 +128,13 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
     assert all(made[seat] <= most for seat, most in attempts(run).items())
     for seat in state.seats:
         assert seat.agent == len(seat.lost) < attempts(run)[seat.seat]
+    assert sum(asked.values()) <= run.rules.voting.max_ballots
+    assert all(times == 1 for times in asked.values())
+    for ballot in state.ballots:
+        own = {c.tree for c in state.candidates if c.seat == ballot.judge}
+        assert own.isdisjoint(c.tree for c in state.candidates if c.id in ballot.shown)
+    if state.verdict.outcome == "tied":
+        assert run.rules.voting.margin > 0
     if state.used_up and not state.stopping:
         assert "is used up" in state.verdict.why
 
@@ -142,7 +157,7 @@ def test_no_event_in_no_order_raises_and_the_steps_can_always_be_named(events: l
 def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
     state = fold(events, started(run))
     # Whoever is at work in this state has died and is taken away; whoever is asked next dies, too.
-    rounds = sum(attempts(run).values()) + len(run.checks) * 2 * (1 + len(TREES)) + 2
+    rounds = sum(attempts(run).values()) + len(run.checks) * 2 * (1 + len(TREES)) + 3
     for _ in range(rounds):
         steps = next_steps(state)
         if any(isinstance(step, Settle) for step in steps):
@@ -169,6 +184,8 @@ def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
                     state = fold(dies, state)
                 case RunCheck(check=check, tree=tree, repeat=repeat):
                     state = evolve(state, CheckFinished(result(check, tree), repeat))
+                case AskJudge(judge=judge, shown=shown):
+                    state = evolve(state, BallotMissed(judge, state.epoch, shown, "died"))
                 case Settle():
                     pass
     raise AssertionError(f"still open after {rounds} rounds: {next_steps(state)}")

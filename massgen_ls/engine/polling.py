@@ -39,7 +39,8 @@ AT_ONCE = 4
 _ASKED = 3
 """How often a judge is asked the same thing when its answers cannot be used."""
 _GRACE = 10.0
-"""Seconds beyond its time limit after which a driver that does not keep to it is cut off."""
+"""Seconds beyond its time limit, or half of that, after which a driver is cut off that does not
+keep to it."""
 _DIFF = 40_000
 """Characters of each diff that a judge is shown."""
 _SUMMARY = 4_000
@@ -174,11 +175,12 @@ class Polling:
             if c is not None
         }
         question = worded(self._run, state, step, patches)
+        limit = spec.rules.voting.timeout
         try:
-            async with asyncio.timeout(spec.rules.voting.timeout + _GRACE):
+            async with asyncio.timeout(limit + min(_GRACE, limit / 2)):
                 return await self._answered(agent, spec, snapshot, step, question, state.epoch)
         except TimeoutError:
-            reason = f"no answer within {spec.rules.voting.timeout:g} s"
+            reason = f"no answer within {limit:g} s"
             return BallotMissed(step.judge, state.epoch, step.shown, reason)
 
     async def _answered(
@@ -196,7 +198,7 @@ class Polling:
         text, before, tries = question.text, Usage(), 0
         while True:
             tries += 1
-            left = max(1.0, until - world.clock.monotonic())
+            left = max(0.1, until - world.clock.monotonic())
             order = Brief(spec.task, step.judge, tries, text, schema=question.schema)
             ended, spent = await self._once(agent, spec, snapshot, step, order, left, before)
             before += spent

@@ -179,7 +179,8 @@ class Configuration(Strict):
             if backend is None:
                 there = ", ".join(agents) or "none"
                 raise ValueError(
-                    f"orchestrator.voting.judges: there is no agent {judge.id!r}; there are: {there}"
+                    f"orchestrator.voting.judges: there is no agent {judge.id!r}; "
+                    f"there are: {there}"
                 )
             if backend.type == "command":
                 raise ValueError(

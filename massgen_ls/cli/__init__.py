@@ -31,7 +31,8 @@ exit codes:
   1  internal error
   2  usage or configuration: nothing was started
   3  no agent produced a candidate
-  4  abstained: there are candidates, and none clears the gates
+  4  no winner among the candidates: none passes the gates (abstained), or none is ahead of the
+     others by the margin that is asked for (tied)
   5  cancelled or out of time
   6  a candidate won, and could not be applied as a whole (conflicts, unwritable files)
 """
@@ -54,6 +55,7 @@ class Options:
     partial: bool = False
     dry_run: bool = False
     json: bool = False
+    markdown: bool = False
     diff: bool = False
     all: bool = False
     detected_checks: bool = False
@@ -115,6 +117,9 @@ def parser() -> argparse.ArgumentParser:
     show.add_argument("--diff", action="store_true", help="nothing but the diff")
     show.add_argument(
         "--transcript", metavar="AGENT", help="nothing but what this agent said and did"
+    )
+    show.add_argument(
+        "--markdown", action="store_true", help="the verdict with all that led to it, without diffs"
     )
     show.add_argument("--json", action="store_true", help="for programs")
 

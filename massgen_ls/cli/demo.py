@@ -21,6 +21,7 @@ from rich.table import Table
 from massgen_ls.adapters.host.places import Places
 from massgen_ls.cli import EXIT_INTERNAL, EXIT_WON, Options
 from massgen_ls.cli.shown import shown
+from massgen_ls.core.wording import counted
 from massgen_ls.ports import Command, Processes
 from massgen_ls.testing.editor import NEOVIM, StandInEditor, open_editor
 from massgen_ls.testing.sample import Sample, make_sample
@@ -174,7 +175,7 @@ def _line(event: Mapping[str, Any]) -> str:
         case "check_finished":
             result = event["result"]
             failures = len(result["failures"])
-            found = f", {failures} failures" if failures else ""
+            found = f", {counted(failures, 'failure')}" if failures else ""
             again = " (second look)" if event["repeat"] else ""
             return (
                 f"[cyan]checked[/]    {result['check']} on tree {result['tree'][:10]}: "

@@ -137,8 +137,9 @@ async def _team(
     async with open_drivers(processes, env, sys.executable) as drivers:
         for name, agent in _agents(loaded.agents):
             health = await drivers[agent.type].health(agent)
-            version = f" {health.version}" if health.version else ""
-            text = f"{name}: {health.found}{version}" if health.ok else f"{name}: not ready"
+            told = health.version and health.version not in health.found
+            there = f"{health.version} at {health.found}" if told else health.found
+            text = f"{name}: {there}" if health.ok else f"{name}: not ready; {there}"
             # A seat with a fallback can work without its first agent.
             missing = "note" if agent.fallback else "bad"
             findings.append(Finding("agent", "ok" if health.ok else missing, text, health.hint))

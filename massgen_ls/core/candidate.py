@@ -41,6 +41,13 @@ class Candidate:
     commit: str
     changes: ChangeSet
     summary: str = ""
+    digest: str = ""
+    """What the changes do beyond layout and comments (see `core.normal`); empty when unknown."""
+
+    @property
+    def substance(self) -> str:
+        """Equal for candidates that are one and the same choice: the digest, or else the tree."""
+        return self.digest or self.tree
 
 
 CheckOutcome = Literal["passed", "failed", "timed_out", "broken", "unjudged"]
@@ -64,6 +71,9 @@ class CheckResult:
     output: str = ""
     """The end of what it printed, for people."""
     cached: bool = False
+    passed: tuple[str, ...] | None = None
+    """Names of the tests that passed, named as in ``failures``, each once, sorted. None where the
+    parser cannot know them all: what it does not name may have passed or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +101,10 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Candidates whose trees are equal. ``members`` in configuration order, never empty."""
+    """Candidates that do the same. ``members`` with the one that is offered first, never empty."""
 
     tree: TreeId
+    """Of the first member: the one that is judged and delivered."""
     members: tuple[CandidateId, ...]
 
 

@@ -15,13 +15,15 @@ from dataclasses import dataclass, replace
 from massgen_ls.core.candidate import (
     TreeId,
 )
-from massgen_ls.core.evidence import looks_flaky
 from massgen_ls.core.polls import AskJudge, open_questions
 from massgen_ls.core.run_state import RunState, SeatState
-from massgen_ls.core.scoring import as_in_base, clusters, eligible, scorecards
+from massgen_ls.core.scoring import clusters, eligible, scorecards, to_look_at_again
 from massgen_ls.core.task import SeatId
 from massgen_ls.core.voting import Verdict, decide
 from massgen_ls.core.wording import counted
+
+_SHORT = 140
+"""Characters of an agent's reason in the verdict."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def _checks(state: RunState) -> Iterator[RunCheck]:
     assert state.snapshot is not None, "without a base there is nothing to judge"
     base_tree = state.snapshot.tree
     attempts_open = any(not _over(s) for s in state.seats) and not _enough(state)
-    trees = [c.tree for c in clusters(eligible(state))]
+    trees = [c.tree for c in clusters(state)]
     for check in state.spec.checks:
         base = state.results(check.name, base_tree)
         # The base is judged while the agents work, and not at all when nobody made anything.
@@ -122,9 +124,7 @@ def _checks(state: RunState) -> Iterator[RunCheck]:
             mine = state.results(check.name, tree)
             if not mine:
                 yield RunCheck(check.name, tree)
-            elif mine[0].outcome in {"failed", "timed_out"} and looks_flaky(
-                base, as_in_base(state, tree, mine)
-            ):
+            elif to_look_at_again(state, check.name, tree):
                 again = True
                 if len(mine) == 1:
                     yield RunCheck(check.name, tree, 1)
@@ -163,6 +163,10 @@ def verdict(state: RunState) -> Verdict:
     judged = {c.seat for c in state.candidates if c.id not in unjudged}
     missing = [f"{s.seat} ({_end(s)})" for s in state.seats if s.seat not in judged]
     note = f" Without a candidate: {', '.join(missing)}." if missing else ""
+    for seat in state.seats:
+        if seat.lost and seat.seat in judged:
+            lost = "; ".join(why.rstrip(".") for why in seat.lost)
+            note += f" At {seat.seat} a fallback ({seat.type}) worked instead: {lost}."
     if state.used_up:
         note = f" {state.used_up}.{note}"
     elif state.late:
@@ -171,8 +175,14 @@ def verdict(state: RunState) -> Verdict:
 
 
 def _end(seat: SeatState) -> str:
-    lost = [why.rstrip(".") for why in seat.lost]
+    lost = [_short(why) for why in seat.lost]
     if seat.outcome is None:
         return "; then its fallback: ".join(lost) or "not started"
     plain = "changed nothing" if seat.outcome == "done" else seat.outcome.replace("_", " ")
-    return "; then its fallback: ".join([*lost, seat.reason or plain])
+    return "; then its fallback: ".join([*lost, _short(seat.reason) or plain])
+
+
+def _short(reason: str) -> str:
+    """The beginning of a reason: the whole of it stands with its seat."""
+    flat = " ".join(reason.split()).rstrip(".")
+    return flat if len(flat) <= _SHORT else f"{flat[:_SHORT].rstrip()}…"

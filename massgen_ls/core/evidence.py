@@ -7,10 +7,12 @@ tree says nothing about anybody. What is left is new, and the candidate's own.
 from __future__ import annotations
 
 import functools
+import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from massgen_ls.core.candidate import CheckOutcome, CheckResult, Evidence
+from massgen_ls.core.wording import counted
 
 _BEST_FIRST: tuple[CheckOutcome, ...] = ("passed", "failed", "timed_out", "broken", "unjudged")
 
@@ -64,6 +66,11 @@ def _weigh(check: str, base: tuple[CheckResult, ...], mine: tuple[CheckResult, .
     # A run that ended early did not see the failures that it does not name.
     saw_everything = not any(r.outcome != "passed" and not r.failures for r in mine)
     fixed = base_min - my_max if saw_everything else Counter[str]()
+    gone = _gone(fixed, judged, mine)
+    if gone:
+        fixed = Counter({name: n for name, n in fixed.items() if name not in gone})
+        lost = counted(len(gone), "failure")
+        note = note or f"{check}: {lost} of the base went away with the tests themselves"
     return Evidence(
         check,
         outcome,
@@ -72,6 +79,33 @@ def _weigh(check: str, base: tuple[CheckResult, ...], mine: tuple[CheckResult, .
         tuple(sorted(undecided)),
         note,
     )
+
+
+def _gone(
+    fixed: Iterable[str], base: Sequence[CheckResult], mine: Sequence[CheckResult]
+) -> frozenset[str]:
+    """Failures of the base that a candidate does not have because it does not have the tests.
+
+    To delete or skip a failing test mends nothing. Only where the candidate's runs name all that
+    passed can that be told: a test must be among them, or, for a file that could not even be read
+    on the base, one of its tests.
+    """
+    if any(r.passed is None for r in mine) or not mine:
+        return frozenset()
+    passed = {name for r in mine for name in r.passed or ()}
+    above = {part for name in passed for part in parts_above(name)}
+    named = {name for r in base if not _is_nameless(r) for name in r.failures}
+    return frozenset(name for name in fixed if name in named and name not in passed | above)
+
+
+_JOINTS = re.compile(r"::|\.| > | (?=\S)|/|(?=\[)")
+
+
+def parts_above(name: str) -> Iterator[str]:
+    """What a test's name says that it is a part of: its class, its module, its file."""
+    for joint in _JOINTS.finditer(name):
+        if joint.start():
+            yield name[: joint.start()]
 
 
 def looks_flaky(base: Sequence[CheckResult], mine: Sequence[CheckResult]) -> bool:

@@ -252,8 +252,8 @@ def _voted(state: RunState, ballot: Ballot) -> RunState:
     if ballot.epoch != state.epoch or not ballot.sensible or not _is_judge(state, ballot.judge):
         return state
     compared = [state.candidate(c) for c in (ballot.shown or (ballot.choice,)) if c is not None]
-    own = {c.tree for c in state.candidates if author(c.id) == ballot.judge}
-    if any(c is None or c.tree in own for c in compared):
+    own = {c.substance for c in state.candidates if author(c.id) == ballot.judge}
+    if any(c is None or c.substance in own for c in compared):
         return state  # nobody judges what they made themselves
     key = (ballot.judge, ballot.shown)
     others = (b for b in state.ballots if (b.judge, b.shown) != key)

@@ -14,9 +14,8 @@ from massgen_ls.core.candidate import (
     Scorecard,
     TreeId,
 )
-from massgen_ls.core.evidence import weigh
+from massgen_ls.core.evidence import looks_flaky, weigh
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.task import CandidateId
 from massgen_ls.core.wording import counted
 
 
@@ -28,12 +27,48 @@ def eligible(state: RunState) -> tuple[Candidate, ...]:
     return tuple(c for c in state.candidates if c.id in state.finished)
 
 
-def clusters(candidates: Iterable[Candidate]) -> tuple[Cluster, ...]:
-    """Candidates with equal trees, in the order of their first members."""
-    found: dict[TreeId, list[CandidateId]] = {}
-    for candidate in candidates:
-        found.setdefault(candidate.tree, []).append(candidate.id)
-    return tuple(Cluster(tree, tuple(members)) for tree, members in found.items())
+def clusters(state: RunState) -> tuple[Cluster, ...]:
+    """The choices that there are: eligible candidates, those that do the same as one.
+
+    What is judged and delivered of a cluster is its smallest change, the one that touches the least
+    beyond what all its members do; of equal ones the one that is configured first. A member whose
+    own tree fails a gate (a formatter's, say) stands alone: it speaks neither for nor against the
+    others, and the next one is judged in its place.
+
+    Returns:
+        In configuration order of their earliest members.
+    """
+    found: dict[tuple[str, TreeId], list[Candidate]] = {}
+    for candidate in eligible(state):
+        alone = candidate.tree if _ruled_out(state, candidate.tree) else ""
+        found.setdefault((candidate.substance, alone), []).append(candidate)
+    return tuple(_cluster(members) for members in found.values())
+
+
+def _cluster(members: list[Candidate]) -> Cluster:
+    ordered = sorted(members, key=lambda c: c.changes.size)
+    # Equal trees side by side: the first of them is offered, and all of them have been judged.
+    tree = ordered[0].tree
+    ordered.sort(key=lambda c: c.tree != tree)
+    return Cluster(tree, tuple(c.id for c in ordered))
+
+
+def _ruled_out(state: RunState, tree: TreeId) -> bool:
+    """Whether a tree fails a gate for good."""
+    return any(
+        not e.clears and not to_look_at_again(state, e.check, tree) for e in _evidence(state, tree)
+    )
+
+
+def to_look_at_again(state: RunState, check: str, tree: TreeId) -> bool:
+    """Whether a failure of a candidate waits for its second look."""
+    assert state.snapshot is not None, "no candidate without a base"
+    base, mine = state.results(check, state.snapshot.tree), state.results(check, tree)
+    return (
+        bool(mine)
+        and mine[0].outcome in {"failed", "timed_out"}
+        and looks_flaky(base, as_in_base(state, tree, mine))
+    )
 
 
 def scorecards(state: RunState) -> tuple[Scorecard, ...]:
@@ -41,7 +76,7 @@ def scorecards(state: RunState) -> tuple[Scorecard, ...]:
     sizes = {c.tree: c.changes.size for c in state.candidates}
     return tuple(
         Scorecard(cluster, tuple(_evidence(state, cluster.tree)), sizes[cluster.tree])
-        for cluster in clusters(eligible(state))
+        for cluster in clusters(state)
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, cast
 
-from massgen_ls.core.events import Conversed, Delta, Envelope, Event
+from massgen_ls.core.events import CheckFinished, Conversed, Delta, Envelope, Event
 from massgen_ls.core.task import Json
 
 
@@ -44,8 +44,8 @@ def envelope_json(news: Envelope | Delta) -> dict[str, Json]:
     """One piece of news as ``massgen/event`` and ``--json`` send it.
 
     ``{"kind", "run", "seq", "time", …}`` for an event; ``{"kind": "delta", "run", "source",
-    "stream", "text"}`` for live noise. Of a transcript only the outline goes out: the whole, up to
-    256 KiB, stays in the record for those who ask for it.
+    "stream", "text"}`` for live noise. Of a transcript only the outline goes out, and of the tests
+    that passed only their number: the whole stays in the record for those who ask for it.
     """
     if isinstance(news, Delta):
         return {
@@ -67,4 +67,8 @@ def envelope_json(news: Envelope | Delta) -> dict[str, Json]:
             "summary": told.summary,
             "omitted": told.omitted,
         }
+    if isinstance(news.event, CheckFinished):
+        passed = news.event.result.passed
+        shown = cast("dict[str, Json]", body["result"])
+        body["result"] = {**shown, "passed": None if passed is None else len(passed)}
     return {"kind": kind, "run": news.run, "seq": news.seq, "time": news.time, **body}

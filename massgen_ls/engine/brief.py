@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 
 from massgen_ls.core.task import AgentSpec, CheckSpec, RunSpec, Scope, SeatId
@@ -70,4 +71,13 @@ def _worktree(spec: RunSpec, access: Access | None) -> str:
 
 
 def _named(checks: tuple[CheckSpec, ...]) -> str:
-    return ", ".join(f"{check.name} (`{shlex.join(check.argv)}`)" for check in checks)
+    # `{python}` and the like are ours; on an agent's PATH the plain name is the same program.
+    return ", ".join(f"{check.name} (`{_command(check.argv)}`)" for check in checks)
+
+
+def _command(argv: tuple[str, ...]) -> str:
+    """A check's command without our placeholders: on an agent's PATH ``python`` is the same."""
+    return shlex.join(_PLACEHOLDER.sub(r"\1", word) for word in argv)
+
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")

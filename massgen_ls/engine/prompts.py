@@ -86,6 +86,3 @@ CANDIDATE = """\
 UNUSABLE = """
 
 Your last answer to this could not be used: {problem}."""
-
-REFUSED = "Not allowed: {reason}. Do it in another way, or leave it and say so in your summary."
-"""For an agent that asked for permission and does not get it."""

@@ -34,6 +34,7 @@ from massgen_ls.core.events import (
     RunSettled,
     SnapshotTaken,
 )
+from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
 from massgen_ls.core.task import RunId, SeatId
@@ -72,6 +73,7 @@ class Runner:
         self._inboxes: dict[SeatId, SeatInbox] = {}
         self._judging = asyncio.Semaphore(max(1, world.cores))
         self._polling = Polling(world, run, lambda: self.state, self.append, tell)
+        self._normaliser = Normaliser()
 
     # ── the record ──────────────────────────────────────────────────────────────────────────
 
@@ -219,6 +221,7 @@ class Runner:
                 self._tell,
                 lambda: self.state,
                 inbox,
+                normaliser=self._normaliser,
             ).work()
         finally:
             if self._inboxes.get(step.seat) is inbox:

@@ -11,6 +11,7 @@ from typing import assert_never
 
 from massgen_ls.core.budget import Usage
 from massgen_ls.core.candidate import Candidate, Snapshot
+from massgen_ls.core.changes import ChangeSet
 from massgen_ls.core.conversation import Called, Recorder, Spoken
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import (
@@ -27,12 +28,14 @@ from massgen_ls.core.events import (
     UsageReported,
 )
 from massgen_ls.core.failures import next_try
+from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.engine import prompts
 from massgen_ls.engine.brief import brief
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.permits import Permits
+from massgen_ls.engine.substance import substance
 from massgen_ls.engine.tools import SeatTools
 from massgen_ls.engine.world import World
 from massgen_ls.ports import (
@@ -78,6 +81,8 @@ class Seat:
     inbox: SeatInbox = field(default_factory=SeatInbox)
     wrap_up: float = WRAP_UP
     grace: float = _GRACE
+    normaliser: Normaliser = field(default_factory=Normaliser)
+    """The run's, which knows the base's files from the first candidate on."""
 
     @property
     def id(self) -> SeatId:
@@ -315,6 +320,8 @@ class _Attempt:
             # Before the last fact about this attempt, which may settle the run.
             found.append(Conversed(seat.id, seat.attempt, transcript))
         if captured.changes:
+            alone = len(seat.spec.agents) == 1
+            digest = "" if alone else await self._substance(captured.changes)
             candidate = Candidate(
                 name,
                 seat.id,
@@ -323,11 +330,16 @@ class _Attempt:
                 captured.commit,
                 captured.changes,
                 summary,
+                digest,
             )
             found.append(CandidateCaptured(candidate, seat.world.clock.monotonic() - started))
         else:
             found.append(NothingCaptured(seat.id, seat.attempt, "changed nothing"))
         await seat.emit(*found)
+
+    async def _substance(self, changes: ChangeSet) -> str:
+        seat = self._seat
+        return await substance(seat.world.objects, seat.snapshot, seat.normaliser, changes)
 
 
 _MOST_NOTES = 20

@@ -10,7 +10,7 @@ from massgen_ls.core.conversation import shorten
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import BallotCast, Event
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.scoring import clusters, eligible
+from massgen_ls.core.scoring import clusters
 from massgen_ls.core.task import Json, SeatId
 from massgen_ls.core.wording import counted
 from massgen_ls.ports import Objects, ToolAnswer, ToolSpec
@@ -129,7 +129,7 @@ class SeatTools:
         """One candidate of each cluster that is not its own."""
         state = self._view()
         found: list[Candidate] = []
-        for cluster in clusters(eligible(state)):
+        for cluster in clusters(state):
             members = [state.candidate(member) for member in cluster.members]
             if all(m is not None and m.seat != self._seat for m in members) and members[0]:
                 found.append(members[0])

@@ -72,6 +72,28 @@ async def test_every_kind_of_change(rooms: Rooms, taken: Snapshot):
     assert await rooms.objects.changes(taken, made.tree) == made.changes
 
 
+async def test_what_running_a_program_leaves_behind_is_nobodys_work(
+    repo: UserRepo, rooms: Rooms
+) -> None:
+    repo.write("pkg/__pycache__/old.cpython-311.pyc", b"in the snapshot")
+    taken = await rooms.take(repo.top)
+    async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+        top = Path(lease.path)
+        for left in (
+            "__pycache__/a.pyc", "pkg/__pycache__/new.pyc", "pkg/b.pyo", ".pytest_cache/v/x",
+            "web/node_modules/dep/index.js", ".DS_Store",
+        ):  # fmt: skip
+            (top / left).parent.mkdir(parents=True, exist_ok=True)
+            (top / left).write_text("derived")
+        (top / "pkg/__pycache__/old.cpython-311.pyc").write_text("changed")
+        (top / "node_modules.txt").write_text("work\n")
+        made = await lease.capture("claude.1", "m")
+    assert {p: f.kind for p, f in by_path(made).items()} == {
+        "node_modules.txt": "add",
+        "pkg/__pycache__/old.cpython-311.pyc": "modify",
+    }
+
+
 async def test_no_change_records_nothing(rooms: Rooms, taken: Snapshot):
     async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
         os.utime(os.path.join(lease.path, "a.py"))

@@ -128,7 +128,10 @@ def test_every_recorded_output_has_its_row() -> None:
 
 
 def test_names_the_failed_cases_of_a_real_report() -> None:
-    assert parsers.junit((OUTPUTS / "junit.xml").read_bytes()) == (
+    report = parsers.junit((OUTPUTS / "junit.xml").read_bytes())
+    assert report is not None
+    assert report.passed == ("tests.test_pt::test_param[2]", "tests.test_shapes.Area::test_two")
+    assert report.failed == (
         "tests.test_pt.TestIn::test_m",
         "tests.test_pt::test_fixture",
         "tests.test_pt::test_param[1]",
@@ -217,12 +220,58 @@ def test_what_is_no_plain_report_is_refused(report: bytes) -> None:
 
 
 def test_a_report_without_failures_names_none() -> None:
-    assert parsers.junit(b'<testsuite><testcase name="a"/></testsuite>') == ()
+    report = parsers.junit(b'<testsuite><testcase name="a"/></testsuite>')
+    assert report == parsers.Report((), ("a",))
 
 
 def test_a_deep_report_does_no_harm() -> None:
     deep = b"<testsuite>" + b"<a>" * 50_000 + b"</a>" * 50_000 + b"</testsuite>"
-    assert parsers.junit(deep) == ()
+    assert parsers.junit(deep) == parsers.Report((), ())
+
+
+def test_a_skipped_case_did_not_pass_and_one_that_failed_later_neither() -> None:
+    report = parsers.junit(
+        b'<testsuite><testcase name="a"><skipped/></testcase><testcase name="b"/>'
+        b'<testcase name="b"><error/></testcase><testcase name="c"/></testsuite>'
+    )
+    assert report == parsers.Report(("b",), ("c",))
+
+
+def test_far_too_many_passed_tests_are_not_kept() -> None:
+    cases = b"".join(b'<testcase name="t%d"/>' % n for n in range(parsers.MOST_PASSED + 1))
+    assert parsers.junit(b"<testsuite>" + cases + b"</testsuite>") == parsers.Report((), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (
+            "running 2 tests\ntest a::b ... ok\ntest c ... FAILED\n\nrunning 1 test\n"
+            "test src/lib.rs - f (line 3) ... ok\n",
+            ("a::b", "src/lib.rs - f (line)"),
+        ),
+        (
+            "=== RUN   TestA\n--- PASS: TestA (0.00s)\n=== RUN   TestB\n"
+            "    --- PASS: TestB/x (0s)\n"
+            "--- FAIL: TestB (0.00s)\nFAIL\nFAIL\tm/p\t0.1s\n",
+            ("m/p TestA", "m/p TestB/x"),
+        ),
+        ("--- FAIL: TestB (0.00s)\nFAIL\nFAIL\tm/p\t0.1s\nok  \tm/q\t0.1s\n", None),
+        (
+            "TAP version 13\n# Subtest: s\n    ok 1 - one\n    not ok 2 - two\n"
+            "    ok 3 - x # SKIP\n"
+            "not ok 1 - s\n",
+            ("s > one",),
+        ),
+        ("TAP version 13\nok 1 - a\nrunning 1 test\ntest b ... ok\n", None),
+        ("ok 1 - not a report\n", None),
+        ("1 passed in 0.1s\n", None),
+    ],
+)
+def test_passed_tests_are_named_where_all_of_them_are(
+    text: str, names: tuple[str, ...] | None
+) -> None:
+    assert parsers.passed(text) == names
 
 
 def test_far_too_many_failures_have_no_names() -> None:

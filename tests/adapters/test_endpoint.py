@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from massgen_ls.adapters.mcp import LoopbackEndpoint
+from massgen_ls.adapters.mcp.endpoint import MOST_STRANGERS
 from massgen_ls.adapters.mcp.http import MOST
 from massgen_ls.adapters.mcp.speaking import answer
 from massgen_ls.core.task import Json
@@ -287,3 +288,102 @@ messages = anything | st.fixed_dictionaries(
 @given(messages)
 async def test_no_message_breaks_it(message: object) -> None:
     json.dumps(await answer(message, Tools(), "0"))
+
+
+# ── against what our own side and strangers may do ──────────────────────────────────────────────
+
+
+def port_of(access: Access) -> int:
+    return int(access.url.split(":")[2].split("/")[0])
+
+
+async def kept(
+    access: Access, message: object
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection that has sent one request with the right token, and stays."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(access))
+    body = json.dumps(message).encode()
+    path = "/" + access.url.removeprefix("http://").partition("/")[2]
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port_of(access)}\r\n"
+    head += f"Authorization: Bearer {access.token}\r\nContent-Length: {len(body)}\r\n\r\n"
+    writer.write(head.encode() + body)
+    await writer.drain()
+    return reader, writer
+
+
+PING = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+
+
+@dataclass
+class SlowTools(Tools):
+    """A tool that never comes to an end, and knows whether it was cancelled."""
+
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
+    over: bool = False
+
+    async def call(self, name: str, arguments: Mapping[str, Json]) -> ToolAnswer:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.over = True
+        raise AssertionError
+
+
+async def test_a_closed_toolbox_is_used_by_nobody_any_more() -> None:
+    tools = SlowTools()
+    async with LoopbackEndpoint() as endpoint:
+        async with endpoint.open(Tools("other")) as other:
+            async with endpoint.open(tools) as access:
+                idle_reader, idle = await kept(access, PING)
+                assert (await idle_reader.readline()).startswith(b"HTTP/1.1 200")
+                busy_reader, busy = await kept(access, call("x"))
+                await tools.begun.wait()
+            assert tools.over, "a call that ran on would act for a seat that has ended"
+            async with asyncio.timeout(10):
+                assert await busy_reader.read() == b""
+                await idle_reader.read()
+            assert (await ask(access, PING)).status == 401
+            assert (await ask(other, PING)).status == 200
+        for writer in (idle, busy):
+            writer.close()
+            await writer.wait_closed()
+
+
+class BrokenTools(Tools):
+    async def call(self, name: str, arguments: Mapping[str, Json]) -> ToolAnswer:
+        if arguments["text"] == "bug":
+            raise RuntimeError("a bug of ours")
+        return ToolAnswer("a file \udcff")
+
+
+async def test_a_tool_that_breaks_is_told_to_the_agent_and_to_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with opened(BrokenTools()) as access:
+        told = (await ask(access, call("bug"))).json["result"]
+        assert told["isError"]
+        assert "out of order" in told["content"][0]["text"]
+        assert "a bug of ours" in caplog.text
+        # A name of a file that is not UTF-8; the official client refuses half characters.
+        told = (await ask(access, call("name"))).json["result"]
+        assert told["content"][0]["text"] == "a file ?"
+
+
+async def test_strangers_cannot_crowd_out_an_agent() -> None:
+    async with opened(Tools()) as access, AsyncExitStack() as stack:
+        reader, writer = await kept(access, PING)
+        stack.push_async_callback(writer.wait_closed)
+        stack.callback(writer.close)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        crowd: list[asyncio.StreamReader] = []
+        for _ in range(MOST_STRANGERS + 8):
+            stranger, out = await asyncio.open_connection("127.0.0.1", port_of(access))
+            stack.push_async_callback(out.wait_closed)
+            stack.callback(out.close)
+            crowd.append(stranger)
+        async with asyncio.timeout(20):
+            for early in crowd[:8]:
+                assert await early.read() == b""
+        assert (await ask(access, PING)).status == 200
+        assert not reader.at_eof()

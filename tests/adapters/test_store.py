@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.adapters.store.codec import event_from
+from massgen_ls.adapters.store.codec import check_result_from, event_from
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.core.ballots import Ballot, Marks
 from massgen_ls.core.budget import Limits, Usage
@@ -414,3 +414,13 @@ def test_a_ballot_of_before_judges_were_asked_is_still_a_vote() -> None:
     old = {"judge": "b", "epoch": 2, "choice": "a.1", "reason": "best"}
     read = event_from({"kind": "ballot_cast", "ballot": old})
     assert read == BallotCast(Ballot(SeatId("b"), 2, CandidateId("a.1"), "best"))
+
+
+def test_results_and_candidates_of_older_records_are_read() -> None:
+    body = {"check": "k", "tree": "t", "outcome": "failed", "failures": ["a"], "exit_code": 1}
+    assert check_result_from(body) == CheckResult("k", "t", "failed", ("a",), 1)
+    assert check_result_from({**body, "passed": ["b"]}).passed == ("b",)
+    candidate = {"id": "a.1", "seat": "a", "base": "b", "tree": "t", "commit": "c", "changes": {}}
+    found = event_from({"kind": "candidate_captured", "candidate": candidate})
+    assert isinstance(found, CandidateCaptured)
+    assert found.candidate.substance == "t", "without a digest the tree tells it apart"

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,10 +50,12 @@ async def run(
     settings: Mapping[str, Any] | None = None,
     ends_at: str = "",
     timeout: float = 90,
+    up: Callable[[], None] | None = None,
 ) -> Ran:
     """Runs ``program`` in ``place/work`` until it ends.
 
-    ``ends_at``: it is terminated once a line of stdout has these words in it.
+    ``ends_at``: it is terminated once a line of stdout has these words in it. ``up`` is called at
+    every line.
 
     Raises:
         TimeoutError: it did not; it and its children are killed then.
@@ -85,6 +87,8 @@ async def run(
             process.stdin.close()
             async for line in process.stdout:
                 lines.append(line.decode().rstrip("\n"))
+                if up is not None:
+                    up()
                 if ends_at and ends_at in lines[-1]:
                     process.terminate()
             code = await process.wait()

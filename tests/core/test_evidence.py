@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from massgen_ls.core.candidate import CheckOutcome, CheckResult, Evidence
-from massgen_ls.core.evidence import looks_flaky, weigh
+from massgen_ls.core.evidence import looks_flaky, parts_above, weigh
 
 
 def run(outcome: CheckOutcome, *failures: str, code: int | None = 1) -> CheckResult:
@@ -95,3 +97,28 @@ def test_a_second_look_is_for_what_would_shut_a_candidate_out() -> None:
     assert not looks_flaky([run("broken")], [failed("a")])
     assert not looks_flaky([], [failed("a")])
     assert not looks_flaky([OK], [])
+
+
+def passing(*names: str) -> CheckResult:
+    return replace(OK, passed=names)
+
+
+def test_a_failure_that_went_away_with_its_test_is_not_mended() -> None:
+    told = weigh("t", [failed("m::a", "m::b")], [passing("m::b", "m::c")])
+    assert told.fixed == ("m::b",)
+    assert told.note == "t: 1 failure of the base went away with the tests themselves"
+    assert weigh("t", [failed("m::a")], [replace(failed("x"), passed=())]).fixed == ()
+    assert weigh("t", [failed("m::a")], [OK]).fixed == ("m::a",), "nobody knows: as ever"
+
+
+def test_a_file_that_can_be_read_again_is_mended_when_one_of_its_tests_passes() -> None:
+    assert weigh("t", [failed("tests.m")], [passing("tests.m::a")]).fixed == ("tests.m",)
+    assert weigh("t", [failed("m::a")], [passing("m::a[1]", "m::a[2]")]).fixed == ("m::a",)
+    assert weigh("t", [failed("tests.m")], [passing("tests.m2::a")]).fixed == ()
+    assert weigh("t", [failed(code=2)], [passing("m::a")]).fixed == ("t exits 2",)
+
+
+def test_the_parts_above_a_test() -> None:
+    assert list(parts_above("tests.m.C::a[1]")) == ["tests", "tests.m", "tests.m.C", "tests.m.C::a"]
+    assert list(parts_above("m/p TestA/x")) == ["m", "m/p", "m/p TestA"]
+    assert list(parts_above("s > one")) == ["s"]

@@ -63,6 +63,11 @@ def test_a_plain_wish_with_the_rules() -> None:
     )
 
 
+def test_our_own_placeholders_are_no_part_of_a_command_that_an_agent_reads() -> None:
+    check = CheckSpec("tests", ("{python}", "-m", "pytest", "--junitxml={junit}", "a b"))
+    assert "tests (`python -m pytest --junitxml=junit 'a b'`)" in text(spec(Task("x"), (check,)))
+
+
 def test_everything_at_once() -> None:
     task = Task("Fix it.", SCOPE, "### What ada did\nIt changed: {a}.py")
     assert text(spec(task, CHECKS, sharing=True), ACCESS) == (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import get_args
 
 from hypothesis import strategies as st
@@ -99,6 +100,21 @@ def candidate(seat: str, tree: str, lines: int = 1, attempt: int = 1) -> Candida
     )
     name = CandidateId(f"{seat}.{attempt}")
     return Candidate(name, SeatId(seat), BASE, tree, f"c-{tree}", changes)
+
+
+def digested(seat: str, tree: str, digest: str, lines: int = 1) -> Candidate:
+    """A candidate whose normal form is known."""
+    return replace(candidate(seat, tree, lines), digest=digest)
+
+
+def made(seat: str, found: Candidate) -> list[Event]:
+    """A seat that ended well, with this candidate, in a run that has its snapshot."""
+    return [
+        SnapshotTaken(SNAPSHOT, 0.0),
+        AttemptStarted(SeatId(seat), 1, "/w"),
+        AttemptEnded(SeatId(seat), 1, "done"),
+        CandidateCaptured(found),
+    ]
 
 
 def result(check: str, tree: str, failures: tuple[str, ...] = ()) -> CheckResult:

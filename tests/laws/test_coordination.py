@@ -131,8 +131,8 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
     assert sum(asked.values()) <= run.rules.voting.max_ballots
     assert all(times == 1 for times in asked.values())
     for ballot in state.ballots:
-        own = {c.tree for c in state.candidates if c.seat == ballot.judge}
-        assert own.isdisjoint(c.tree for c in state.candidates if c.id in ballot.shown)
+        own = {c.substance for c in state.candidates if c.seat == ballot.judge}
+        assert own.isdisjoint(c.substance for c in state.candidates if c.id in ballot.shown)
     if state.verdict.outcome == "tied":
         assert run.rules.voting.margin > 0
     if state.used_up and not state.stopping:

@@ -89,6 +89,7 @@ class Acp:
         limit = min(place.timeout, settings.timeout or place.timeout)
         until = loop.time() + limit
         last: Ended | None = None
+        broken: Exception | None = None
         try:
             told = await asyncio.to_thread(instructions, place, launch.instructions)
             async with self._connection(launch, brief, place) as connection:
@@ -103,6 +104,7 @@ class Acp:
                             else:
                                 yield item
                 finally:
+                    broken = session.broken
                     if session.stubborn and self._pool is not None:
                         self._pool.condemn(connection)
         except FileNotFoundError as error:
@@ -112,6 +114,8 @@ class Acp:
         except OSError as error:
             why = f"{launch.name} cannot be started: {error.strerror or error}. {launch.install}"
             last = Ended("failed", why, failure="missing")
+        if broken is not None:
+            raise broken
         assert last is not None
         yield last
 
@@ -204,6 +208,12 @@ class AcpDriver:
                 f"{known.name} may load the project's own settings of it (servers, hooks): "
                 "there is no way to tell it not to"
             )
+        no_tools = ""
+        if untrusted and not known.untrusted_tools:
+            no_tools = (
+                f"{known.name} connects to no MCP server in a worktree that is not trusted: "
+                "it works without massgen's tools"
+            )
         if place.trusted:
             env.pop("GEMINI_CLI_TRUST_WORKSPACE", None)
         return Launch(
@@ -213,13 +223,15 @@ class AcpDriver:
             install=f"Install it: {known.install}." if known.install else "",
             keys=(*known.keys, *settings.env, *NETWORK),
             env=env,
+            files={} if home else known.files,
             writable=writable,
             home=home,
             auth=(given.auth,) if given.auth else known.auth,
             meta=known.untrusted_meta if untrusted else {},
             model=settings.model,
-            mode=given.mode,
+            mode=given.mode or (known.mode_confined if place.confined else known.mode),
             options=options if isinstance(options, dict) else {},
+            no_tools=no_tools,
             instructions=known.instructions if untrusted else (),
             warning=warning,
             share=given.share,

@@ -24,6 +24,7 @@ from massgen_ls.adapters.agents.jsonrpc import (
 )
 from massgen_ls.adapters.agents.members import Object, as_object, inner, objects, text
 from massgen_ls.adapters.agents.talk import Gone, Line, Noise, Talk, open_talk
+from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Command, Finished, Inbox, Message, Processes
 
@@ -86,10 +87,23 @@ class Box:
         """Whether updates are passed over."""
         self._waiting: asyncio.Queue[BoxItem] = asyncio.Queue(_ROOM)
         self._closed = False
+        self._passed_over = asyncio.Event()
+
+    async def settled(self, seconds: float) -> None:
+        """Waits until no update was passed over for so long."""
+        while seconds:
+            self._passed_over.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._passed_over.wait()
+            except TimeoutError:
+                return
 
     async def put(self, item: BoxItem) -> None:
         """Leaves something; a full box holds the agent back, a closed one drops it."""
-        if not self._closed and not (self.deaf and isinstance(item, Update)):
+        if self.deaf and isinstance(item, Update):
+            self._passed_over.set()
+        elif not self._closed:
             await self._waiting.put(item)
 
     async def hear(self, patience: float) -> BoxItem | None:
@@ -173,6 +187,8 @@ class Connection:
 
     talk: Talk
     group: asyncio.TaskGroup
+    env: Mapping[str, str]
+    """The program's environment."""
     alone: bool = True
     """Whether it has one session only, which then hears what it prints beside the protocol."""
     greeting: Greeting | None = None
@@ -248,14 +264,21 @@ class Connection:
         return result
 
     async def take_up(
-        self, session: str, params: Mapping[str, Json], allow: Allow, *, method: str
+        self,
+        session: str,
+        params: Mapping[str, Json],
+        allow: Allow,
+        *,
+        method: str,
+        settle: float = 0.0,
     ) -> tuple[Box, Object]:
-        """An old session. Raises as `open` does."""
+        """An old session. Raises as `open` does; for ``settle`` see `acp_order.Launch`."""
         box = self._boxes[session] = Box(session, allow)
         # It may tell the whole conversation again: that is known.
         box.deaf = True
         try:
             told = await self.peer.request(method, {**params, "sessionId": session})
+            await box.settled(settle)
         except BaseException:
             self.forget(box)
             raise
@@ -356,7 +379,8 @@ class Connection:
 async def _decided(box: Box, params: Params) -> Json:
     try:
         return await box.allow(params)
-    except Exception as error:  # noqa: BLE001 - one seat's trouble must not end another's
+    except (OSError, MassgenError) as error:
+        # Trouble of one seat must not end the others that are in this process.
         await box.put(Broken(error))
         return _CANCELLED
 
@@ -376,7 +400,7 @@ async def connect(
         open_talk(processes, command, patience=math.inf) as talk,
         asyncio.TaskGroup() as group,
     ):
-        connection = Connection(talk, group, alone)
+        connection = Connection(talk, group, command.env, alone)
         serving = group.create_task(connection.serve())
         try:
             yield connection

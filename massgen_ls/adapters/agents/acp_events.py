@@ -8,6 +8,7 @@ result once.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -226,7 +227,7 @@ class Feed:
         ):
             action = "write"
         if action in {"read", "edit", "write", "delete", "move"} and use.path:
-            return action, from_top(use.path, self.top)
+            return action, from_top(os.path.normpath(use.path), self.top)
         if action in {"search", "fetch"}:
             given = as_object(use.given)
             named = text_of(given, "url") or text_of(given, "query") or text_of(given, "pattern")

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from massgen_ls.adapters.agents.failing import Advice
@@ -15,6 +15,9 @@ from massgen_ls.core.task import Json, SeatId
 from massgen_ls.ports import Brief, Command, Fence, Place
 
 SHARED_SEAT = SeatId("shared")
+
+BeforeLoad = Callable[[Mapping[str, str], str], None]
+"""Given the environment of the program and the name of the conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,11 @@ class Launch:
     """Said at the start of an attempt, for people."""
     share: bool = True
     """Whether seats may share a process."""
+    settle: float = 0.0
+    """Seconds of silence after which an agent that says a conversation is taken up has really told
+    all of it; 0: it says so when it has."""
+    before_load: BeforeLoad | None = None
+    """What has to be done before a conversation can be taken up. Called in a thread."""
 
     @property
     def key(self) -> str:
@@ -60,13 +68,22 @@ class Launch:
             [self.argv, self.keys, dict(self.env), dict(self.files), self.home], sort_keys=True
         )
 
-    def command(self, around: Surroundings, brief: Brief, place: Place) -> Command:
+    def command(self, around: Surroundings, brief: Brief, place: Place, cwd: str = "") -> Command:
         """Prepares the home and says how to start. Blocks: for a thread.
+
+        Args:
+            around: Our own side.
+            brief: The order.
+            place: Where the agent works.
+            cwd: Where the program starts; empty: in the user's folder, as editors do it.
 
         Raises:
             OSError: The home cannot be written.
         """
         make_home(place)
+        for value in self.env.values():
+            if value.startswith("{home}/"):  # a folder of its own; some insist that it is there
+                os.makedirs(value.replace("{home}", place.home), exist_ok=True)
         for name, body in self.files.items():
             _write(os.path.join(place.home, name), body)
         home = self.home or place.home
@@ -78,9 +95,8 @@ class Launch:
             env |= {"HOME": home}
             env = {name: value for name, value in env.items() if not name.startswith("XDG_")}
         env |= {name: value.replace("{home}", place.home) for name, value in self.env.items()}
-        # A session has a folder of its own; the process itself starts where no project is.
         return Command(
-            self.argv, cwd=place.home, env=env, keep_stdin=True, raw=True, keep=64 * 1024,
+            self.argv, cwd=cwd or place.folder, env=env, keep_stdin=True, raw=True, keep=64 * 1024,
             fence=fence,
         )  # fmt: skip
 
@@ -89,7 +105,8 @@ class Launch:
     ) -> Command:
         """As `command`, for a process of several seats with a home that is nobody's."""
         common = replace(place, home=home, fence=_unfenced(place.fence))
-        return self.command(around, replace(brief, seat=SHARED_SEAT), common)
+        # Each session has a folder; the process itself starts where no project is.
+        return self.command(around, replace(brief, seat=SHARED_SEAT), common, home)
 
 
 def opening(text: str) -> str:

@@ -50,6 +50,14 @@ class _Shared:
     """Set when nobody is in it."""
     condemned: asyncio.Event = field(default_factory=asyncio.Event)
 
+    @property
+    def over(self) -> bool:
+        """Whether the program has ended; who looks after it may not have noticed yet."""
+        if not self.ready.done():
+            return False
+        connection = self.ready.result()
+        return isinstance(connection, OSError | MassgenError) or connection.over.is_set()
+
 
 class AcpPool:
     """Owns the shared processes; an asynchronous context manager. No process outlives it.
@@ -81,7 +89,11 @@ class AcpPool:
         for task in self._tasks:
             task.cancel()
         try:
-            await self._group.__aexit__(kind, error, at)
+            # The group would wrap what the block raises; it only needs to know of cancellation.
+            if isinstance(error, asyncio.CancelledError):
+                await self._group.__aexit__(kind, error, at)
+            else:
+                await self._group.__aexit__(None, None, None)
         finally:
             if self._folder is not None:
                 await asyncio.to_thread(self._folder.cleanup)
@@ -101,7 +113,7 @@ class AcpPool:
             MassgenError: It may not be run here.
         """
         shared = self._running.get(key)
-        if shared is None:
+        if shared is None or shared.over:
             shared = self._running[key] = _Shared()
             task = self._group.create_task(self._run(key, shared, prepare))
             self._tasks.add(task)

@@ -24,13 +24,17 @@ class Row:
     argv: tuple[str, ...]
     keys: tuple[str, ...] = ()
     auth: tuple[str, ...] = ()
+    mode: str = ""
+    mode_confined: str = ""
     login: str = "log it in, and use `login: user`"
     install: str = ""
     docs: str = ""
     base_url: str = ""
     folders: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict[str, str])
+    files: Mapping[str, str] = field(default_factory=dict[str, str])
     untrusted: Untrusted = "loads"
+    untrusted_tools: bool = True
     untrusted_meta: Mapping[str, Json] = field(default_factory=dict[str, Json])
     instructions: tuple[str, ...] = ()
 

@@ -32,8 +32,10 @@ from massgen_ls.ports import AgentNews, Brief, Ended, Halt, Note, Place, Said
 
 SETUP = 120.0
 """Seconds that an agent has for each of its answers before the first prompt."""
-STOPPING = 3.0
-"""Seconds that it has to stop a turn when it is asked to."""
+STOPPING = 1.0
+"""Seconds that it has to stop a turn when it is asked to; then its process is ended."""
+SHARED_STOPPING = 5.0
+"""The same where ending the process would end the work of other seats too."""
 _ASKED = 3
 """How often a judgement is asked for in all."""
 _STOPS: dict[str, FailureKind] = {
@@ -49,6 +51,7 @@ class Session:
 
     Attributes:
         stubborn: Whether it went on with its turn after it was asked to stop.
+        broken: What failed on our own side; the attempt shall raise it.
     """
 
     connection: Connection
@@ -63,6 +66,7 @@ class Session:
     """Seconds that it has in all, for people."""
     idle: float
     stubborn: bool = False
+    broken: Exception | None = None
     _turning: bool = False
     _halted: bool = False
     _notes: list[str] = field(default_factory=list[str])
@@ -228,20 +232,24 @@ class Session:
                     self._notes.append(note)
                 case Halt():
                     self._halted = True
-                    patience = STOPPING
+                    patience = self._stopping
                     await self.connection.cancel(box)
                 case Broken(error=error):
-                    raise error
+                    # Raised outside of everything that would wrap it.
+                    self.broken = error
+                    yield Ended("failed", str(error))
+                    return
                 case Left():
                     self._turning = False
                     yield self._crashed()
                     return
                 case Answered(outcome=outcome):
                     self._turning = False
-                    for news in self._turn_over(outcome):
-                        yield news
+                    over = self._turn_over(outcome)
                     self._feed.last = self._feed.last or said
                     self._feed.acted = self._feed.acted or acted
+                    for news in over:
+                        yield news
                     return
 
     def _turn_over(self, outcome: Json | RpcError) -> list[AgentNews]:
@@ -254,7 +262,7 @@ class Session:
         if self._halted:
             return [*news, self._stopped()]
         if stop == "end_turn":
-            if self._feed.last or self._feed.acted:
+            if self._feed.last or self._feed.acted or self.brief.schema is not None:
                 return [*news, self._done()]
             said = "it ended its turn without a word and without doing anything"
             return [*news, self._failed("protocol", said)]
@@ -279,15 +287,20 @@ class Session:
             if self._turning and not self.connection.over.is_set():
                 self._turning = False
                 self.stubborn = True
-                await self.connection.cancel(box)
-                self.stubborn = not await self._stops(box)
+                if not self._halted:
+                    await self.connection.cancel(box)
+                    self.stubborn = not await self._stops(box)
             elif not self.connection.alone:
                 await setup.closed(self.connection, box)
         finally:
             self.connection.forget(box)
 
+    @property
+    def _stopping(self) -> float:
+        return STOPPING if self.connection.alone else SHARED_STOPPING
+
     async def _stops(self, box: Box) -> bool:
-        until = self._now() + STOPPING
+        until = self._now() + self._stopping
         while (left := until - self._now()) > 0:
             if isinstance(await box.hear(left), Answered | Left):
                 return True

@@ -77,7 +77,12 @@ async def opened(
         RpcError: It refuses.
         PeerGoneError: It has ended.
     """
-    greeting = await connection.greet()
+    try:
+        greeting = await connection.greet()
+    except RpcError as error:
+        if error.code == METHOD_NOT_FOUND:
+            raise SetupError("protocol", "it does not speak the Agent Client Protocol") from error
+        raise
     if greeting.protocol != VERSION:
         raise SetupError(
             "protocol",
@@ -104,11 +109,15 @@ async def opened(
     loadable = greeting.loads or greeting.can("resume")
     fresh = True
     if session and loadable:
+        if launch.before_load is not None:
+            await asyncio.to_thread(launch.before_load, connection.env, session)
         try:
-            box, told = await connection.take_up(session, params, decide.decide, method=loading)
+            box, told = await connection.take_up(
+                session, params, decide.decide, method=loading, settle=launch.settle
+            )
             fresh = False
-        except RpcError:
-            remarks.append("its conversation is lost: a new one is begun")
+        except RpcError as error:
+            remarks.append(f"its conversation is lost ({said(error)}): a new one is begun")
             box, told = await _new(connection, launch, greeting, params, decide)
     else:
         box, told = await _new(connection, launch, greeting, params, decide)

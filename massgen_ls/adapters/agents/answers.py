@@ -73,7 +73,7 @@ def problem(value: object, schema: Mapping[str, Json], where: str = "the answer"
 def _members(value: Mapping[str, object], schema: Mapping[str, Json], where: str) -> str:
     required = schema.get("required")
     for name in required if isinstance(required, list) else ():
-        if name not in value:
+        if isinstance(name, str) and name not in value:
             return f"{where} lacks {name!r}"
     known = schema.get("properties")
     properties = known if isinstance(known, dict) else {}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import json
 import os
 import re
 import time
@@ -19,7 +18,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
 
-from massgen_ls.adapters.agents import answers
+from massgen_ls.adapters.agents import answers, installed
 from massgen_ls.adapters.agents.claude_events import (
     Begun,
     Question,
@@ -123,20 +122,19 @@ class ClaudeCodeDriver:
             hint = f"{INSTALL[0].upper()}{INSTALL[1:]}, or correct `program`."
             return Health(spec.id, ok=False, found=f"{settings.program} not found", hint=hint)
         version = version_of(path)
-        found = f"{path} {version}".rstrip()
         if settings.login == "user":
             folder = user_folder(self._around)
             there = os.path.exists(os.path.join(folder, ".credentials.json"))
             hint = "" if there else f"No login is seen in {folder}: run `claude` once and log in."
-            return Health(spec.id, ok=True, found=found, hint=hint, version=version)
+            return Health(spec.id, ok=True, found=path, hint=hint, version=version)
         unset = [name for name in settings.env if not self._around.environ.get(name)]
         missing = f"Not set in the environment: {', '.join(unset)}." if unset else ""
         clouds = self._around.given(name for name in CLOUDS if name in settings.env)
         keys = self._around.given((*KEYS, *settings.env))
         if not clouds and not any(_is_key(name) for name in keys):
             hint = f"It has no key: {ADVICE.login}."
-            return Health(spec.id, ok=False, found=found, hint=hint, version=version)
-        return Health(spec.id, ok=True, found=found, hint=missing, version=version)
+            return Health(spec.id, ok=False, found=path, hint=hint, version=version)
+        return Health(spec.id, ok=True, found=path, hint=missing, version=version)
 
 
 def _is_key(name: str) -> bool:
@@ -144,21 +142,12 @@ def _is_key(name: str) -> bool:
 
 
 def version_of(path: str) -> str:
-    """The version of an installed ``claude``, from what lies beside it; empty if it is not told.
+    """The version of an installed ``claude``; empty where it is not told without starting it.
 
-    npm puts a ``package.json`` there; the installer of its own names the file by the version.
+    Its own installer names the file by the version; npm puts a ``package.json`` beside it.
     """
-    real = os.path.realpath(path)
-    for folder in (os.path.dirname(real), os.path.dirname(os.path.dirname(real))):
-        try:
-            with open(os.path.join(folder, "package.json"), "rb") as file:
-                told: object = json.load(file)
-        except (OSError, ValueError):
-            continue
-        if isinstance(told, dict) and "claude-code" in str(told.get("name")):  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
-            return str(told.get("version", ""))  # pyright: ignore[reportUnknownMemberType,reportUnknownArgumentType]
-    name = os.path.basename(real)
-    return name if _VERSION.fullmatch(name) else ""
+    name = os.path.basename(os.path.realpath(path))
+    return name if _VERSION.fullmatch(name) else installed.version_of(path)
 
 
 @dataclass(slots=True)
@@ -196,7 +185,7 @@ class _Attempt:
         async with open_talk(processes, command, patience=idle, inbox=self.place.inbox) as talk:
             session = ClaudeSession(talk, self.place)
             try:
-                await session.say(self.brief.prompt)
+                await session.begin(self.brief.prompt)
                 while finished is None:
                     talk.patience = self._patience(session)
                     match await talk.hear():
@@ -206,7 +195,7 @@ class _Attempt:
                                 news = await self._told(told, session)
                                 if news is not None:
                                     yield news
-                            await self._after(session, talk)
+                            await self._after(session)
                         case Noise(text=text, stream=stream):
                             self.noise.append(text)
                             yield Said(f"{text}\n", "stderr" if stream == "stderr" else "stdout")
@@ -256,12 +245,12 @@ class _Attempt:
         if self.verdict is None and not self.leaving:
             self.leave_by = None
 
-    async def _after(self, session: ClaudeSession, talk: Talk) -> None:
+    async def _after(self, session: ClaudeSession) -> None:
         """After each event: is the turn over, and was it the last one?"""
         if self.result is None or self.leaving:
             return
         if self.verdict is not None:
-            await self._leave(talk)
+            await self._leave(session)
         elif self.result.waiting or session.listening:
             # Another turn begins by itself, and its result will be the one that counts.
             self.leave_by = _now() + self.farewell
@@ -273,15 +262,15 @@ class _Attempt:
             return
         self.result = self.leave_by = None
         self.peeking = False
-        await session.say(text)
+        await session.note(text)
 
     async def _quiet(self, session: ClaudeSession, talk: Talk) -> Finished | None:
         if self.peeking:
             self.peeking = False
-            await self._leave(talk)
+            await self._leave(session)
         elif self.leave_by is not None and _now() >= self.leave_by:
             if self.result is not None and not self.leaving:
-                await self._leave(talk)
+                await self._leave(session)
             else:
                 return await talk.stop()
         elif self.leave_by is None and not session.asking and _now() < self.until:
@@ -313,11 +302,14 @@ class _Attempt:
         self.result = None
         self.leave_by = _now() + self.farewell
         await session.interrupt()
+        if not session.reading.session:
+            # Its first turn has not begun, and will not: there is no result to wait for.
+            await self._leave(session)
 
-    async def _leave(self, talk: Talk) -> None:
+    async def _leave(self, session: ClaudeSession) -> None:
         self.leaving = True
         self.leave_by = _now() + self.farewell
-        await talk.hang_up()
+        await session.leave()
 
     def _ended(self, finished: Finished, session: ClaudeSession) -> Ended:
         if self.verdict is not None:

@@ -156,7 +156,7 @@ class Reading:
                 status = count(event, "error_status")
                 why = plain(text(event, "error")) or "unknown"
                 shown = f"{why}, HTTP {status}" if status else why
-                pause = count(event, "retry_delay_ms") / 1000
+                pause = _number(event, "retry_delay_ms") / 1000
                 tries = f"{count(event, 'attempt')} of {count(event, 'max_retries')}"
                 yield _aside(
                     f"no answer from its service ({shown}): again in {pause:.1f} s, {tries}"

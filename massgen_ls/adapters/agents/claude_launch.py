@@ -111,7 +111,6 @@ def launch(
 def _arguments(spec: AgentSpec, settings: CodingSettings, brief: Brief, place: Place) -> list[str]:
     given = ["-p", "--input-format", "stream-json", "--output-format", "stream-json"]
     given += ["--verbose", "--include-partial-messages", "--strict-mcp-config"]
-    # A task may begin with a slash; it is never meant as one of the program's commands.
     given += ["--disable-slash-commands", "--setting-sources", _sources(settings, place)]
     if settings.model:
         given += ["--model", settings.model]
@@ -171,7 +170,7 @@ def _environment(
     names = (*NETWORK, *settings.env)
     if settings.login == "own":
         names = (*KEYS, *WAYS, *names)
-    env = around.env(place, brief.seat, names) | _QUIET
+    env = around.env(place, brief.seat, names) | _QUIET | around.given(settings.env)
     if settings.login == "own":
         env["CLAUDE_CONFIG_DIR"] = os.path.join(place.home, "claude")
     elif sys.platform == "darwin" and "CLAUDE_CONFIG_DIR" not in around.environ:

@@ -43,14 +43,26 @@ class ClaudeSession:
 
     @property
     def listening(self) -> bool:
-        """Whether messages of ours have not reached the model yet."""
+        """Whether notes of ours have not reached the model yet, as far as it tells.
+
+        Versions that do not tell (2.1.197) leave this true for good: it is no reason to wait long.
+        """
         return bool(self._waiting)
 
-    async def say(self, words: str) -> None:
-        """Begins a turn; into a turn that runs, it is put at the next chance."""
+    async def begin(self, task: str) -> None:
+        """Gives it its task."""
+        await self._say(task, str(uuid.uuid4()))
+
+    async def note(self, words: str) -> None:
+        """Puts a message into the turn that runs, at the next chance; else it begins a turn."""
         name = str(uuid.uuid4())
         self._waiting.add(name)
-        message: dict[str, Json] = {"role": "user", "content": words}
+        await self._say(words, name)
+
+    async def _say(self, words: str, name: str) -> None:
+        # What begins with a slash would be taken for a command, and only then.
+        content = f" {words}" if words.startswith("/") else words
+        message: dict[str, Json] = {"role": "user", "content": content}
         await self._talk.send({"type": "user", "uuid": name, "message": message})
 
     def taken(self, item: Taken) -> None:
@@ -58,11 +70,15 @@ class ClaudeSession:
         self._waiting.discard(item.message)
 
     async def interrupt(self) -> None:
-        """Ends the turn that runs, and the commands in it; its result follows."""
+        """Ends the turn that runs, and the commands in it; its result follows, and no turn more."""
         self._interrupts += 1
-        request: dict[str, Json] = {"subtype": "interrupt"}
+        request: dict[str, Json] = {"subtype": "interrupt", "cancel_queued": True}
         name = f"interrupt-{self._interrupts}"
         await self._talk.send({"type": "control_request", "request_id": name, "request": request})
+
+    async def leave(self) -> None:
+        """Ends its input: it ends when what it does is done."""
+        await self._talk.hang_up()
 
     def answer(self, question: Question) -> None:
         """Has a question decided, while the conversation goes on."""

@@ -23,8 +23,8 @@ from massgen_ls.adapters.agents.codex_events import Reading
 from massgen_ls.adapters.agents.codex_launch import (
     KEYS,
     PROGRAM,
-    Freedom,
     Launch,
+    freedom_of,
     key_of,
     prepare,
     user_folder,
@@ -40,7 +40,6 @@ from massgen_ls.core.budget import Usage
 from massgen_ls.core.conversation import shorten
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.failures import FailureKind
-from massgen_ls.core.permissions import Action
 from massgen_ls.core.task import AgentSpec
 from massgen_ls.ports import (
     AgentNews,
@@ -102,7 +101,7 @@ class CodexDriver:
             why = explained("auth", "it has no key", ADVICE)
             yield Ended("failed", why, failure="auth")
             return
-        freedom, kept = await _freedom(spec, brief, place)
+        freedom, kept = await freedom_of(spec, brief, place)
         if kept:
             yield Said(f"[{kept}]\n", "stderr")
         try:
@@ -112,7 +111,9 @@ class CodexDriver:
             why = f"its home {place.home} cannot be prepared: {error.strerror or error}"
             yield Ended("failed", why)
             return
-        work = _Attempt(settings, brief, place, launch, self._offline, Reading(place.path, before))
+        ours = place.access.name if place.access is not None else ""
+        reading = Reading(place.path, before, ours)
+        work = _Attempt(settings, brief, place, launch, self._offline, reading)
         try:
             async with contextlib.aclosing(work.news(self._processes)) as news:
                 async for item in news:
@@ -133,7 +134,6 @@ class CodexDriver:
             hint = f"{INSTALL[0].upper()}{INSTALL[1:]}, or correct `program`."
             return Health(spec.id, ok=False, found=f"{settings.program} not found", hint=hint)
         version = version_of(path)
-        found = f"{path} {version}".rstrip()
         unset = [name for name in settings.env if not self._around.environ.get(name)]
         hint = f"Not set in the environment: {', '.join(unset)}." if unset else ""
         if settings.login == "user":
@@ -142,37 +142,8 @@ class CodexDriver:
                 hint = f"No login is seen in {folder}: run `codex login` once."
         elif not settings.base_url and not key_of(settings, self._around):
             hint = f"It has no key: {ADVICE.login}."
-            return Health(spec.id, ok=False, found=found, hint=hint, version=version)
-        return Health(spec.id, ok=True, found=found, hint=hint, version=version)
-
-
-async def _freedom(spec: AgentSpec, brief: Brief, place: Place) -> tuple[Freedom, str]:
-    """What it may do, and what to tell about it.
-
-    A rule that decides by the command cannot be kept by a program that does not ask: where there
-    is one, commands are switched off as a whole.
-    """
-    rule = spec.permissions
-    if brief.schema is not None:
-        return Freedom(edit=False, run=False, fetch=False), ""
-    denied = {pattern.partition(":")[0] for pattern in rule.deny}
-    free = rule.mode in {"auto", "allow"}
-
-    async def may(action: Action) -> bool:
-        if denied & {action.kind, "*"}:
-            return False
-        if free:
-            return True
-        return place.approve is not None and (await place.approve(action)).word == "allow"
-
-    freedom = Freedom(
-        edit=await may(Action("edit", place.path, "edits without asking")),
-        run=await may(Action("run", "*", "commands without asking")),
-        fetch=await may(Action("fetch", "*", "the network without asking")),
-    )
-    off = [name for name, on in (("edits", freedom.edit), ("commands", freedom.run)) if not on]
-    kept = f"Codex cannot ask while it works: {' and '.join(off)} are switched off" if off else ""
-    return freedom, kept
+            return Health(spec.id, ok=False, found=path, hint=hint, version=version)
+        return Health(spec.id, ok=True, found=path, hint=hint, version=version)
 
 
 @dataclass(slots=True)
@@ -191,6 +162,8 @@ class _Attempt:
     printed: str = ""
     """The end of what it printed that was no event."""
     until: float = 0.0
+    toolless: bool = False
+    """It cannot reach our tools, and that was told."""
 
     @property
     def limit(self) -> float:
@@ -249,6 +222,9 @@ class _Attempt:
                         self.printed = f"{self.printed}{line}\n"[-_TAIL:]
                         if not line.startswith(_REMARKS):
                             yield Said(f"{line}\n", "stderr" if stream == "stderr" else "stdout")
+                        if self._lost_our_tools(line):
+                            why = "[it cannot reach the tools of massgen, and goes on without]\n"
+                            yield Said(why, "stderr")
                     case Note(text=note):
                         self.notes.append(note)
                     case Halt():
@@ -296,6 +272,12 @@ class _Attempt:
         most = self.settings.max_turns
         if most is not None and self.reading.uses > most and self.reading.turn == "running":
             self.verdict = self._failed("turns", f"it used more than {most} tools")
+
+    def _lost_our_tools(self, line: str) -> bool:
+        """Whether it says, for the first time, that our tools cannot be had."""
+        lost = self.place.access is not None and not self.toolless and "ERROR rmcp::" in line
+        self.toolless = self.toolless or lost
+        return lost
 
     def _unheard(self, talk: Talk) -> None:
         """Messages that came while it was ending."""

@@ -24,7 +24,6 @@ Turn = Literal["none", "running", "completed", "failed"]
 _CHANGES = {"add": "write", "delete": "delete", "update": "edit"}
 _SHELL = re.compile(r"\S*\b(?:bash|zsh|sh|dash|fish)(?:\.exe)? -l?c ", re.DOTALL)
 _OFFLINE = "waiting for network"
-_OURS = "massgen"
 _TOLD = 32 * 1024
 """Characters of a command's output that are kept."""
 
@@ -36,10 +35,12 @@ class Reading:
     Args:
         top: The worktree; paths in it are told relative to it.
         before: What the conversation had spent before this attempt.
+        ours: The name of our MCP server.
     """
 
     top: str
     before: Usage = field(default_factory=Usage)
+    ours: str = "massgen"
     spent: Usage = field(default_factory=Usage)
     """By the whole conversation."""
     session: str = ""
@@ -123,7 +124,7 @@ class Reading:
                     for use in uses:
                         yield self._over(use.call, "" if ok else "the patch was refused", ok=ok)
             case "mcp_tool_call":
-                yield from self._begun(call, [_served(call, item)])
+                yield from self._begun(call, [self._served(call, item)])
                 if done:
                     error = text(inner(item, "error"), "message")
                     words = error or "\n".join(
@@ -155,6 +156,13 @@ class Reading:
             name = f"{call}.{number}" if number else call
             yield Acted(action, from_top(text(change, "path"), self.top), call=name)
 
+    def _served(self, call: str, item: Object) -> Acted:
+        server, tool = text(item, "server"), text(item, "tool")
+        given = item.get("arguments")
+        detail = json.dumps(given, ensure_ascii=False, default=str) if given else ""
+        name = "massgen" if server == self.ours else server
+        return Acted(f"{name} {tool}".strip() or "tool", "", detail, call)
+
     def _planned(self, call: str, item: Object) -> Iterator[Acted]:
         lines = [
             f"[{'x' if step.get('completed') is True else ' '}] {text(step, 'text')}"
@@ -173,14 +181,6 @@ def bare(command: str) -> str:
     except ValueError:
         return command
     return words[2] if len(words) == 3 else command
-
-
-def _served(call: str, item: Object) -> Acted:
-    server, tool = text(item, "server"), text(item, "tool")
-    given = item.get("arguments")
-    detail = json.dumps(given, ensure_ascii=False, default=str) if given else ""
-    action = f"{_OURS} {tool}" if server == _OURS else f"{server} {tool}".strip() or "tool"
-    return Acted(action, "", detail, call)
 
 
 def _spent(told: Object) -> Usage:

@@ -1,4 +1,4 @@
-"""How Codex is started: its arguments, its environment, and its configuration in the agent's home.
+"""How Codex is started: what it may do, its arguments, environment, and configuration.
 
 The ``backend`` block of such an agent::
 
@@ -27,13 +27,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from massgen_ls.adapters.agents.coding import CodingSettings
+from massgen_ls.adapters.agents.instructions import instructions
 from massgen_ls.adapters.agents.surroundings import (
     NETWORK,
     Surroundings,
     make_home,
     write_private,
 )
-from massgen_ls.core.task import Json
+from massgen_ls.core.permissions import Action
+from massgen_ls.core.task import AgentSpec, Json
 from massgen_ls.ports import Access, Brief, Command, Fence, Place
 
 PROGRAM = "codex"
@@ -46,6 +48,7 @@ _PROVIDER = "massgen"
 _OPENAI = "https://api.openai.com/v1"
 _SCHEMA = "codex-schema.json"
 _LONGEST_ARGUMENT = 100_000
+_NAMES = ("AGENTS.md", "CLAUDE.md", "GEMINI.md")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -56,6 +59,36 @@ class Freedom:
     edit: bool = True
     run: bool = True
     fetch: bool = True
+
+
+async def freedom_of(spec: AgentSpec, brief: Brief, place: Place) -> tuple[Freedom, str]:
+    """What it may do, and what to tell about it.
+
+    A rule that decides by the command cannot be kept by a program that does not ask: where there
+    is one, commands are switched off as a whole.
+    """
+    rule = spec.permissions
+    if brief.schema is not None:
+        return Freedom(edit=False, run=False, fetch=False), ""
+    denied = {pattern.partition(":")[0] for pattern in rule.deny}
+    free = rule.mode in {"auto", "allow"}
+
+    async def may(action: Action) -> bool:
+        if denied & {action.kind, "*"}:
+            return False
+        if free:
+            return True
+        return place.approve is not None and (await place.approve(action)).word == "allow"
+
+    edit = await may(Action("edit", place.path, "edits without asking"))
+    run = await may(Action("run", "*", "commands without asking"))
+    fetch = await may(Action("fetch", "*", "the network without asking"))
+    # Inside of our sandbox its own does not start, and nothing else could hold its commands.
+    run = run and (not place.confined or (edit and fetch))
+    names = (("edits", edit), ("commands", run), ("the network", fetch))
+    off = [name for name, on in names if not on]
+    kept = f"Codex cannot ask while it works, so it has to do without: {', '.join(off)}"
+    return Freedom(edit, run, fetch), kept if off else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +140,13 @@ def prepare(
         options += ["--output-schema", write_private(file, json.dumps(brief.schema))]
     given = _configuration(settings, brief, place, around, freedom)
     prelude = ""
+    home = user_folder(around)
     if own:
         home = os.path.join(place.home, "codex")
         os.makedirs(home, exist_ok=True)
         write_private(os.path.join(home, "config.toml"), toml(given))
-    else:
-        home = user_folder(around)
+    if not own or place.trusted:
+        # What a trusted project configures is stronger than the file, but not than arguments.
         if len(str(given.get("developer_instructions", ""))) > _LONGEST_ARGUMENT:
             prelude = str(given.pop("developer_instructions"))
         options += [word for pair in overrides(given) for word in ("-c", pair)]
@@ -148,7 +182,7 @@ def _configuration(
         },
         # Its hooks, servers and settings count only in folders that are trusted.
         "projects": {path: {"trust_level": trust} for path in roots},
-        "project_doc_fallback_filenames": ["CLAUDE.md", "GEMINI.md"],
+        "project_doc_fallback_filenames": list(_NAMES[1:]),
         # A login shell would replace the PATH that we give it.
         "allow_login_shell": False,
         "shell_environment_policy": {"inherit": "all", "exclude": [*KEYS, *_secrets(key), TOKEN]},
@@ -164,10 +198,10 @@ def _configuration(
         given["model"] = settings.model
     if settings.base_url or judging or not freedom.fetch:
         given["web_search"] = "disabled"
-    if not place.instructions or judging:
+    if not _reads_by_itself(place) or judging:
         given["project_doc_max_bytes"] = 0
     access = None if judging else place.access
-    if system := _system(brief, access):
+    if system := _system(brief, place, access):
         given["developer_instructions"] = system
     if access is not None:
         given["mcp_servers"] = {access.name: _server(access)}
@@ -182,14 +216,25 @@ def _sandbox(place: Place, freedom: Freedom, *, judging: bool) -> str:
     return "danger-full-access" if place.confined else "workspace-write"
 
 
-def _system(brief: Brief, access: Access | None) -> str:
+def _reads_by_itself(place: Place) -> bool:
+    """Whether it reads the repository's AGENTS.md itself.
+
+    It would follow a link to any file of the user's, and a stranger's repository may have one.
+    """
+    return place.trusted and place.instructions
+
+
+def _system(brief: Brief, place: Place, access: Access | None) -> str:
+    told = ""
+    if brief.schema is None and not _reads_by_itself(place):
+        told = instructions(place, _NAMES)
     tools = ""
     if access is not None and access.tools:
         tools = (
             f"The MCP server `{access.name}` has the tools {', '.join(access.tools)}. Where you do "
             "not see them, `tool_search` finds them by these names."
         )
-    return "\n\n".join(part for part in (brief.system.strip(), tools) if part)
+    return "\n\n".join(part for part in (brief.system.strip(), told, tools) if part)
 
 
 def _server(access: Access) -> Json:

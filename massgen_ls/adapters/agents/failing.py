@@ -72,7 +72,10 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
     ),
     (
         "protocol",
-        re.compile(r"incomplete json|unexpected token|not valid json|malformed", re.IGNORECASE),
+        re.compile(
+            r"incomplete json|unexpected token|not valid json|malformed|empty response",
+            re.IGNORECASE,
+        ),
     ),
     (
         "refused",

@@ -26,9 +26,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import glob
 import json
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 from massgen_ls.adapters.agents.acp import Acp
@@ -55,7 +56,9 @@ _ADVICE = Advice(
 _ATTEMPTS = 2
 """Requests to its service for one answer; the seat tries again by itself."""
 _WORDS = ("GEMINI.md", "AGENTS.md", "CLAUDE.md")
-_NO_FILE = ".massgen-no-such-file.md"
+_SETTLE = 0.3
+"""It answers that a conversation is taken up before it has told it again (0.61.0)."""
+_LONG_AGO = "2000-01-01T00-00"
 _NO_TOOLS = (
     "Gemini CLI connects to no MCP server in a worktree that is not trusted: it works without "
     "massgen's tools"
@@ -116,11 +119,12 @@ class GeminiDriver:
 
     def _launch(self, spec: AgentSpec, settings: CodingSettings, place: Place) -> Launch:
         users = settings.login == "user"
+        trusted = trusts(place)
         home = self._around.environ.get("HOME", "") if users else ""
         env = {
             "GEMINI_CLI_HOME": home or "{home}",
             "GEMINI_CLI_NO_RELAUNCH": "true",
-            "GEMINI_CLI_TRUST_WORKSPACE": "true" if place.trusted else "false",
+            "GEMINI_CLI_TRUST_WORKSPACE": "true" if trusted else "false",
             "NO_BROWSER": "true",  # a login page that opens by itself helps nobody here
         }
         if settings.base_url:
@@ -137,9 +141,11 @@ class GeminiDriver:
             writable=(os.path.join(home, ".gemini"),) if home else (),
             home=home,
             model=settings.model,
-            no_tools="" if place.trusted else _NO_TOOLS,
-            instructions=() if place.trusted else _WORDS,
+            no_tools="" if trusted else _NO_TOOLS,
+            instructions=() if trusted else _WORDS,
             share=spec.settings.get("share") is not False,
+            settle=_SETTLE,
+            before_load=put_aside,
         )
 
     def _settings(self, settings: CodingSettings, place: Place) -> dict[str, Any]:
@@ -157,12 +163,10 @@ class GeminiDriver:
             "privacy": {"usageStatisticsEnabled": False},
             "telemetry": {"enabled": False},
             # A `.env` of the project would set keys even where it is not trusted.
-            "advanced": {"ignoreLocalEnv": not place.trusted},
+            "advanced": {"ignoreLocalEnv": not trusts(place)},
         }
         if settings.max_turns:
             kept["model"] = {"maxSessionTurns": settings.max_turns}
-        if not place.instructions:
-            kept["context"] = {"fileName": [_NO_FILE]}
         return kept
 
     def _login(self) -> str:
@@ -193,6 +197,36 @@ class GeminiDriver:
             hint = f"No key of it is set: {_ADVICE.login}."
             return Health(spec.id, ok=False, found=path, hint=hint, version=version)
         return Health(spec.id, ok=True, found=f"{path}; {', '.join(keys)} set", version=version)
+
+
+def trusts(place: Place) -> bool:
+    """Whether the program is told that it may trust the worktree."""
+    return place.trusted and place.instructions
+
+
+def put_aside(env: Mapping[str, str], session: str) -> None:
+    """Saves a recorded conversation from being overwritten while it is taken up.
+
+    The program names the record by the minute and the first part of the id, and begins a new one
+    before it looks for the old: in the same minute it writes over it (measured with 0.61.0).
+    Reads and renames files.
+    """
+    head = session[:8]
+    if not head.isalnum():
+        return
+    pattern = os.path.join(
+        glob.escape(env["GEMINI_CLI_HOME"]),
+        ".gemini",
+        "tmp",
+        "*",
+        "chats",
+        f"session-*-{head}.jsonl",
+    )
+    for path in glob.glob(pattern):
+        aside = os.path.join(os.path.dirname(path), f"session-{_LONG_AGO}-{head}.jsonl")
+        if path != aside and not os.path.lexists(aside):
+            with contextlib.suppress(OSError):
+                os.rename(path, aside)
 
 
 def too_old(ended: Ended) -> bool:

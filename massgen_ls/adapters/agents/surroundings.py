@@ -57,6 +57,8 @@ class Surroundings:
             "XDG_DATA_HOME": os.path.join(home, ".local", "share"),
             "XDG_STATE_HOME": os.path.join(home, ".local", "state"),
             "XDG_RUNTIME_DIR": os.path.join(home, "tmp"),
+            # What its programs leave behind is not its work; see also `adapters.git.capture`.
+            "PYTHONDONTWRITEBYTECODE": "1",
             "MASSGEN_RUN": place.run,
             "MASSGEN_SEAT": seat,
             "GIT_AUTHOR_NAME": "massgen agent",

@@ -183,8 +183,12 @@ def _result(
     text = parsers.tidy(raw.decode(errors="replace"), _folders(place))
     outcome, reason = _outcome(check, ended, text)
     failures: tuple[str, ...] = ()
-    if outcome == "failed":
-        failures, reason = _failures(check, plan, ended, text)
+    passed: tuple[str, ...] | None = None
+    if outcome in ("passed", "failed") and check.parser != "exit":
+        report = _report(plan)
+        passed = _passed(check, report, ended, text)
+        if outcome == "failed":
+            failures, reason = _failures(check, report, ended, text)
     output = parsers.tidy(shown.text(), _folders(place))
     return CheckResult(
         check=check.name,
@@ -194,6 +198,7 @@ def _result(
         exit_code=ended.exit_code,
         seconds=ended.seconds,
         output=f"{output.rstrip()}\n\n{reason}".strip() if reason else output,
+        passed=passed,
     )
 
 
@@ -218,17 +223,29 @@ def _outcome(check: CheckSpec, ended: Finished, text: str) -> tuple[CheckOutcome
     return "failed", ""
 
 
+def _report(plan: _Plan) -> parsers.Report | None:
+    if plan.report is None:
+        return None
+    # The check's own code chose what lies there: no link is followed, no pipe is waited for.
+    report = read_bounded(plan.report, LARGEST_REPORT)
+    return parsers.junit(report) if report is not None else None
+
+
+def _passed(
+    check: CheckSpec, report: parsers.Report | None, ended: Finished, text: str
+) -> tuple[str, ...] | None:
+    if report is not None:
+        return report.passed
+    if check.parser != "auto" or ended.dropped:
+        return None
+    return parsers.passed(text)
+
+
 def _failures(
-    check: CheckSpec, plan: _Plan, ended: Finished, text: str
+    check: CheckSpec, report: parsers.Report | None, ended: Finished, text: str
 ) -> tuple[tuple[str, ...], str]:
-    if check.parser == "exit":
-        return (), ""
-    if plan.report is not None:
-        # The check's own code chose what lies there: no link is followed, no pipe is waited for.
-        report = read_bounded(plan.report, LARGEST_REPORT)
-        named = parsers.junit(report) if report is not None else None
-        if named:
-            return named, ""
+    if report is not None and report.failed:
+        return report.failed, ""
     if check.parser == "junit":
         return (), "There is no JUnit report that names what failed."
     if ended.dropped:

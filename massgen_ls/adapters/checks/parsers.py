@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 from xml.parsers import expat
 
 LONGEST_NAME: Final = 400
 """Characters of a failure's name; a longer one is cut."""
+MOST_PASSED: Final = 5_000
+"""More tests than this are not kept by name: they would be stored with every run."""
 MOST_FAILURES: Final = 20_000
 """More than this is not told apart."""
 
@@ -64,6 +67,23 @@ def settled(found: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(" ".join(name.split())[:LONGEST_NAME] for name in found))
 
 
+def complete(passed: Sequence[str]) -> tuple[str, ...] | None:
+    """Passed tests as they are stored, each once; None when too many to keep."""
+    names = {" ".join(name.split())[:LONGEST_NAME] for name in passed}
+    return tuple(sorted(names)) if len(names) <= MOST_PASSED else None
+
+
+def passed(text: str) -> tuple[str, ...] | None:
+    """The tests that passed, where the output names every one of them; None where it may not.
+
+    That is so for ``cargo test``, for ``go test -v`` and for TAP, when none of the others had a
+    word. What ran beside them unnoticed can make failures look as if their tests were gone, which
+    costs a candidate some credit and never holds anything against it.
+    """
+    found = [names for reader in _PASSES if (names := reader(text)) is not None]
+    return complete(found[0]) if len(found) == 1 else None
+
+
 # ── JUnit XML ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -71,13 +91,22 @@ class _Forbidden(Exception):
     """The document declares a type or an entity, which no test report needs."""
 
 
-def junit(report: bytes) -> tuple[str, ...] | None:
-    """The failed cases of a JUnit report; None when it is no report.
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The cases of a JUnit report by how they ended; skipped ones did neither."""
+
+    failed: tuple[str, ...]
+    passed: tuple[str, ...] | None
+
+
+def junit(report: bytes) -> Report | None:
+    """What a JUnit report says; None when it is no report.
 
     The report was written by code that is not trusted: it is read as a stream, without building
     a tree, and anything that declares a document type or an entity is refused, in any encoding.
     """
     failed: list[str] = []
+    passed: list[str] = []
     case = ""
     is_report = False
     whole = True
@@ -93,21 +122,33 @@ def junit(report: bytes) -> tuple[str, ...] | None:
             case "failure" | "error" if case:
                 failed.append(case)
                 case = ""  # one failure for each case, however many assertions it lost
+            case "skipped":
+                case = ""
             case _:
                 pass
+
+    def end(name: str) -> None:
+        nonlocal case
+        if name.rpartition(":")[2] == "testcase":
+            if case:
+                passed.append(case)
+            case = ""
 
     def refuse(*_: object) -> None:
         raise _Forbidden
 
     parser = expat.ParserCreate()
     parser.StartElementHandler = start
+    parser.EndElementHandler = end
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     try:
         parser.Parse(report, whole)
     except (expat.ExpatError, _Forbidden, ValueError, LookupError):
         return None
-    return settled(failed) if is_report else None
+    # pytest names a case twice when it passed and its clean-up failed.
+    good = sorted(set(passed) - set(failed))
+    return Report(settled(failed), complete(good)) if is_report else None
 
 
 # ── test runners ────────────────────────────────────────────────────────────────────────────────
@@ -151,6 +192,24 @@ def go(text: str) -> list[str]:
     return found + waiting
 
 
+_GO_PASS = re.compile(r"^ *--- PASS: (\S+) \(|^(?:ok  |FAIL)\t(\S+)", re.MULTILINE)
+
+
+def go_passed(text: str) -> list[str] | None:
+    """``go test -v``: each passed test with its package."""
+    if "\n=== RUN " not in f"\n{text}":
+        return None
+    found: list[str] = []
+    waiting: list[str] = []
+    for test, package in _GO_PASS.findall(text):
+        if test:
+            waiting.append(test)
+        else:
+            found += [f"{package} {name}" for name in waiting]
+            waiting = []
+    return found + waiting
+
+
 _CARGO_LIST = re.compile(r"^failures:\n((?:    \S.*\n)+)", re.MULTILINE)
 _LINE_NUMBER = re.compile(r"\bline \d+\b")
 
@@ -164,14 +223,38 @@ def cargo(text: str) -> list[str]:
     ]
 
 
+_CARGO_RUN = re.compile(r"^running \d+ tests?$", re.MULTILINE)
+_CARGO_PASS = re.compile(r"^test (\S.*?) \.\.\. ok$", re.MULTILINE)
+
+
+def cargo_passed(text: str) -> list[str] | None:
+    """``cargo test``: a line for each test."""
+    if not _CARGO_RUN.search(text):
+        return None
+    return [_LINE_NUMBER.sub("line", name) for name in _CARGO_PASS.findall(text)]
+
+
 _TAP = re.compile(
-    r"^( *)(?:# Subtest: (?P<subtest>.*)|not ok \d+(?: - | )?(?P<failed>.*))$", re.MULTILINE
+    r"^( *)(?:# Subtest: (?P<subtest>.*)|(?P<word>(?:not )?ok) \d+(?: - | )?(?P<point>.*))$",
+    re.MULTILINE,
 )
 _TAP_EXCUSED = re.compile(r"\s# (?:TODO|SKIP)\b", re.IGNORECASE)
 
 
 def tap(text: str) -> list[str]:
     """TAP, as ``node --test`` and many others print it: the failed points by their path."""
+    return _points(text, "not ok")
+
+
+_TAP_VERSION = re.compile(r"^TAP version \d+$", re.MULTILINE)
+
+
+def tap_passed(text: str) -> list[str] | None:
+    """TAP: the points that passed, by their path."""
+    return _points(text, "ok") if _TAP_VERSION.search(text) else None
+
+
+def _points(text: str, word: str) -> list[str]:
     found: list[str] = []
     path: dict[int, str] = {}
     for line in _TAP.finditer(text):
@@ -179,8 +262,8 @@ def tap(text: str) -> list[str]:
         path = {d: name for d, name in path.items() if d < depth}
         if line["subtest"] is not None:
             path[depth] = line["subtest"]
-        elif not _TAP_EXCUSED.search(line["failed"]):
-            found.append(" > ".join((*path.values(), line["failed"] or "unnamed")))
+        elif line["word"] == word and not _TAP_EXCUSED.search(line["point"]):
+            found.append(" > ".join((*path.values(), line["point"] or "unnamed")))
     return found
 
 
@@ -220,6 +303,7 @@ _RUNNERS: tuple[Callable[[str], list[str]], ...] = (
     node,
     javascript,
 )
+_PASSES: tuple[Callable[[str], list[str] | None], ...] = (go_passed, cargo_passed, tap_passed)
 
 # ── linters and compilers ───────────────────────────────────────────────────────────────────────
 

@@ -25,6 +25,12 @@ from massgen_ls.core.errors import UnsafePathError
 from massgen_ls.core.task import CandidateId, RunId
 from massgen_ls.ports import Captured
 
+DERIVED = (
+    "__pycache__/", "*.py[co]", ".pytest_cache/", ".mypy_cache/", ".ruff_cache/", ".tox/",
+    "node_modules/", ".DS_Store",
+)  # fmt: skip
+"""What running a program leaves behind, also where no ``.gitignore`` says so. New files of that
+kind are no part of an agent's work; those that the snapshot holds are files like any other."""
 _DEEPEST = 16
 """Repositories inside repositories inside …: past this they are left out."""
 
@@ -76,6 +82,7 @@ async def capture(
             huge_tracked=False,
             links=stays_inside,
             exclude_file=place.exclude_rules(),
+            exclude=DERIVED,
             keep=frozenset(recipe.gitlinks),
         )
         staged = await stage(git, view, rules)

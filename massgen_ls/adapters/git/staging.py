@@ -34,6 +34,8 @@ class StagingRules:
     """(path, target) → whether a symlink may come in."""
     exclude_file: str | None = None
     """More ignore patterns."""
+    exclude: tuple[str, ...] = ()
+    """Still more of them, stronger than the repository's own."""
     keep: frozenset[str] = frozenset()
     """Paths that stay as the index has them: submodules."""
 
@@ -66,7 +68,9 @@ async def differing(git: Git, view: View, rules: StagingRules) -> tuple[list[str
 
     Two processes side by side: one asks for the status of each file, one reads the folders.
     """
-    extra = [f"--exclude-from={rules.exclude_file}"] if rules.exclude_file else []
+    extra = [f"--exclude={pattern}" for pattern in rules.exclude]
+    if rules.exclude_file:
+        extra.append(f"--exclude-from={rules.exclude_file}")
     try:
         async with asyncio.TaskGroup() as group:
             tracked = group.create_task(git.run(view, "ls-files", "-m", "-d", "-z"))

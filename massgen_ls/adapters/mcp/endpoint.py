@@ -21,6 +21,8 @@ from massgen_ls.ports import Access, Toolbox
 
 MOST_CLIENTS = 256
 """Connections at a time: sixteen agents hold a few each."""
+MOST_STRANGERS = 64
+"""Connections that have not shown a token yet. One more, and the oldest of them has to go."""
 _HOST = "127.0.0.1"
 _JSON = {"content-type": "application/json"}
 
@@ -37,7 +39,8 @@ class LoopbackEndpoint:
         self._server: asyncio.Server | None = None
         self._starting = asyncio.Lock()
         self._open: dict[str, tuple[str, Toolbox]] = {}
-        self._clients: set[asyncio.Task[None]] = set()
+        self._clients: dict[asyncio.Task[None], str] = {}
+        """Who is connected, the longest there first, with the path that it has a token for."""
         self._port = 0
 
     async def __aenter__(self) -> LoopbackEndpoint:
@@ -73,6 +76,11 @@ class LoopbackEndpoint:
             yield Access(f"http://{_HOST}:{self._port}{path}", token, tools=names)
         finally:
             del self._open[path]
+            guests = [client for client, at in self._clients.items() if at == path]
+            for guest in guests:
+                guest.cancel()
+            if guests:  # the toolbox is in nobody's hands when this returns
+                await asyncio.wait(guests)
 
     async def _start(self) -> None:
         async with self._starting:
@@ -85,22 +93,25 @@ class LoopbackEndpoint:
     async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None, "asyncio calls this in a task of its own"
-        self._clients.add(task)
+        strangers = [client for client, at in self._clients.items() if not at]
+        if len(strangers) >= MOST_STRANGERS:
+            strangers[0].cancel()
+        self._clients[task] = ""
         # Imported at the first use: most commands of ours start no agent.
         from massgen_ls.adapters.mcp.http import Connection
 
         connection = Connection(reader, writer)
         try:
-            # Cancelled only when all is closed; to asyncio a cancelled client would be an error.
+            # Cancelled only by us; to asyncio a cancelled client would be an error.
             with suppress(asyncio.CancelledError, GoneError, TimeoutError):
-                while (request := await connection.request()) is not None:
-                    if not await connection.respond(await self._respond(request)):
+                while request := await connection.request(known=bool(self._clients[task])):
+                    if not await connection.respond(await self._respond(request, task)):
                         break
         finally:
-            self._clients.discard(task)
+            del self._clients[task]
             await connection.close()
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, request: Request, client: asyncio.Task[None]) -> Response:
         if len(self._clients) > MOST_CLIENTS:
             return _refusal(503, "too many connections")
         host = request.headers.get("host", "")
@@ -112,6 +123,7 @@ class LoopbackEndpoint:
         if toolbox is None or not right:
             response = _refusal(401, "a path and a token that are good for each other are needed")
             return Response(401, response.body, {**_JSON, "www-authenticate": "Bearer"})
+        self._clients[client] = request.path
         if request.method == "DELETE":
             return Response(204)  # there is no session that could be ended
         if request.method != "POST":

@@ -12,9 +12,9 @@ from massgen_ls.adapters.mcp.messages import GoneError, Request, Response
 MOST = 4 * 1024 * 1024
 """Bytes of a request's body: agents send summaries here, not repositories."""
 IDLE = 300.0
-"""Seconds that a client may keep a connection open without asking for anything."""
+"""Seconds that a client with a token may keep a connection open without asking for anything."""
 SLOW = 30.0
-"""Seconds that a client has for one request, and for reading its answer."""
+"""Seconds that a client has for one request, for reading its answer, and to say who it is."""
 
 
 class Connection:
@@ -25,14 +25,17 @@ class Connection:
         self._writer = writer
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=64 * 1024)
 
-    async def request(self) -> Request | None:
+    async def request(self, *, known: bool) -> Request | None:
         """The next request; None when the client has no more.
+
+        Args:
+            known: Whether it has shown a token, and may be silent for a while.
 
         Raises:
             GoneError: It left in the middle, was too slow, or spoke something else.
         """
         try:
-            async with asyncio.timeout(IDLE):
+            async with asyncio.timeout(IDLE if known else SLOW):
                 head = await self._event()
             if not isinstance(head, h11.Request):
                 return None

@@ -5,15 +5,17 @@ Stateless, as streamable HTTP allows: who asks for a tool is known by the addres
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any, cast
 
 from massgen_ls.core.task import Json
-from massgen_ls.ports import Toolbox
+from massgen_ls.ports import ToolAnswer, Toolbox
 
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """Versions of the protocol that we speak, the newest first."""
 
+_log = logging.getLogger(__name__)
 _PARSE, _INVALID, _NO_METHOD, _BAD_PARAMS = -32700, -32600, -32601, -32602
 
 
@@ -96,10 +98,14 @@ async def _call(number: str | float, params: Mapping[str, Any], toolbox: Toolbox
         return _error(number, _BAD_PARAMS, "arguments is an object")
     if name not in {spec.name for spec in toolbox.specs}:
         return _error(number, _BAD_PARAMS, f"no tool {name[:100]!r}")
-    told = await toolbox.call(name, cast("dict[str, Json]", given or {}))
-    return _result(
-        number, {"content": [{"type": "text", "text": told.text}], "isError": not told.ok}
-    )
+    try:
+        told = await toolbox.call(name, cast("dict[str, Json]", given or {}))
+    except Exception:  # noqa: BLE001 - our bug; the agent and everything else go on without it
+        _log.exception("the tool %r broke", name)
+        told = ToolAnswer(f"The tool {name} is out of order; go on without it.", ok=False)
+    # Names of files need not be UTF-8, and clients refuse the half characters that stand for it.
+    text = told.text.encode("utf-8", "replace").decode()
+    return _result(number, {"content": [{"type": "text", "text": text}], "isError": not told.ok})
 
 
 def _result(number: str | float, result: Json) -> Json:

@@ -209,7 +209,7 @@ def error(refusal: Refuse) -> dict[str, Any]:
     return {"type": "error", "error": {"type": kind, "message": refusal.message or message}}
 
 
-def use(name: str, **given: Json) -> dict[str, Any]:
+def use(name: str, /, **given: Json) -> dict[str, Any]:
     """A tool use."""
     return {"type": "tool_use", "id": "", "name": name, "input": given}
 

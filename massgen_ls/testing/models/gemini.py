@@ -158,7 +158,7 @@ def error(refusal: Refuse) -> dict[str, Any]:
     return {"error": said}
 
 
-def use(name: str, **given: Json) -> dict[str, Any]:
+def use(name: str, /, **given: Json) -> dict[str, Any]:
     """A function call."""
     return {"functionCall": {"name": name, "args": given}}
 

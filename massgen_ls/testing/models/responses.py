@@ -200,6 +200,15 @@ def call(name: str, **given: Json) -> dict[str, Any]:
     }
 
 
+def native(name: str, given: Mapping[str, Json], asked: Asked) -> dict[str, Any]:
+    """A call of a tool by its name; Codex keeps those of MCP servers in namespaces."""
+    tools: list[dict[str, Any]] = asked.body.get("tools") or []
+    for space in (str(t.get("name")) for t in tools if t.get("type") == "namespace"):
+        if name.startswith(f"{space}__"):
+            return call(name.removeprefix(f"{space}__"), **given) | {"namespace": space}
+    return call(name, **given)
+
+
 def shell(command: str, asked: Asked) -> dict[str, Any]:
     """A shell command, with the tool that this build of Codex offers for it."""
     if "exec_command" in asked.tools:
@@ -249,4 +258,4 @@ def items_of(step: Said, asked: Asked) -> list[dict[str, Any]]:
         case e.Shell(command):
             return [shell(command, asked)]
         case e.Native(name, given):
-            return [call(name, **given)]
+            return [native(name, given, asked)]

@@ -1,0 +1,264 @@
+"""What a change does to a text beyond its layout: files in a normal form, change sets as a digest.
+
+Two change sets with the same digest differ in line ends, blank lines, layout and comments alone.
+The other direction is not promised: where a text cannot be understood with certainty, it stays as
+it is, for to take two changes for two costs a vote, to take them for one costs a result.
+
+- **Python** is its syntax tree. Docstrings belong to it, for programs read them (``__doc__``,
+  doctest, help texts, web frameworks); only their indentation and trailing blanks do not. Comments
+  do not belong to it, except those that tools obey (``# noqa``, ``# type: …``, a shebang).
+- **JSON** is its values, in their order.
+- **Languages whose lines mean nothing at their ends** (C, Go, Java, JavaScript, Rust, …) lose
+  trailing blanks and blank lines, unless something in the file could be a literal or a directive
+  of several lines.
+- **Everything else** (YAML, Markdown, shell, make, …) is its bytes: blanks mean something there.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
+
+LARGEST: Final = 1024 * 1024
+"""Bytes of a file that is looked into; a larger one is its bytes."""
+
+_PYTHON = frozenset({"py", "pyi"})
+_LINES = {
+    **dict.fromkeys(("c", "cc", "cpp", "cxx", "h", "hh", "hpp", "hxx"), rb'R"'),
+    **dict.fromkeys(("js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts"), rb"`"),
+    **dict.fromkeys(("java", "kt", "kts", "scala", "swift"), rb'#"'),
+    "cs": rb'@[$]?"|[$]@"|["]{3}',
+    # cgo reads the comment above this import, and a build line wants a blank line below it.
+    "go": rb'`|"C"|\+build',
+    # Every literal may span lines. Where the quotes on each line are even in number, and nothing
+    # else can hide one, none does.
+    "rs": rb'\\"|\'"\'|/\*|\br#*"|^[^"\n]*"(?:[^"\n]*"[^"\n]*")*[^"\n]*$',
+}
+"""By suffix: what may be a text of several lines, or make blank lines mean something."""
+_ANYWHERE = rb'|"""|\'\'\'|\\[ \t]*\r?$'
+_HAZARDS = {
+    suffix: re.compile(pattern + _ANYWHERE, re.MULTILINE) for suffix, pattern in _LINES.items()
+}
+_KNOWN = _PYTHON | _LINES.keys() | {"json"}
+
+
+class Normaliser:
+    """Normal forms of the files of one run, each made once.
+
+    `missing` names what has to be read for a change set, `add` takes it, `digest` answers.
+    """
+
+    def __init__(self) -> None:
+        self._forms: dict[tuple[RelPath, str], bytes] = {}
+
+    def missing(self, changes: ChangeSet) -> tuple[tuple[RelPath, str], ...]:
+        """Paths and object names of the contents that are not known yet."""
+        found = {key for change in changes.files for key in _versions(change)}
+        return tuple(sorted(found - self._forms.keys()))
+
+    def add(self, path: RelPath, oid: str, content: bytes) -> None:
+        """Takes the content of one version.
+
+        It may be called in a thread, one at a time in a process: Python's parser warns of what it
+        reads, and to hush it is a setting of the whole process.
+        """
+        self._forms[path, oid] = form(path, content)
+
+    def digest(self, changes: ChangeSet) -> str:
+        """The hex name of what the changes do. All that `missing` named has to be there.
+
+        A change set of nothing but layout and comments is about just these, so there they count.
+        """
+        entries = sorted(entry for change in changes.files for entry in self._entries(change))
+        if not entries:
+            entries = sorted(
+                (str(change.path), str(change.new_type), str(change.new_oid))
+                for change in changes.files
+            )
+        return hashlib.sha256(repr(entries).encode("utf-8", "surrogatepass")).hexdigest()
+
+    def _entries(self, change: FileChange) -> Iterator[tuple[str, str, str]]:
+        old_path = change.old_path or change.path
+        if change.kind == "delete":
+            yield str(change.path), "deleted", ""
+            return
+        old, new = self._form(old_path, change.old_oid), self._form(change.path, change.new_oid)
+        if old_path != change.path:
+            yield str(old_path), "deleted", ""
+        elif (old, change.old_type) == (new, change.new_type):
+            return
+        yield str(change.path), str(change.new_type), new
+
+    def _form(self, path: RelPath, oid: str | None) -> str:
+        if oid is None:
+            return ""
+        known = self._forms.get((path, oid))
+        return known.hex() if known is not None else oid
+
+
+def _versions(change: FileChange) -> Iterator[tuple[RelPath, str]]:
+    """Both versions of a changed file, where their contents can be understood."""
+    if change.kind == "delete" or change.binary:
+        return
+    for path, oid, kind in (
+        (change.old_path or change.path, change.old_oid, change.old_type),
+        (change.path, change.new_oid, change.new_type),
+    ):
+        if oid is not None and kind in ("file", "executable") and _suffix(path) in _KNOWN:
+            yield path, oid
+
+
+def _suffix(path: str) -> str:
+    return path.rpartition("/")[2].rpartition(".")[2].lower()
+
+
+def form(path: str, content: bytes) -> bytes:
+    """The digest of a file's normal form; what cannot be understood is its bytes."""
+    suffix = _suffix(path)
+    found: bytes | None = None
+    if len(content) > LARGEST:
+        found = None
+    elif suffix in _PYTHON:
+        found = _python(content)
+    elif suffix == "json":
+        found = _json(content)
+    elif suffix in _HAZARDS and not _HAZARDS[suffix].search(content):
+        lines = (line.rstrip() for line in content.split(b"\n"))
+        found = b"lines\n" + b"\n".join(line for line in lines if line)
+    return hashlib.sha256(b"bytes\n" + content if found is None else found).digest()
+
+
+# ── Python ──────────────────────────────────────────────────────────────────────────────────────
+
+_OBEYED = re.compile(
+    rb"\A#!.*$|#[ \t]*((?:type:|noqa|pragma|pylint:|pyright:|mypy:|ruff:|flake8|fmt:|yapf:|isort:|"
+    rb"nosec|pyre-|pytype:).*)$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_SCRIPT_BLOCK = b"# /// "
+"""A comment that installers read (inline script metadata)."""
+_LAYOUT = frozenset({"ctx", "kind", "type_comment"})
+"""Fields that other fields imply, or that only say how something was written (``u""``)."""
+_SPECIAL = frozenset({ast.Delete, ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef})
+_FIELDS: Final[dict[type, tuple[str, ...]]] = {
+    node: tuple(name for name in node._fields if name not in _LAYOUT)
+    for node in vars(ast).values()
+    if isinstance(node, type) and issubclass(node, ast.AST)
+}
+
+
+def _python(content: bytes) -> bytes | None:
+    """Its syntax tree and the comments that tools obey; None when it is not understood."""
+    if _SCRIPT_BLOCK in content:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what agents write there is no end
+            tree = ast.parse(content)
+        # repr: numbers may be too long for it
+        told = repr(_flat(tree)).encode("utf-8", "surrogatepass")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    obeyed = (b" ".join((match[1] or match[0]).split()) for match in _OBEYED.finditer(content))
+    return b"\n".join((b"python", told, *obeyed))
+
+
+def _flat(tree: ast.AST) -> list[object]:
+    """A tree as a list, without recursion: programs may write trees of any depth.
+
+    Each node's class tells which fields follow and which of them are lists, so that equal lists are
+    equal trees.
+    """
+    found: list[object] = []
+    left: list[object] = [tree]
+    while left:
+        item = left.pop()
+        kind = type(item)
+        if names := _FIELDS.get(kind):
+            found.append(kind.__name__)
+            if kind in _SPECIAL:
+                item = _plain(cast("ast.AST", item))
+            own = vars(item)
+            left += [own.get(name) for name in names]
+        elif kind is list:
+            items = cast("list[object]", item)
+            found.append(len(items))
+            left += items
+        elif kind in _FIELDS:
+            found.append(kind.__name__)
+        else:
+            found.append(item)
+    return found
+
+
+def _plain(node: ast.AST) -> ast.AST:
+    """A node of the few kinds in which formatters change the tree, as if they had."""
+    match node:
+        case ast.Delete(targets=targets):
+            return ast.Delete(_deleted(targets))
+        case (
+            ast.Module(body=[ast.Expr(value=ast.Constant(value=str(text)) as said), *_])
+            | ast.ClassDef(body=[ast.Expr(value=ast.Constant(value=str(text)) as said), *_])
+            | ast.FunctionDef(body=[ast.Expr(value=ast.Constant(value=str(text)) as said), *_])
+            | ast.AsyncFunctionDef(body=[ast.Expr(value=ast.Constant(value=str(text)) as said), *_])
+        ):
+            # Formatters move docstrings with their blocks, and every reader undoes that.
+            lines = inspect.cleandoc(text).split("\n")
+            said.value = "\n".join(line.rstrip() for line in lines).strip()
+        case _:
+            pass
+    return node
+
+
+def _deleted(targets: list[ast.expr]) -> list[ast.expr]:
+    """``del (a, b)`` is ``del a, b``, which formatters make of it."""
+    found: list[ast.expr] = []
+    left = targets[::-1]
+    while left:
+        target = left.pop()
+        if isinstance(target, ast.Tuple | ast.List):
+            left.extend(target.elts[::-1])
+        else:
+            found.append(target)
+    return found
+
+
+# ── JSON ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _json(content: bytes) -> bytes | None:
+    """Its values; None when it is not JSON (settings files of many tools have comments)."""
+    try:
+        # Numbers as they are written: 1.0 and 1 are two things to some readers. Doubled keys stay.
+        value: Any = json.loads(
+            content, object_pairs_hook=_Members, parse_int=_Number, parse_float=_Number
+        )
+        return b"json\n" + repr(value).encode("utf-8", "surrogatepass")
+    except (ValueError, RecursionError):
+        return None
+
+
+class _Members(tuple[tuple[str, Any], ...]):
+    """An object's members; shown unlike a list of pairs."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Members{super().__repr__()}"
+
+
+class _Number(str):
+    """A number as it is written; shown unlike a string."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"Number({super().__repr__()})"

@@ -111,6 +111,14 @@ def parser() -> argparse.ArgumentParser:
     runs.add_argument("--limit", type=_positive, default=20, metavar="N", help="at most N (20)")
     runs.add_argument("--json", action="store_true", help="one run a line, for programs")
 
+    stats = commands.add_parser("stats", help="say which agents win, and what became of their work")
+    stats.add_argument("--repo", metavar="DIR", help="another folder than the current one")
+    stats.add_argument("--all", action="store_true", help="the runs of every folder")
+    stats.add_argument(
+        "--limit", type=_positive, default=200, metavar="N", help="of the N newest runs (200)"
+    )
+    stats.add_argument("--json", action="store_true", help="one agent a line, for programs")
+
     show = commands.add_parser("show", help="show a run: agents, checks, verdict, winning diff")
     show.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
     show.add_argument("--candidate", metavar="ID", help="show this candidate's diff")
@@ -217,6 +225,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.demo import demo
 
             return demo(options)
+        case "stats":
+            from massgen_ls.cli.stats import stats
+
+            return stats(options)
         case "clean":
             from massgen_ls.cli.clean import clean
 

@@ -165,7 +165,7 @@ def verdict(state: RunState) -> Verdict:
     note = f" Without a candidate: {', '.join(missing)}." if missing else ""
     for seat in state.seats:
         if seat.lost and seat.seat in judged:
-            lost = "; ".join(why.rstrip(".") for why in seat.lost)
+            lost = "; ".join(map(_short, seat.lost))
             note += f" At {seat.seat} a fallback ({seat.type}) worked instead: {lost}."
     if state.used_up:
         note = f" {state.used_up}.{note}"

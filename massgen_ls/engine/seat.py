@@ -213,7 +213,7 @@ class _Attempt:
             async with (
                 seat.world.starts.turn(heavy=driver.heavy) as up,
                 asyncio.timeout(place.timeout + seat.grace),
-                aclosing(driver.attempt(seat.agent, order, place)) as news,
+                aclosing(driver.attempt(seat.agent, order, replace(place, up=up))) as news,
             ):
                 async for item in news:
                     up()

@@ -115,6 +115,9 @@ class Place:
     approve: Approve | None = None
     """None: nobody asks; a driver then allows nothing that its agent asks for."""
     inbox: Inbox | None = None
+    up: Callable[[], None] | None = None
+    """To be called when its program has said the first word: then the next one may start. It may
+    be called again, and any news does the same."""
 
 
 @dataclass(frozen=True, slots=True)

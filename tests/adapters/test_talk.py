@@ -289,3 +289,20 @@ async def test_a_program_that_is_not_there_is_said_at_once() -> None:
     with pytest.raises(FileNotFoundError):
         async with open_talk(HostProcesses(), command, patience=1.0):
             raise AssertionError("it cannot have started")
+
+
+async def test_the_first_line_says_that_it_is_up_and_what_comes_before_does_not() -> None:
+    script = "say(b'loading\\n'); sys.stdin.readline(); say(b'{\"a\": 1}\\n{\"a\": 2}\\n')"
+    ups: list[int] = []
+    argv = (sys.executable, "-I", "-S", "-c", SAY + script)
+    command = Command(argv, "/", dict(ENV), keep_stdin=True)
+    async with (
+        asyncio.timeout(60),
+        open_talk(HostProcesses(), command, patience=60.0, up=lambda: ups.append(1)) as talk,
+    ):
+        assert isinstance(await talk.hear(), Noise)
+        assert ups == []
+        await talk.send({"go": "on"})
+        while not isinstance(await talk.hear(), Gone):
+            pass
+    assert ups == [1]

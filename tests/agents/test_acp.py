@@ -17,7 +17,7 @@ from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.core.budget import Usage
 from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import AgentSpec, Json
-from massgen_ls.ports import Access, Acted, Driver, Halt, Note, Spoke
+from massgen_ls.ports import Access, Acted, Driver, Halt, Note, Said, Spoke
 from tests.agents.stage import Stage, Told, agent, attempt, begun, brief, left_over, there
 
 AGENT = Path(__file__).with_name("sdk_agent.py")
@@ -265,6 +265,16 @@ async def test_cancelling_ends_it_with_all_its_descendants(theatre: Theatre, wha
     assert len(theatre.heard("cancel")) == 1
 
 
+async def test_news_that_are_no_longer_wanted_end_it(theatre: Theatre) -> None:
+    order, place = brief("say working\nwait"), theatre.stage.place()
+    telling = theatre.driver.attempt(theatre.spec(), order, place)
+    async for item in telling:
+        if isinstance(item, Said) and item.stream == "stdout":
+            break
+    await telling.aclose()
+    assert left_over(theatre.stage) == []
+
+
 async def test_a_daemon_that_it_leaves_behind_is_ended(theatre: Theatre) -> None:
     told = await theatre.play("background 100\nsay end")
     assert told.how == ("done", None)
@@ -436,61 +446,3 @@ async def test_noise_on_both_streams_disturbs_nobody(tmp_path: Path) -> None:
     )
     assert told.how == ("done", None)
     assert told.said == "x"
-
-
-# ── starting ────────────────────────────────────────────────────────────────────────────────────
-
-
-async def test_a_program_that_is_not_there_is_told_with_what_to_do(theatre: Theatre) -> None:
-    told = await attempt(
-        theatre.driver, agent("acp", agent="goose"), brief(), theatre.stage.place()
-    )
-    assert told.how == ("missing", "missing")
-    assert "'goose' was not found. Install it: " in told.ended.reason
-
-
-async def test_an_unknown_agent_is_told_with_the_nearest_name(theatre: Theatre) -> None:
-    told = await attempt(theatre.driver, agent("acp", agent="gose"), brief(), theatre.stage.place())
-    assert told.how == ("failed", "config")
-    assert "Did you mean 'goose'?" in told.ended.reason
-
-
-@pytest.mark.parametrize("program", ["/bin/false", "/bin/cat", "/bin/echo"])
-async def test_a_program_that_speaks_no_acp_is_told(theatre: Theatre, program: str) -> None:
-    settings: dict[str, Json] = {"timeout": 4}
-    spec = agent("acp", argv=[program], **settings)
-    told = await attempt(theatre.driver, spec, brief(), theatre.stage.place())
-    assert told.ended.outcome in {"failed", "timed_out"}
-    assert told.ended.failure in {"crashed", "timeout", "protocol"}
-    assert left_over(theatre.stage) == []
-
-
-async def test_health_says_what_is_there_and_what_is_missing(theatre: Theatre) -> None:
-    there = await theatre.driver.health(theatre.spec())
-    assert (there.ok, there.found) == (True, sys.executable)
-    gone = await theatre.driver.health(agent("acp", agent="kimi"))
-    assert (gone.ok, gone.hint) == (False, "Install it: uv tool install kimi-cli.")
-    unknown = await theatre.driver.health(agent("acp", agent="clin"))
-    assert "'cline'" in unknown.hint
-    nothing = await theatre.driver.health(agent("acp"))
-    assert not nothing.ok
-
-
-async def test_in_the_sandbox_it_writes_its_worktree_and_nothing_else(tmp_path: Path) -> None:
-    sandbox = await asyncio.to_thread(Sandbox.probe, str(tmp_path), "/usr/bin:/bin")
-    if not sandbox.works:
-        pytest.skip("no sandbox here")
-    theatre = Theatre(tmp_path, sandbox)
-    told = await theatre.play(
-        "edit in.txt x\nbackground 100\nrun touch ../out.txt && echo escaped\nsay end"
-    )
-    assert told.how == ("done", None)
-    assert theatre.stage.changed == {"in.txt": "x\n"}
-    assert not (tmp_path / "out.txt").exists()
-
-
-async def test_a_login_of_the_users_is_used_when_they_say_so(theatre: Theatre) -> None:
-    told = await theatre.play("run echo $HOME\nsay end", settings={"login": "user"})
-    assert told.how == ("done", None)
-    returned = [item.text for item in told.news if hasattr(item, "ok")]
-    assert returned == [f"{theatre.stage.user}\n"]

@@ -36,7 +36,11 @@ from tests.bench.models import MADE
 from tests.fakes.programs import program, search_path
 
 PROMPT = "Please do it."
-KEYS = dict.fromkeys(("ANTHROPIC_API_KEY", "GEMINI_API_KEY", "OPENAI_API_KEY"), "dummy")
+KEYS: dict[str, str] = {
+    "ANTHROPIC_API_KEY": "dummy",
+    "GEMINI_API_KEY": "dummy",
+    "OPENAI_API_KEY": "dummy",
+}
 
 
 @dataclass(frozen=True)

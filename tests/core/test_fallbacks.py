@@ -203,6 +203,15 @@ def test_a_quorum_that_was_reached_needs_no_fallback() -> None:
     assert settled(state).why.endswith("Without a candidate: a (x).")
 
 
+def test_a_verdict_tells_of_the_fallback_that_worked() -> None:
+    state = run(*tried(B, 1, "done"), *tried(A, 1, "failed", "no key."))
+    state = fold([AttemptStarted(A, 2, "/w", "second"), *tried(A, 2, "done", "", "t2")[1:]], state)
+    assert settled(state).winner == "a.2"
+    assert settled(state).why.endswith(
+        "Without a candidate: b (none). At a a fallback (second) worked instead: no key."
+    )
+
+
 def test_the_kind_of_agent_at_work_is_known() -> None:
     state = run(*tried(A, 1, "failed"), AttemptStarted(A, 2, "/w", "second"))
     assert (seat(state).type, seat(state).phase, seat(state).lost) == (

@@ -87,6 +87,7 @@ async def test_three_agents_a_check_and_the_winner_applied(cast: Cast, sandbox: 
         assert [w for w in words if w not in told.out] == [], told.out
     await world.check_clean(before)
     assert written(world, KEYS.values()) == [], "keys are used, and never kept"
+    assert written(world, ["Please do it."]), "it would be seen here"
     applied = await world.massgen("apply", ended.run)
     assert applied.code == 0, applied
     assert (world.repo / "a.py").read_text() == "ONE\ntwo\nthree\nfour\nFIVE\n"
@@ -146,7 +147,7 @@ async def test_a_fallback_takes_the_seat_and_wins(cast: Cast) -> None:
     failed, done = of(ended, "attempt_ended", "first")
     assert (failed["outcome"], failed["failure"], done["outcome"]) == ("failed", "auth", "done")
     assert "At first a fallback (codex) worked instead" in ended.why, ended.why
-    assert "ANTHROPIC_API_KEY" in ended.why, "what to do is said"
+    assert "ANTHROPIC_API_KEY" in failed["reason"], "what to do is said"
     shown = " ".join((await world.massgen("show", ended.run)).out.split())
     assert "At first a fallback (codex) worked instead" in shown
     await world.check_clean(before)

@@ -12,9 +12,16 @@ import pytest
 from massgen_ls.core.budget import Limits, Usage
 from massgen_ls.core.conversation import Called, Spoken
 from massgen_ls.core.errors import NotFoundError
-from massgen_ls.core.events import AttemptStarted, CancelRequested, Conversed, NoteSent
+from massgen_ls.core.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CancelRequested,
+    Conversed,
+    NoteSent,
+)
 from massgen_ls.core.task import AgentSpec, RunId, RunSpec
 from massgen_ls.engine.inbox import ROOM
+from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.engine.world import World
 from massgen_ls.ports import (
@@ -208,6 +215,30 @@ async def test_who_cannot_be_told_anything_is_said_to_whoever_tries(bench: Bench
             assert "the process that drives it" in str(caught.value)
         notes = [e for e in await supervisor.history(run) if isinstance(e.event, NoteSent)]
         assert len(notes) == ROOM, "what was refused stands nowhere"
+
+
+# ── turns to start ──────────────────────────────────────────────────────────────────────────────
+
+
+async def test_the_next_starts_when_one_is_up_although_it_has_no_news_yet(bench: Bench) -> None:
+    met = asyncio.Barrier(2)
+
+    async def meets(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        assert place.up is not None
+        place.up()
+        await met.wait()
+        yield Ended("done")
+
+    def one_at_a_time(world: World) -> World:
+        return replace(world, starts=Starts(1, longest=3600.0))
+
+    scripts: dict[str, Script] = {"a": meets, "b": meets}
+    async with asyncio.timeout(60), bench.engine(scripts, change=one_at_a_time) as supervisor:
+        bench.driver.heavy = True
+        run = await supervisor.start(bench.spec("a", "b"), bench.folder)
+        await supervisor.wait(run)
+        ended = [e.event for e in await supervisor.history(run)]
+        assert [e.outcome for e in ended if isinstance(e, AttemptEnded)] == ["done", "done"]
 
 
 # ── what is known afterwards ────────────────────────────────────────────────────────────────────

@@ -95,7 +95,7 @@ async def test_an_agent_has_its_own_time_within_that_of_the_run(
 
     at = seat(Desk(), looks, [], attempt_timeout=60.0)
     await replace(at, agent=replace(at.agent, settings=settings)).work()
-    mine = [replace(place, approve=None, inbox=None) for place in places]
+    mine = [replace(place, approve=None, inbox=None, up=None) for place in places]
     assert mine == [Place("/w", "/w/sub", "/home", RunId("r"), allowed, Fence(("/w", "/home")))]
 
 

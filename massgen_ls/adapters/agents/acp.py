@@ -135,7 +135,7 @@ class Acp:
                 yield connection
             return
         command = await asyncio.to_thread(launch.command, self._around, brief, place)
-        async with connect(self._processes, command) as connection:
+        async with connect(self._processes, command, up=place.up) as connection:
             yield connection
 
 

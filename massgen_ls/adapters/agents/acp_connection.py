@@ -387,7 +387,11 @@ async def _decided(box: Box, params: Params) -> Json:
 
 @contextlib.asynccontextmanager
 async def connect(
-    processes: Processes, command: Command, *, alone: bool = True
+    processes: Processes,
+    command: Command,
+    *,
+    alone: bool = True,
+    up: Callable[[], None] | None = None,
 ) -> AsyncGenerator[Connection]:
     """Starts an agent's program; leaving the context ends it and all its descendants.
 
@@ -396,14 +400,17 @@ async def connect(
         OSError: It cannot be run.
         MassgenError: A sandbox is required and there is none.
     """
-    async with (
-        open_talk(processes, command, patience=math.inf) as talk,
-        asyncio.TaskGroup() as group,
-    ):
-        connection = Connection(talk, group, command.env, alone)
-        serving = group.create_task(connection.serve())
-        try:
-            yield connection
-        finally:
+    async with open_talk(processes, command, patience=math.inf, up=up) as talk:
+        left: BaseException | None = None
+        async with asyncio.TaskGroup() as group:
+            connection = Connection(talk, group, command.env, alone)
+            serving = group.create_task(connection.serve())
+            try:
+                yield connection
+            except BaseException as error:  # noqa: BLE001 - raised again below
+                # A group would wrap it, and a closed generator must see its own GeneratorExit.
+                left = error
             serving.cancel()
             await connection.hang_up()
+        if left is not None:
+            raise left

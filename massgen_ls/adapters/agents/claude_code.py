@@ -182,7 +182,10 @@ class _Attempt:
         self.until = _now() + self.limit
         idle = self.settings.idle_timeout
         finished: Finished | None = None
-        async with open_talk(processes, command, patience=idle, inbox=self.place.inbox) as talk:
+        place = self.place
+        async with open_talk(
+            processes, command, patience=idle, inbox=place.inbox, up=place.up
+        ) as talk:
             session = ClaudeSession(talk, self.place)
             try:
                 await session.begin(self.brief.prompt)

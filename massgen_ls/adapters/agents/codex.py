@@ -210,7 +210,10 @@ class _Attempt:
         reading.turn, reading.error, self.printed = "none", "", ""
         command = self.launch.turn(words, session)
         idle = self.settings.idle_timeout
-        async with open_talk(processes, command, patience=idle, inbox=self.place.inbox) as talk:
+        place = self.place
+        async with open_talk(
+            processes, command, patience=idle, inbox=place.inbox, up=place.up
+        ) as talk:
             while self.verdict is None:
                 talk.patience = self._patience()
                 match await talk.hear():

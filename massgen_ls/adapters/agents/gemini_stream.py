@@ -145,6 +145,7 @@ class GeminiStream:
                 command,
                 patience=run.settings.idle_timeout,
                 inbox=run.place.inbox,
+                up=run.place.up,
             ) as talk:
                 while True:
                     left = max(0.0, run.until - loop.time())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -63,8 +63,15 @@ class Talk:
         patience: Seconds of silence after which `Quiet` is heard; may be changed at any time.
     """
 
-    def __init__(self, running: Running, patience: float, group: asyncio.TaskGroup) -> None:
+    def __init__(
+        self,
+        running: Running,
+        patience: float,
+        group: asyncio.TaskGroup,
+        up: Callable[[], None] | None = None,
+    ) -> None:
         self.patience = patience
+        self._up = up
         self._running = running
         self._group = group
         self._tasks: set[asyncio.Task[None]] = set()
@@ -139,6 +146,9 @@ class Talk:
         if stream == "stdout" and line.lstrip()[:1] == b"{":
             value = await asyncio.to_thread(_object, line) if len(line) > _ASIDE else _object(line)
             if value is not None:
+                if self._up is not None:
+                    self._up()
+                    self._up = None
                 await self._heard.put(Line(value))
                 return
         text = plain(line[: 64 * 1024].decode("utf-8", "replace")).strip("\n")
@@ -189,7 +199,12 @@ def _object(line: bytes) -> Mapping[str, Any] | None:
 
 @contextlib.asynccontextmanager
 async def open_talk(
-    processes: Processes, command: Command, *, patience: float, inbox: Inbox | None = None
+    processes: Processes,
+    command: Command,
+    *,
+    patience: float,
+    inbox: Inbox | None = None,
+    up: Callable[[], None] | None = None,
 ) -> AsyncGenerator[Talk]:
     """Starts a program and listens to it; leaving the context ends it and all its descendants.
 
@@ -198,6 +213,7 @@ async def open_talk(
         command: With ``raw=False``, so that lines come as they are printed.
         patience: Seconds of silence after which `Quiet` is heard.
         inbox: What is said to the agent while it works; it is heard between the lines.
+        up: Called when the first `Line` arrives, before it is heard.
 
     Raises:
         FileNotFoundError: There is no such program.
@@ -207,7 +223,7 @@ async def open_talk(
     async with processes.start(command) as running:
         left: BaseException | None = None
         async with asyncio.TaskGroup() as group:
-            talk = Talk(running, patience, group)
+            talk = Talk(running, patience, group, up)
             talk.beside(talk.listen())
             if inbox is not None:
                 talk.beside(talk.attend(inbox))

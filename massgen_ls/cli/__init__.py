@@ -31,7 +31,8 @@ exit codes:
   1  internal error
   2  usage or configuration: nothing was started
   3  no agent produced a candidate
-  4  abstained: there are candidates, and none clears the gates
+  4  no winner among the candidates: none passes the gates (abstained), or none is ahead of the
+     others by the margin that is asked for (tied)
   5  cancelled or out of time
   6  a candidate won, and could not be applied as a whole (conflicts, unwritable files)
 """
@@ -54,6 +55,7 @@ class Options:
     partial: bool = False
     dry_run: bool = False
     json: bool = False
+    markdown: bool = False
     diff: bool = False
     all: bool = False
     detected_checks: bool = False
@@ -109,12 +111,23 @@ def parser() -> argparse.ArgumentParser:
     runs.add_argument("--limit", type=_positive, default=20, metavar="N", help="at most N (20)")
     runs.add_argument("--json", action="store_true", help="one run a line, for programs")
 
+    stats = commands.add_parser("stats", help="say which agents win, and what became of their work")
+    stats.add_argument("--repo", metavar="DIR", help="another folder than the current one")
+    stats.add_argument("--all", action="store_true", help="the runs of every folder")
+    stats.add_argument(
+        "--limit", type=_positive, default=200, metavar="N", help="of the N newest runs (200)"
+    )
+    stats.add_argument("--json", action="store_true", help="one agent a line, for programs")
+
     show = commands.add_parser("show", help="show a run: agents, checks, verdict, winning diff")
     show.add_argument("run", metavar="RUN", help="its id, or the beginning of it")
     show.add_argument("--candidate", metavar="ID", help="show this candidate's diff")
     show.add_argument("--diff", action="store_true", help="nothing but the diff")
     show.add_argument(
         "--transcript", metavar="AGENT", help="nothing but what this agent said and did"
+    )
+    show.add_argument(
+        "--markdown", action="store_true", help="the verdict with all that led to it, without diffs"
     )
     show.add_argument("--json", action="store_true", help="for programs")
 
@@ -212,6 +225,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.demo import demo
 
             return demo(options)
+        case "stats":
+            from massgen_ls.cli.stats import stats
+
+            return stats(options)
         case "clean":
             from massgen_ls.cli.clean import clean
 

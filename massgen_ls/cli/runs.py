@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from massgen_ls.cli import EXIT_NOT_APPLIED, EXIT_USAGE, EXIT_WON, Options
 from massgen_ls.cli.run import delivery_json, folder_of, print_delivery
 from massgen_ls.core.errors import NotFoundError
+from massgen_ls.core.explain import markdown
 from massgen_ls.core.task import CandidateId, RunId
 from massgen_ls.core.wire import to_json
 from massgen_ls.engine.report import record_json, run_json
@@ -77,6 +78,11 @@ async def _show(supervisor: Supervisor, options: Options) -> int:
     if options.transcript:
         return await _transcript(supervisor, run, options)
     state = await supervisor.state(run)
+    if options.markdown:
+        from massgen_ls.cli.shown import harmless
+
+        sys.stdout.write(harmless(markdown(state, run)))
+        return EXIT_WON
     candidate = CandidateId(options.candidate) if options.candidate else None
     winner = state.verdict.winner if state.verdict else None
     picked = candidate or winner
@@ -87,12 +93,13 @@ async def _show(supervisor: Supervisor, options: Options) -> int:
     from rich.console import Console
 
     from massgen_ls.cli.shown import shown
-    from massgen_ls.cli.watch import print_diff, print_verdict
+    from massgen_ls.cli.watch import print_ballots, print_diff, print_verdict
 
     console = Console()
     if not options.diff:
         task = state.spec.task.prompt if state.spec else ""
         console.print(f"[bold]{shown(task)}[/]")
+        print_ballots(console, state)
         print_verdict(console, run, state)
     if picked:
         print_diff(console, patch)

@@ -13,11 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from massgen_ls.cli.shown import harmless, shown
+from massgen_ls.core.ballots import CRITERIA
 from massgen_ls.core.candidate import Evidence, Scorecard
 from massgen_ls.core.events import (
     AttemptEnded,
     AttemptPaused,
     AttemptStarted,
+    BallotCast,
+    BallotMissed,
     CandidateCaptured,
     CheckFinished,
     CrossTested,
@@ -28,6 +31,8 @@ from massgen_ls.core.events import (
     PermissionDecided,
     SnapshotTaken,
 )
+from massgen_ls.core.explain import explanation, marks_of
+from massgen_ls.core.polls import open_questions, questions
 from massgen_ls.core.run_state import RunState, SeatState, evolve
 from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import CandidateId, RunId, SeatId
@@ -93,6 +98,10 @@ class Watch:
         if checks and judged:
             names = ", ".join(check.name for check in checks)
             table.add_row("", f"[dim]checks[/] {shown(names)}", f"[dim]{len(judged)} done[/]", "")
+        if judges := questions(state):
+            left = len(open_questions(state))
+            done = f"{len(judges) - left} of {len(judges)} answered"
+            table.add_row("", "[dim]judges[/]", f"[dim]{done}[/]", "")
         return Group(table)
 
     def _seat_row(self, seat: SeatState) -> tuple[RenderableType, ...]:
@@ -152,6 +161,12 @@ def _line(news: Envelope) -> str:
         case CrossTested(author=author, onto=onto, result=result):
             names = f"tests of {author[:10]} on {onto[:10]}"
             return f"{names}: {result.outcome}, {result.seconds:.1f} s"
+        case BallotCast(ballot=ballot):
+            asked = f" of {', '.join(ballot.shown)}" if ballot.shown else ""
+            word = f"{ballot.choice or 'neither'}{asked}"
+            return f"judge {ballot.judge}: {word}: {ballot.reason}"
+        case BallotMissed(judge=judge, shown=compared, reason=reason):
+            return f"judge {judge}: no answer about {', '.join(compared)}: {reason}"
         case _:
             return ""
 
@@ -182,6 +197,22 @@ def print_verdict(console: Console, run: RunId, state: RunState) -> None:
     what = f"{verdict.outcome}: {verdict.winner}" if verdict.winner else verdict.outcome
     console.print(f"[bold {colour}]{shown(what)}[/]  [dim]{run}[/]")
     console.print(shown(verdict.why), highlight=False)
+
+
+def print_ballots(console: Console, state: RunState) -> None:
+    """What each judge has said, and how the verdict was come by."""
+    told = explanation(state)
+    if told.ballots:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for title in ("judge", "shown", "prefers", *CRITERIA, "reason"):
+            table.add_column(title)
+        for row in told.ballots:
+            among = ", ".join(row.shown) or "all"
+            cells = (row.judge, among, row.choice, *marks_of(row), row.reason)
+            table.add_row(*map(shown, cells))
+        console.print(table)
+    for step in told.steps:
+        console.print(f"[dim]·[/] {shown(step)}", highlight=False)
 
 
 def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:

@@ -30,6 +30,8 @@ from massgen_ls.core.task import (
     CrossTestRules,
     Mode,
     Rules,
+    Voting,
+    VotingRule,
     WorktreeRules,
 )
 
@@ -103,6 +105,31 @@ class CrossTests(Strict):
     max_tests: PositiveInt = 50
 
 
+class Judge(Strict):
+    """A judge: a configured agent, by its id, or one with a backend of its own."""
+
+    id: Name
+    backend: Backend | None = None
+
+
+class VotingRules(Strict):
+    """How judges are asked about what the checks cannot tell apart."""
+
+    rule: VotingRule = "pairwise"
+    margin: Annotated[float, Field(ge=0, le=1)] = 0.0
+    judges: tuple[Judge, ...] = ()
+    max_ballots: Annotated[int, Field(ge=0, le=100)] = 12
+    timeout: PositiveFloat = 180.0
+
+    @field_validator("judges", mode="before")
+    @classmethod
+    def _by_id(cls, given: object) -> object:
+        if not isinstance(given, list | tuple):
+            return given
+        listed = cast("list[object]", given)
+        return [{"id": judge} if isinstance(judge, str) else judge for judge in listed]
+
+
 class Orchestrator(Strict):
     """How a run is decided."""
 
@@ -112,6 +139,7 @@ class Orchestrator(Strict):
     quorum: Annotated[float, Field(gt=0, le=1)] = 1.0
     sandbox: Literal["auto", "off", "required"] = "auto"
     limits: SpendingLimits = SpendingLimits()
+    voting: VotingRules = VotingRules()
     share_candidates: StrictBool = False
     """Agents at work may read what others have finished, and vote on it."""
     instructions: StrictBool = True
@@ -147,7 +175,39 @@ class Configuration(Strict):
             double = next((name for name in names if names.count(name) > 1), None)
             if double is not None:
                 raise ValueError(f"two {kind} are called {double!r}")
+        self._judges_can_judge()
         return self
+
+    def _judges_can_judge(self) -> None:
+        agents = {agent.id: agent.backend for agent in self.workers}
+        judges = self.orchestrator.voting.judges
+        for judge in judges:
+            if judge.backend is not None and judge.id in agents:
+                raise ValueError(
+                    f"orchestrator.voting.judges: {judge.id!r} is an agent already; "
+                    "name it without a backend, or call the judge something else"
+                )
+            backend = judge.backend or agents.get(judge.id)
+            if backend is None:
+                there = ", ".join(agents) or "none"
+                raise ValueError(
+                    f"orchestrator.voting.judges: there is no agent {judge.id!r}; "
+                    f"there are: {there}"
+                )
+            if backend.type == "command":
+                raise ValueError(
+                    f"orchestrator.voting.judges: {judge.id!r} is a program that edits files, "
+                    "which cannot judge; name a coding agent"
+                )
+        names = [judge.id for judge in judges]
+        double = next((name for name in names if names.count(name) > 1), None)
+        if double is not None:
+            raise ValueError(f"orchestrator.voting.judges: {double!r} is named twice")
+
+    @property
+    def workers(self) -> tuple[Agent, ...]:
+        """The agents, in either form."""
+        return (self.agent,) if self.agent else self.agents
 
 
 def validate(document: Document, shown: str) -> Loaded:
@@ -169,7 +229,7 @@ def validate(document: Document, shown: str) -> Loaded:
             explain(document, shown, e, Configuration) for e in errors.errors(include_url=False)
         ]
         raise ConfigError("\n".join(dict.fromkeys(lines))) from None
-    agents = (parsed.agent,) if parsed.agent else parsed.agents
+    agents = parsed.workers
     rules = parsed.orchestrator
     limits = rules.limits
     return Loaded(
@@ -191,9 +251,20 @@ def validate(document: Document, shown: str) -> Loaded:
             instructions=rules.instructions,
             cross_tests=CrossTestRules(**rules.cross_tests.model_dump()),
             early_exit=rules.early_exit,
+            voting=_voting(parsed),
         ),
         shown,
     )
+
+
+def _voting(parsed: Configuration) -> Voting:
+    given = parsed.orchestrator.voting
+    agents = {agent.id: agent for agent in parsed.workers}
+    judges = (
+        _agent(j.id, agents[j.id] if j.backend is None else Worker(backend=j.backend))
+        for j in given.judges
+    )
+    return Voting(given.rule, given.margin, tuple(judges), given.max_ballots, given.timeout)
 
 
 def _agent(seat: str, agent: Worker) -> AgentSpec:

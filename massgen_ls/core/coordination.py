@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from massgen_ls.core.candidate import (
     TreeId,
 )
+from massgen_ls.core.polls import AskJudge, open_questions
 from massgen_ls.core.run_state import RunState, SeatState
 from massgen_ls.core.scoring import (
     agreed,
@@ -69,7 +70,7 @@ class Settle:
     verdict: Verdict
 
 
-Step = TakeSnapshot | MakeAttempt | RunCheck | CrossTest | Settle
+Step = TakeSnapshot | MakeAttempt | RunCheck | CrossTest | AskJudge | Settle
 
 
 def next_steps(state: RunState) -> frozenset[Step]:
@@ -100,6 +101,8 @@ def next_steps(state: RunState) -> frozenset[Step]:
     if not steps and not waiting and not state.late and agreed(state) is None:
         # The gates have spoken about everybody; more is asked only of those who passed them.
         steps |= {CrossTest(author, onto) for author, onto in cross_runs(state)}
+    if not steps and not waiting and agreed(state) is None:
+        steps |= set(open_questions(state))  # only when there is nothing left to measure
     if not steps and not waiting:
         steps.add(Settle(verdict(state)))
     return frozenset(steps)
@@ -173,7 +176,8 @@ def verdict(state: RunState) -> Verdict:
     unjudged = tuple(
         c for c in kept if c not in {m for card in cards for m in card.cluster.members}
     )
-    ended = decide(cards, state.ballots)
+    assert state.spec is not None, "a run that has not begun has no candidates"
+    ended = decide(cards, state.ballots, state.spec.rules.voting)
     judged = {c.seat for c in state.candidates if c.id not in unjudged}
     missing = [f"{s.seat} ({_end(s)})" for s in state.seats if s.seat not in judged]
     note = f" Without a candidate: {', '.join(missing)}." if missing else ""

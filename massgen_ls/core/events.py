@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from massgen_ls.core.ballots import Ballot
 from massgen_ls.core.budget import Usage
 from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot, TreeId
 from massgen_ls.core.changes import RelPath
@@ -17,7 +18,7 @@ from massgen_ls.core.failures import FailureKind
 from massgen_ls.core.permissions import Action, Word
 from massgen_ls.core.plan import Conflict
 from massgen_ls.core.task import CandidateId, RunId, RunSpec, SeatId
-from massgen_ls.core.voting import Ballot, Verdict
+from massgen_ls.core.voting import Verdict
 
 AttemptOutcome = Literal[
     "done",  # it ended by itself and said so with success
@@ -194,6 +195,29 @@ class BallotCast:
 
 
 @dataclass(frozen=True, slots=True)
+class BallotMissed:
+    """A judge was asked and gave no answer that can be used: the verdict is found without it."""
+
+    kind: ClassVar[str] = "ballot_missed"
+    judge: SeatId
+    epoch: int
+    shown: tuple[CandidateId, ...]
+    """What it was asked to compare, in the order in which it was shown."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgingUsed:
+    """What a judge's answer has cost so far; the latest report on a question counts."""
+
+    kind: ClassVar[str] = "judging_used"
+    judge: SeatId
+    epoch: int
+    shown: tuple[CandidateId, ...]
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
 class CancelRequested:
     """Someone wants the run to end."""
 
@@ -287,6 +311,8 @@ Event = (
     | CheckFinished
     | CrossTested
     | BallotCast
+    | BallotMissed
+    | JudgingUsed
     | CancelRequested
     | DeadlinePassed
     | RunFailed

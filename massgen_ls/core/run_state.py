@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from massgen_ls.core.ballots import Ballot, author
 from massgen_ls.core.budget import Usage, total
 from massgen_ls.core.candidate import (
     Candidate,
@@ -24,6 +25,7 @@ from massgen_ls.core.events import (
     AttemptPaused,
     AttemptStarted,
     BallotCast,
+    BallotMissed,
     CancelRequested,
     CandidateCaptured,
     CheckFinished,
@@ -32,6 +34,7 @@ from massgen_ls.core.events import (
     Delivered,
     Discarded,
     Event,
+    JudgingUsed,
     NothingCaptured,
     Notice,
     RunFailed,
@@ -43,7 +46,7 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.failures import FailureKind
 from massgen_ls.core.task import AgentSpec, CandidateId, RunSpec, SeatId
-from massgen_ls.core.voting import Ballot, Verdict
+from massgen_ls.core.voting import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,18 @@ class SeatState:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """A question to a judge: what it has cost, and why there is no answer."""
+
+    judge: SeatId
+    epoch: int
+    shown: tuple[CandidateId, ...]
+    usage: Usage = field(default_factory=Usage)
+    missed: str = ""
+    """Why no answer will come; empty while one may, and when there is one."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunState:
     """Everything that a run's stored events say, and nothing else."""
 
@@ -92,7 +107,9 @@ class RunState:
     checked: tuple[CheckFinished, ...] = ()
     crossed: tuple[CrossTested, ...] = ()
     ballots: tuple[Ballot, ...] = ()
-    """The last valid one of each judge, by the judge's id."""
+    """The last valid one of each judge for each question, by the judge's id and the question."""
+    asked: tuple[Asked, ...] = ()
+    """Questions to judges of which more is known than their answer, in the same order."""
     cancelled_by: str = ""
     late: bool = False
     failure: str = ""
@@ -112,7 +129,12 @@ class RunState:
     @property
     def usage(self) -> Usage:
         """Everything that the run has spent."""
-        return total(s.usage for s in self.seats)
+        return total((*(s.usage for s in self.seats), self.judging))
+
+    @property
+    def judging(self) -> Usage:
+        """What the judges have spent, voided answers included."""
+        return total(a.usage for a in self.asked)
 
     @property
     def used_up(self) -> str:
@@ -211,6 +233,8 @@ def evolve(state: RunState, event: Event) -> RunState:
             return replace(state, crossed=(*state.crossed, event)) if known else state
         case BallotCast(ballot=ballot):
             return _voted(state, ballot)
+        case BallotMissed() | JudgingUsed():
+            return _asked(state, event)
         case CandidateCaptured(candidate=candidate):
             return _captured(state, candidate)
         case AttemptStarted() | AgentActed() | AttemptEnded() | AttemptPaused() | NothingCaptured():
@@ -237,13 +261,45 @@ def _checked(state: RunState, event: CheckFinished) -> RunState:
 
 
 def _voted(state: RunState, ballot: Ballot) -> RunState:
-    choice = state.candidate(ballot.choice)
-    if ballot.epoch != state.epoch or choice is None or state.seat(ballot.judge) is None:
+    if ballot.epoch != state.epoch or not ballot.sensible or not _is_judge(state, ballot.judge):
         return state
-    if choice.seat == ballot.judge:
-        return state  # self-votes do not count
-    others = (b for b in state.ballots if b.judge != ballot.judge)
-    return replace(state, ballots=tuple(sorted([*others, ballot], key=lambda b: b.judge)))
+    compared = [state.candidate(c) for c in (ballot.shown or (ballot.choice,)) if c is not None]
+    own = {c.substance for c in state.candidates if author(c.id) == ballot.judge}
+    if any(c is None or c.substance in own for c in compared):
+        return state  # nobody judges what they made themselves
+    key = (ballot.judge, ballot.shown)
+    others = (b for b in state.ballots if (b.judge, b.shown) != key)
+    ordered = sorted([*others, ballot], key=lambda b: (b.judge, b.shown))
+    return replace(state, ballots=tuple(ordered))
+
+
+def _is_judge(state: RunState, judge: SeatId) -> bool:
+    named = state.spec.rules.voting.judges if state.spec else ()
+    return state.seat(judge) is not None or any(str(a.id) == judge for a in named)
+
+
+def _asked(state: RunState, event: BallotMissed | JudgingUsed) -> RunState:
+    known = all(state.candidate(c) for c in event.shown)
+    if (
+        len(event.shown) < 2
+        or not known
+        or not _is_judge(state, event.judge)
+        or event.epoch > state.epoch
+    ):
+        return state
+    key = (event.judge, event.epoch, event.shown)
+    found = {(a.judge, a.epoch, a.shown): a for a in state.asked}
+    now = found.get(key) or Asked(*key)
+    match event:
+        case JudgingUsed(usage=usage):
+            now = replace(now, usage=usage)
+        case BallotMissed(reason=reason) if event.epoch == state.epoch:
+            now = replace(now, missed=now.missed or reason or "no answer came")
+        case BallotMissed():
+            return state
+    found[key] = now
+    state = replace(state, asked=tuple(found[k] for k in sorted(found)))
+    return replace(state, overdrawn=state.used_up)
 
 
 def _captured(state: RunState, candidate: Candidate) -> RunState:

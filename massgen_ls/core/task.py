@@ -25,6 +25,10 @@ Mode = Literal["best_of_n", "consensus"]
 ApplyMode = Literal["auto", "ask", "none"]
 SandboxRule = Literal["auto", "off", "required"]
 """``auto`` confines programs where that works, ``required`` starts none where it does not."""
+VotingRule = Literal["pairwise", "score", "plurality", "evidence-only"]
+"""How judges are asked about candidates that the checks cannot tell apart. ``pairwise``: which of
+two, in both orders. ``score``: marks for all, in both orders. ``plurality``: the best of all, once
+(MassGen's vote). ``evidence-only``: not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,22 @@ class CrossTestRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Voting:
+    """How judges are asked, and what their word decides."""
+
+    rule: VotingRule = "pairwise"
+    margin: float = 0.0
+    """From 0 to 1: how far the best must be ahead (see `core.ballots.Standing`) where the evidence
+    does not decide; less is no verdict. 0: then agreement, size and order decide."""
+    judges: tuple[AgentSpec, ...] = ()
+    """Who is asked. An agent of the run judges what others made; one that is none only judges."""
+    max_ballots: int = 12
+    """How many questions are asked in all."""
+    timeout: float = 180.0
+    """Seconds for each answer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """How a run is decided and when it has to end. Times in seconds."""
 
@@ -145,6 +165,7 @@ class Rules:
     cross_tests: CrossTestRules = field(default_factory=CrossTestRules)
     early_exit: bool = True
     """Whether a run ends when more than half of its agents arrived at one change that passes."""
+    voting: Voting = field(default_factory=Voting)
 
 
 @dataclass(frozen=True, slots=True)

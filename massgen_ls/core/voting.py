@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
+from massgen_ls.core.ballots import Ballot, Standing, Tally, count
 from massgen_ls.core.candidate import Evidence, Scorecard
-from massgen_ls.core.task import CandidateId, SeatId
+from massgen_ls.core.task import CandidateId, Voting
 from massgen_ls.core.wording import counted
 
 Outcome = Literal["won", "tied", "abstained", "none", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class Ballot:
-    """One judge's word on the candidates of one epoch."""
-
-    judge: SeatId
-    epoch: int
-    """The number of candidates that existed when it was asked; an older ballot is void."""
-    choice: CandidateId
-    reason: str = ""
+"""``tied``: candidates pass, and none of them is ahead by the margin that was asked for.
+``abstained``: there are candidates, and none passes the gates. Neither has a winner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +29,90 @@ class Verdict:
     """Every candidate, best first."""
 
 
+def contenders(cards: Sequence[Scorecard]) -> tuple[Scorecard, ...]:
+    """Those that pass every gate and that the evidence cannot tell from the best of them."""
+    passed = [card for card in cards if card.clears]
+    best = min(map(_measured, passed), default=None)
+    return tuple(card for card in passed if _measured(card) == best)
+
+
+def majority(cards: Sequence[Scorecard]) -> Scorecard | None:
+    """The change that more than half of all candidates are, where there is one."""
+    total = sum(len(card.cluster.members) for card in cards)
+    return next((card for card in cards if 2 * len(card.cluster.members) > total), None)
+
+
+def _measured(card: Scorecard) -> tuple[bool, int, int, int]:
+    """What the evidence says; less is better."""
+    return (not card.clears, card.broke, -card.fixed, -card.cross.shared)
+
+
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """Votes by candidate."""
+class Order:
+    """Clusters, best first, with what the ballots say about each."""
 
-    votes: Counter[CandidateId]
+    cards: tuple[Scorecard, ...]
+    tally: Tally
+    """Standings in the order of ``cards``."""
+    field: tuple[Scorecard, ...]
+    """`contenders`, best first."""
+    lead: Fraction
+    """How far the best of the field is ahead of the second, by ballots."""
+    decided: bool
+    """Whether the best of the field has won."""
 
-    @classmethod
-    def of(cls, ballots: Iterable[Ballot]) -> Tally:
-        """Counts ballots; their order does not matter."""
-        return cls(Counter(b.choice for b in ballots))
 
-    def of_cluster(self, card: Scorecard) -> int:
-        """The votes for any member of a cluster: they are one and the same text."""
-        return sum(self.votes[member] for member in card.cluster.members)
+def in_order(
+    cards: Sequence[Scorecard], ballots: Sequence[Ballot], voting: Voting | None = None
+) -> Order:
+    """Puts clusters in order: evidence, the judges' word, votes, agreement, size, configuration.
+
+    Args:
+        cards: One for each cluster, in configuration order of their first members.
+        ballots: The valid ballots of the current epoch.
+        voting: The rules.
+    """
+    rules = voting or Voting()
+    field = contenders(cards)
+    tally = count(rules.rule, [card.cluster.members for card in cards], _between(field, ballots))
+
+    def merit(place: int) -> tuple[tuple[bool, int, int, int], Fraction, int, int, int, int, int]:
+        card, standing = cards[place], tally.standings[place]
+        return (
+            _measured(card),
+            -standing.support,
+            -standing.votes,
+            -len(card.cluster.members),
+            -card.cross.alone,
+            card.size,
+            place,
+        )
+
+    places = sorted(range(len(cards)), key=merit)
+    ordered = tuple(cards[place] for place in places)
+    tally = Tally(tuple(tally.standings[place] for place in places), tally.compared)
+    lead = tally.lead(0, 1) if len(field) > 1 else Fraction(1)
+    decided = bool(field) and (
+        len(field) == 1 or majority(cards) is ordered[0] or lead >= _share(rules.margin)
+    )
+    return Order(ordered, tally, ordered[: len(field)], lead, decided)
 
 
-def decide(cards: Sequence[Scorecard], ballots: Sequence[Ballot] = ()) -> Verdict:
-    """Best of n: gates first, then evidence, votes, agreement, and the smaller change.
+def _share(margin: float) -> Fraction:
+    """The margin as it is written: 0.1 is a tenth, and not a little more."""
+    return Fraction(str(min(max(margin, 0.0), 1.0)))
+
+
+def _between(field: Sequence[Scorecard], ballots: Sequence[Ballot]) -> list[Ballot]:
+    """Ballots about those that are to be told apart; votes of agents at work all count."""
+    inside = {member for card in field for member in card.cluster.members}
+    return [b for b in ballots if not b.shown or inside.issuperset(b.shown)]
+
+
+def decide(
+    cards: Sequence[Scorecard], ballots: Sequence[Ballot] = (), voting: Voting | None = None
+) -> Verdict:
+    """Best of n: gates first, then evidence, judges, votes, agreement, and the smaller change.
 
     Evidence is what is mended of the base, then the tests that candidates brought. A test that none
     but its author passes comes after agreement: it may only know its author's names.
@@ -63,35 +121,21 @@ def decide(cards: Sequence[Scorecard], ballots: Sequence[Ballot] = ()) -> Verdic
         cards: One for each cluster, in configuration order of their first members, which is the
             last tie-break; at least one.
         ballots: The valid ballots of the current epoch.
+        voting: The rules; the usual ones where none are given.
     """
-    tally = Tally.of(ballots)
-    place = {card.cluster.tree: i for i, card in enumerate(cards)}
-
-    def merit(card: Scorecard) -> tuple[bool, int, int, int, int, int, int, int, int]:
-        return (
-            not card.clears,
-            card.broke,
-            -card.fixed,
-            -card.cross.shared,
-            -tally.of_cluster(card),
-            -len(card.cluster.members),
-            -card.cross.alone,
-            card.size,
-            place[card.cluster.tree],
-        )
-
-    ordered = sorted(cards, key=merit)
-    ranking = tuple(member for card in ordered for member in card.cluster.members)
-    best = ordered[0]
-    passed = [card for card in ordered if card.clears]
-    failed = [card for card in ordered if not card.clears]
+    order = in_order(cards, ballots, voting)
+    ranking = tuple(member for card in order.cards for member in card.cluster.members)
+    failed = [card for card in order.cards if not card.clears]
     losses = " ".join(_ruled_out(card) for card in failed)
-    if not passed:
+    if not order.field:
         why = f"No candidate passed the gates, so none is offered as the winner. {losses}"
         return Verdict("abstained", None, why, ranking)
-    winner = best.cluster.members[0]
-    why = f"{_field(cards, passed)} {_why_best(best, passed[1:], tally)} {losses}".strip()
-    return Verdict("won", winner, " ".join(why.split()), ranking)
+    passed = [card for card in order.cards if card.clears]
+    tail = _why_best(order, passed) if order.decided else _why_tied(order, voting or Voting())
+    why = " ".join(f"{_field(cards, passed)} {tail} {losses}".split())
+    if not order.decided:
+        return Verdict("tied", None, why, ranking)
+    return Verdict("won", order.field[0].cluster.members[0], why, ranking)
 
 
 def _field(cards: Sequence[Scorecard], passed: Sequence[Scorecard]) -> str:
@@ -114,15 +158,14 @@ def _field(cards: Sequence[Scorecard], passed: Sequence[Scorecard]) -> str:
     )
 
 
-def _why_best(best: Scorecard, others: Sequence[Scorecard], tally: Tally) -> str:
+def _why_best(order: Order, passed: Sequence[Scorecard]) -> str:
+    best = passed[0]
     winner = best.cluster.members[0]
     mended = f" and mends {counted(best.fixed, 'failure')} of the base" if best.fixed else ""
-    if not others:
+    if len(passed) < 2:
         return f"{winner} wins{mended}."
-    second = others[0]
+    second = passed[1]
     rival = second.cluster.members[0]
-    votes, agreeing = tally.of_cluster(best), len(best.cluster.members)
-    rival_votes, rival_agreeing = tally.of_cluster(second), len(second.cluster.members)
     if best.fixed != second.fixed:
         return (
             f"{winner} wins: it mends {counted(best.fixed, 'failure')} of the base, the next best, "
@@ -135,9 +178,18 @@ def _why_best(best: Scorecard, others: Sequence[Scorecard], tally: Tally) -> str
     if best.cross.shared != second.cross.shared:
         return f"{winner} wins: {tried}."
     same = f"{winner} and {rival} measure the same"
-    if votes != rival_votes:
-        return f"{winner} wins by votes, {votes} to {rival_votes} for {rival}{mended}."
-    if agreeing != rival_agreeing:
+    first_standing, second_standing = order.tally.standings[:2]
+    if order.tally.compared and first_standing.support != second_standing.support:
+        return f"{same}; {winner} wins by the judges' word: {_judged(order)}{mended}."
+    if first_standing.votes != second_standing.votes:
+        return (
+            f"{winner} wins by votes, {first_standing.votes} to {second_standing.votes} for "
+            f"{rival}{mended}."
+        )
+    if order.tally.compared:
+        same = f"{winner} and {rival} measure the same, also to the judges ({_judged(order)})"
+    agreeing = len(best.cluster.members)
+    if agreeing != len(second.cluster.members):
         return f"{same}; {winner} wins because {agreeing} agents arrived at exactly this change."
     if best.cross.alone != second.cross.alone:
         return f"{same} by the project's own checks; {winner} wins by its tests: {tried}."
@@ -147,6 +199,36 @@ def _why_best(best: Scorecard, others: Sequence[Scorecard], tally: Tally) -> str
             f"{second.size})."
         )
     return f"{same}, also in size; {winner} wins because its agent is configured first."
+
+
+def _why_tied(order: Order, voting: Voting) -> str:
+    best, second = (card.cluster.members[0] for card in order.field[:2])
+    said = _judged(order) if order.tally.compared else ""
+    if not said:
+        votes = [standing.votes for standing in order.tally.standings[:2]]
+        said = f"{votes[0]} to {votes[1]} votes" if any(votes) else "no judge has said anything"
+    return (
+        f"{best} and {second} measure the same and are the two best; {best} is ahead by "
+        f"{float(order.lead):.0%} where {voting.margin:.0%} is asked for ({said}), so none is "
+        "offered as the winner."
+    )
+
+
+def _judged(order: Order) -> str:
+    """What the judges say about the two best, in a few words."""
+    first, second = order.tally.standings[:2]
+    best, rival = (card.cluster.members[0] for card in order.field[:2])
+    if first.won or first.tied or first.lost:
+        return f"{best} {_record(first)}, {rival} {_record(second)}"
+    if first.votes or second.votes:
+        return f"{first.votes} to {second.votes} votes"
+    ahead = float(100 * (first.support - second.support))
+    return f"{ahead:.1f} of 100 points ahead on average"
+
+
+def _record(standing: Standing) -> str:
+    ties = f", {standing.tied} tied" if standing.tied else ""
+    return f"preferred {standing.won} of {standing.won + standing.tied + standing.lost} times{ties}"
 
 
 def _ruled_out(card: Scorecard) -> str:

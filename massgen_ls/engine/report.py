@@ -6,6 +6,7 @@ from typing import cast
 
 from massgen_ls.core.budget import MICRO, Usage
 from massgen_ls.core.candidate import Candidate, Scorecard
+from massgen_ls.core.explain import explanation
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import Json, RunId
@@ -19,7 +20,8 @@ def settled(run: RunId, state: RunState) -> dict[str, Json]:
     """The settled run; with a verdict still to come its outcome is ``running``.
 
     ``{"kind": "run_settled", "run", "verdict": {"outcome", "winner", "why", "ranking"},
-    "candidates": […]}``, candidates in the order of the ranking.
+    "candidates": […], "usage", "judging"}``, candidates in the order of the ranking; ``usage`` is
+    all that the run has spent, ``judging`` the judges' part of it.
     """
     verdict = state.verdict
     ranking = list(verdict.ranking) if verdict else []
@@ -37,6 +39,7 @@ def settled(run: RunId, state: RunState) -> dict[str, Json]:
         },
         "candidates": [candidate_json(c, cards.get(c.id), state) for c in ordered],
         "usage": _usage(state.usage),
+        "judging": _usage(state.judging),
     }
 
 
@@ -60,6 +63,7 @@ def run_json(run: RunId, state: RunState) -> dict[str, Json]:
             for seat in state.seats
         ],
         "checks": [check.name for check in spec.checks] if spec else [],
+        "explanation": to_json(explanation(state)),
         "notices": [notice.text for notice in state.notices],
         "deliveries": [to_json(delivery) for delivery in state.deliveries],
     }

@@ -22,6 +22,7 @@ from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import (
     AttemptEnded,
     AttemptStarted,
+    BallotMissed,
     CheckFinished,
     CrossTested,
     DeadlinePassed,
@@ -36,18 +37,20 @@ from massgen_ls.core.events import (
     SnapshotTaken,
 )
 from massgen_ls.core.normal import Normaliser
+from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
 from massgen_ls.core.task import RunId, SeatId
 from massgen_ls.engine.crosstests import cross_test
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import judge
+from massgen_ls.engine.polling import Polling
 from massgen_ls.engine.seat import Seat, told
 from massgen_ls.engine.world import World
 from massgen_ls.ports import Message, Note, SnapshotRequest
 
 _log = logging.getLogger(__name__)
 
-_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck | CrossTest
+_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck | CrossTest | AskJudge
 """A step that takes its time."""
 
 
@@ -72,6 +75,7 @@ class Runner:
         self._appending = asyncio.Lock()
         self._inboxes: dict[SeatId, SeatInbox] = {}
         self._judging = asyncio.Semaphore(max(1, world.cores))
+        self._polling = Polling(world, run, lambda: self.state, self.append, tell)
         self._normaliser = Normaliser()
 
     # ── the record ──────────────────────────────────────────────────────────────────────────
@@ -135,7 +139,7 @@ class Runner:
                 for step in [s for s in in_flight if in_flight[s].done()]:
                     del in_flight[step]
                     if self._left_open(step):
-                        await self.append(*_given_up(step))
+                        await self.append(*_given_up(step, self.state.epoch))
                 wanted = next_steps(self.state)
                 for step in in_flight.keys() - wanted - cancelled:
                     # Once: a second cancel would cut off the seat that records what is left.
@@ -159,7 +163,7 @@ class Runner:
         Agents, as they take longest; then the base, which every judgement waits for; then the
         checks that were quick there.
         """
-        ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2, CrossTest: 3}
+        ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2, CrossTest: 3, AskJudge: 4}
         if not isinstance(step, RunCheck) or self.state.snapshot is None:
             return ranks[type(step)], False, 0.0, repr(step)
         base = self.state.snapshot.tree
@@ -195,11 +199,13 @@ class Runner:
                     await self._run_check(step)
                 case CrossTest():
                     await self._cross_test(step)
+                case AskJudge():
+                    await self._polling.ask(step)
                 case _:
                     assert_never(step)
             if step in next_steps(self.state):
                 # Performed, and nothing came of it: without a fact it would be tried for ever.
-                await self.append(*_given_up(step))
+                await self.append(*_given_up(step, self.state.epoch))
         finally:
             self._changed.set()
 
@@ -260,7 +266,7 @@ class Runner:
         await self.append(tested)
 
 
-def _given_up(step: _Work) -> list[Event]:
+def _given_up(step: _Work, epoch: int) -> list[Event]:
     reason = "it ended without a result"
     match step:
         case TakeSnapshot():
@@ -275,5 +281,7 @@ def _given_up(step: _Work) -> list[Event]:
             return [CheckFinished(CheckResult(check, tree, "broken", output=reason), repeat)]
         case CrossTest(author=author, onto=onto):
             return [CrossTested(author, onto, CheckResult("", onto, "broken", output=reason))]
+        case AskJudge(judge=judge, shown=shown):
+            return [BallotMissed(judge, epoch, shown, reason)]
         case _:
             assert_never(step)

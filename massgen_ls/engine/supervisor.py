@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import cast
 
@@ -119,10 +119,20 @@ class Supervisor(Archive):
         request = SnapshotRequest(folder, run, tuple(buffers))
         runner = Runner(self._world, run, request, self._bus.hear)
         self._warming.stop()
-        await runner.append(RunStarted(spec, folder, self._world.owner))
+        await runner.append(RunStarted(self._with_judges(spec), folder, self._world.owner))
         task = self._group.create_task(self._drive(runner), name=f"run {run}")
         self._live[run] = _Live(runner, task)
         return run
+
+    def _with_judges(self, spec: RunSpec) -> RunSpec:
+        """The order with its judges named: every agent that can answer, where none is chosen."""
+        voting = spec.rules.voting
+        if voting.judges:
+            return spec
+        drivers = self._world.drivers
+        able = tuple(a for a in spec.agents if (d := drivers.get(a.type)) and d.briefed)
+        rules = replace(spec.rules, voting=replace(voting, judges=able))
+        return replace(spec, rules=rules)
 
     async def _drive(self, runner: Runner) -> None:
         """One run to its end; whatever happens, it is settled, and the others go on."""

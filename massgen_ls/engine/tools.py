@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from massgen_ls.core.ballots import Ballot
 from massgen_ls.core.candidate import Candidate, TreeId
 from massgen_ls.core.conversation import shorten
 from massgen_ls.core.errors import MassgenError
@@ -11,7 +12,6 @@ from massgen_ls.core.events import BallotCast, Event
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import clusters
 from massgen_ls.core.task import Json, SeatId
-from massgen_ls.core.voting import Ballot
 from massgen_ls.core.wording import counted
 from massgen_ls.ports import Objects, ToolAnswer, ToolSpec
 

@@ -13,6 +13,7 @@ from pygls.exceptions import JsonRpcException
 
 from massgen_ls.core.changes import RelPath, rel_path
 from massgen_ls.core.errors import MassgenError, UnsafePathError
+from massgen_ls.core.explain import markdown
 from massgen_ls.core.task import (
     CandidateId,
     Diagnostic,
@@ -147,6 +148,8 @@ class Verbs:
                 candidate = state.verdict.winner
             content = await engine.file(run, candidate, params.path)
             return {"text": text_of(content), "size": len(content)}
+        if params.format == "markdown":
+            return {"text": markdown(state, run)}
         report = {**run_json(run, state), **settled(run, state)}
         kept: list[Json] = []
         for each in cast("list[dict[str, Json]]", report["candidates"]):

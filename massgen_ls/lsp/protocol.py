@@ -8,6 +8,7 @@ Requests (and, with the same object as their one argument, the commands ``massge
 - ``massgen/cancel`` {runId} → {cancelled}
 - ``massgen/list`` {folder?, limit?} → {runs: […]}
 - ``massgen/read`` {runId, candidateId?, path?} → the run with files and diffs, or {text} of a file
+- ``massgen/read`` {runId, format: "markdown"} → {text}, the verdict with all that led to it
 - ``massgen/read`` {runId, seat} → {transcripts: […]}, what that agent said and did
 - ``massgen/tell`` {runId, seat, text | stop: true} → {told}; to an agent at work
 - ``massgen/apply`` {runId, candidateId?, paths?, hunks?, partial?} → {applied, conflicts, …}
@@ -23,13 +24,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import ApplyMode, Mode
 from massgen_ls.core.text import Position, Range
 
 EVENT = "massgen/event"
+ReadFormat = Literal["json", "markdown"]
+READ_FORMATS: tuple[ReadFormat, ...] = ("json", "markdown")
 VERBS = ("run", "wait", "cancel", "list", "read", "apply", "discard", "compare", "tell")
 
 MODES: tuple[Mode, ...] = ("best_of_n", "consensus")
@@ -112,6 +115,7 @@ class ReadParams:
     candidate: str | None
     path: str | None
     seat: str | None = None
+    format: ReadFormat = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,6 +390,7 @@ def read_read(node: object, where: str = "massgen/read") -> ReadParams:
         fields.text("candidateId"),
         fields.text("path"),
         fields.text("seat"),
+        cast("ReadFormat", fields.choice("format", READ_FORMATS) or "json"),
     )
     fields.end()
     return params

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from massgen_ls.adapters.store.codec import check_result_from, event_from
 from massgen_ls.adapters.store.sqlite import SqliteStore
+from massgen_ls.core.ballots import Ballot, Marks
 from massgen_ls.core.budget import Limits, Usage
 from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot, TreeId
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
@@ -27,6 +28,7 @@ from massgen_ls.core.events import (
     AttemptPaused,
     AttemptStarted,
     BallotCast,
+    BallotMissed,
     CancelRequested,
     CandidateCaptured,
     CheckFinished,
@@ -37,6 +39,7 @@ from massgen_ls.core.events import (
     Delta,
     Discarded,
     Event,
+    JudgingUsed,
     NoteSent,
     NothingCaptured,
     Notice,
@@ -65,7 +68,7 @@ from massgen_ls.core.task import (
     Task,
     WorktreeRules,
 )
-from massgen_ls.core.voting import Ballot, Verdict
+from massgen_ls.core.voting import Verdict
 from massgen_ls.core.wire import envelope_json, event_json
 
 ODD = rel_path("b\udcffd\nname")
@@ -114,6 +117,7 @@ CHANGES = ChangeSet.of(
     ]
 )
 CANDIDATE = Candidate(CandidateId("a.1"), SeatId("a"), "t0", "t1", "c1", CHANGES, "did it")
+PAIR = (CandidateId("a.1"), CandidateId("b.1"))
 EVERY_EVENT: list[Event] = [
     RunStarted(SPEC, "/home/x/r\udcffpo", "12:34"),
     SnapshotTaken(Snapshot("/r", "sub", "/s", "c0", "t0", None, ("left out",)), 0.25),
@@ -151,6 +155,9 @@ EVERY_EVENT: list[Event] = [
     NothingCaptured(SeatId("a"), 1, "changed nothing"),
     CheckFinished(CheckResult("tests", "t1", "failed", ("x", "x"), 1, 2.5, "out" * 3000, True), 1),
     BallotCast(Ballot(SeatId("a"), 2, CandidateId("a.1"), "best")),
+    BallotCast(Ballot(SeatId("c"), 2, None, "", PAIR, (Marks(1, 2, 3, 4, 5),) * 2)),
+    BallotMissed(SeatId("c"), 2, PAIR, "no answer came"),
+    JudgingUsed(SeatId("c"), 2, PAIR, Usage(5, output=2, cost=7)),
     CancelRequested("you"),
     DeadlinePassed(3.0),
     RunFailed("disk full"),
@@ -401,6 +408,12 @@ async def test_results_of_checks_are_forgotten_after_a_month(tmp_path: Path) -> 
     async with SqliteStore(tmp_path / "r", clock) as store:
         known = [day for day in (0, 25, 40) if await store.cached_check(str(day)) is not None]
     assert known == [25, 40]
+
+
+def test_a_ballot_of_before_judges_were_asked_is_still_a_vote() -> None:
+    old = {"judge": "b", "epoch": 2, "choice": "a.1", "reason": "best"}
+    read = event_from({"kind": "ballot_cast", "ballot": old})
+    assert read == BallotCast(Ballot(SeatId("b"), 2, CandidateId("a.1"), "best"))
 
 
 def test_results_and_candidates_of_older_records_are_read() -> None:

@@ -167,7 +167,9 @@ def configured(spec: RunSpec, file: Path, sandbox: str = "auto") -> Path:
         {"id": a.id, "backend": {"type": a.type, **a.settings}, "permissions": a.permissions.mode}
         for a in spec.agents
     ]
-    file.write_text(json.dumps({"agents": agents, "orchestrator": {"sandbox": sandbox}}))
+    # No judges: their questions are no part of what is measured here.
+    rules = {"sandbox": sandbox, "voting": {"rule": "evidence-only"}}
+    file.write_text(json.dumps({"agents": agents, "orchestrator": rules}))
     return file
 
 

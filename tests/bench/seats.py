@@ -26,6 +26,7 @@ from massgen_ls.core.task import (
     RunSpec,
     SandboxRule,
     Task,
+    Voting,
 )
 from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
@@ -131,7 +132,9 @@ def order(
 ) -> RunSpec:
     """A run of so many agents of one kind; an agent that fails is not replaced."""
     agents = tuple(kind.spec(url, number) for number in range(seats))
-    return RunSpec(Task(prompt), agents, rules=Rules(sandbox=sandbox))
+    return RunSpec(
+        Task(prompt), agents, rules=Rules(sandbox=sandbox, voting=Voting("evidence-only"))
+    )
 
 
 async def run(supervisor: Supervisor, folder: Path, spec: RunSpec) -> RunState:

@@ -290,3 +290,45 @@ def test_choosing_agents_and_checks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
 def test_every_configuration_that_we_ship_is_valid(file: Path) -> None:
     assert load(file.parent, str(file)).agents
+
+
+AGENTS = """
+agents:
+- {id: a, backend: {type: claude_code}}
+- {id: p, backend: {type: command, argv: [x]}}
+orchestrator:
+  voting: """
+
+
+def test_judges_are_agents_by_their_names_or_agents_that_only_judge(tmp_path: Path) -> None:
+    (tmp_path / "massgen.yaml").write_text(
+        AGENTS + "{rule: score, margin: 0.2, max_ballots: 4, timeout: 9,"
+        " judges: [a, {id: ref, backend: {type: codex, model: m}}]}"
+    )
+    voting = load(tmp_path).rules.voting
+    assert (voting.rule, voting.margin, voting.max_ballots, voting.timeout) == ("score", 0.2, 4, 9)
+    assert [(j.id, j.type, j.settings.get("model")) for j in voting.judges] == [
+        ("a", "claude_code", None), ("ref", "codex", "m"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("voting", "said"),
+    [
+        ("{judges: [b]}", "judges: there is no agent 'b'; there are: a, p"),
+        ("{judges: [p]}", "judges: 'p' is a program that edits files, which cannot judge"),
+        ("{judges: [a, a]}", "judges: 'a' is named twice"),
+        (
+            "{judges: [{id: a, backend: {type: codex}}]}",
+            "judges: 'a' is an agent already; name it without a backend",
+        ),
+        ("{judges: [{id: r, backend: {type: command, argv: [x]}}]}", "'r' is a program that"),
+        ("{judges: [{id: r, backnd: {type: codex}}]}", "unknown key 'backnd'; did you mean"),
+        ("{judges: a}", "should be a list, not 'a'"),
+        ("{margin: 1.5}", "in orchestrator.voting.margin: should be less than or equal to 1"),
+        ("{rule: pairwize}", "did you mean 'pairwise'?"),
+        ("{max_ballots: -1}", "should be greater than or equal to 0, not -1"),
+    ],
+)
+def test_what_is_wrong_with_judges(voting: str, said: str, tmp_path: Path) -> None:
+    assert said in refusal(AGENTS + voting, tmp_path)

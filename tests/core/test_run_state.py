@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from massgen_ls.core.ballots import Ballot
 from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.coordination import (
@@ -48,7 +49,7 @@ from massgen_ls.core.task import (
     SeatId,
     Task,
 )
-from massgen_ls.core.voting import Ballot, Verdict
+from massgen_ls.core.voting import Verdict
 
 A, B = SeatId("a"), SeatId("b")
 SNAPSHOT = Snapshot("/repo", "", "/shadow", "c0", "base", "h0")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from massgen_ls.core.ballots import Ballot
 from massgen_ls.core.candidate import Cluster, Evidence, Scorecard
 from massgen_ls.core.task import CandidateId, SeatId
-from massgen_ls.core.voting import Ballot, decide
+from massgen_ls.core.voting import decide
 
 
 def card(

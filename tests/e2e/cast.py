@@ -32,6 +32,8 @@ GATE = {
     "name": "gate",
     "argv": ["{python}", "-c", "import sys; sys.exit('bad' in open('a.py').read())"],
 }
+SILENT = {"rule": "evidence-only"}
+"""No judges, where a test is not about them: their questions would be further requests."""
 FREE = {"permissions": "allow"}
 """For a seat that shall run commands where no sandbox confines it and nobody is there to ask."""
 
@@ -72,6 +74,7 @@ class Cast:
         """``massgen-ls run --json`` with this team."""
         checks = rules.pop("checks", ())
         prompt = rules.pop("prompt", "Please do it.")
+        rules = {"voting": SILENT} | rules
         team = self.world.configure(agents, checks, **rules)
         return await self.world.run("--config", str(team), *arguments, prompt=prompt)
 
@@ -81,6 +84,7 @@ class Cast:
     ) -> AsyncIterator[asyncio.subprocess.Process]:
         """The same while it goes on; killed at the end if it still runs."""
         checks = rules.pop("checks", ())
+        rules = {"voting": SILENT} | rules
         team = self.world.configure(agents, checks, **rules)
         command = ("run", "Please do it.", "--json", "--config", str(team), *arguments)
         async with self.world.started(*command) as process:

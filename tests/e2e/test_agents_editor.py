@@ -6,7 +6,7 @@ import pytest
 
 from massgen_ls.testing.models import Edit, Episode, Gate, Text, Turn, Wait
 from massgen_ls.testing.profiles import NEOVIM, VSCODE, Profile
-from tests.e2e.cast import CODEX, GATE, PRO, SONNET, Cast
+from tests.e2e.cast import CODEX, GATE, PRO, SILENT, SONNET, Cast
 from tests.e2e.test_editors import editing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.agents]
@@ -29,7 +29,7 @@ async def test_the_winner_lands_in_the_unsaved_buffer(
         CODEX: Episode(Turn(Edit("a.py", "five\n", "FIVE\n")), Turn(Text("Done."))),
     }
     agents = [cast.claude(), cast.gemini(), cast.codex()]
-    team = world.configure(agents, [GATE], sandbox=sandbox)
+    team = world.configure(agents, [GATE], sandbox=sandbox, voting=SILENT)
     before = world.fingerprint()
     async with editing(world, profile, "--config", str(team)) as editor:
         await editor.open("a.py", UNSAVED)
@@ -52,7 +52,9 @@ async def test_a_cancel_and_the_end_of_the_editor_end_the_agents(cast: Cast) -> 
     before = world.fingerprint()
     gates = {name: Gate() for name in (SONNET, PRO, CODEX)}
     cast.models.scripts |= {name: Episode(Turn(Wait(gate))) for name, gate in gates.items()}
-    team = world.configure([cast.claude(), cast.gemini(), cast.codex()], sandbox="off")
+    team = world.configure(
+        [cast.claude(), cast.gemini(), cast.codex()], sandbox="off", voting=SILENT
+    )
     async with editing(world, VSCODE, "--config", str(team)) as editor:
         run = await editor.request("massgen/run", {"prompt": "do it", "apply": "none"})
         for gate in gates.values():

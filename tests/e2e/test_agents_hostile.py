@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from massgen_ls.testing.models import Episode, ModelServer, Shell, Text, Turn, serving
-from tests.e2e.cast import CODEX, FREE, KEYS, PRO, SONNET, Cast, of
+from tests.e2e.cast import CODEX, FREE, KEYS, PRO, SILENT, SONNET, Cast, of
 from tests.e2e.world import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.agents]
@@ -182,7 +182,7 @@ async def test_doctor_tells_about_agents_without_starting_one(world: World) -> N
 
 async def test_doctor_knows_the_versions_of_the_real_programs(cast: Cast) -> None:
     cast.world.init()
-    team = cast.world.configure([cast.claude(), cast.gemini(), cast.codex()])
+    team = cast.world.configure([cast.claude(), cast.gemini(), cast.codex()], voting=SILENT)
     ended = await cast.world.massgen("doctor", "--json", "--config", str(team))
     assert ended.code == 0, ended
     told = {f["text"].split(":")[0]: f["text"] for f in json.loads(ended.out)}

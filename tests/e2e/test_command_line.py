@@ -231,3 +231,18 @@ async def test_the_scope_reaches_the_agent(world: World) -> None:
     assert prompt.startswith("do it")
     assert content == "b\n"
     assert ended.settled["candidates"][0]["files"][0]["path"] == "sub/seen.txt"
+
+
+async def test_what_became_of_the_agents_work_is_told_over_many_runs(world: World) -> None:
+    world.init()
+    agents = [world.agent("calm", APPEND.format("good")), world.agent("bold", APPEND.format("bad"))]
+    ended = await world.run("--config", str(world.configure(agents, [GATE])), "--apply")
+    assert ended.code == 0, ended
+    told = await world.massgen("stats", "--json")
+    calm, bold = (json.loads(line) for line in told.out.splitlines())
+    assert (calm["agent"], calm["wins"], calm["contests"], calm["accepted"]) == ("calm", 1, 1, 1)
+    assert (bold["agent"], bold["wins"], bold["contests"], bold["accepted"]) == ("bold", 0, 1, 0)
+    table = await world.massgen("stats")
+    assert "1 of 1" in table.out
+    page = await world.massgen("show", ended.settled["run"], "--markdown")
+    assert "| **calm.1** | 1 file, 1 line | passed | – | – |" in page.out

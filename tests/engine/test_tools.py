@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from massgen_ls.core.ballots import Ballot
 from massgen_ls.core.candidate import Candidate, Snapshot, TreeId
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.errors import StorageError
@@ -26,7 +27,6 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.run_state import RunState, evolve, fold
 from massgen_ls.core.task import AgentId, AgentSpec, CandidateId, Json, RunSpec, SeatId, Task
-from massgen_ls.core.voting import Ballot
 from massgen_ls.engine.tools import SeatTools
 from massgen_ls.ports import Objects, ToolAnswer, Toolbox
 

@@ -15,6 +15,7 @@ SOURCES = sorted((ROOT / "massgen_ls").rglob("*.py"))
 BROAD_EXCEPTS = {
     "massgen_ls/engine/seat.py",
     "massgen_ls/engine/judging.py",
+    "massgen_ls/engine/polling.py",
     "massgen_ls/engine/supervisor.py",
     "massgen_ls/adapters/agents/acp_connection.py",
     "massgen_ls/adapters/mcp/speaking.py",

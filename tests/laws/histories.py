@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 from hypothesis import strategies as st
 
+from massgen_ls.core.ballots import Ballot, Marks
 from massgen_ls.core.budget import Limits, Usage
 from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
@@ -17,6 +19,7 @@ from massgen_ls.core.events import (
     AttemptPaused,
     AttemptStarted,
     BallotCast,
+    BallotMissed,
     CancelRequested,
     CandidateCaptured,
     CheckFinished,
@@ -24,6 +27,7 @@ from massgen_ls.core.events import (
     CrossTested,
     DeadlinePassed,
     Event,
+    JudgingUsed,
     NoteSent,
     NothingCaptured,
     PermissionDecided,
@@ -34,6 +38,7 @@ from massgen_ls.core.events import (
     UsageReported,
 )
 from massgen_ls.core.permissions import Action
+from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import RunState, fold
 from massgen_ls.core.task import (
     AgentId,
@@ -44,8 +49,9 @@ from massgen_ls.core.task import (
     RunSpec,
     SeatId,
     Task,
+    Voting,
+    VotingRule,
 )
-from massgen_ls.core.voting import Ballot
 
 BASE = "base"
 TREES = ("t1", "t2", "t3")
@@ -62,14 +68,19 @@ def agent(name: str, fallbacks: int = 0) -> AgentSpec:
 
 
 def spec(
-    agents: int, checks: int, quorum: float = 1.0, fallbacks: int = 0, limits: Limits | None = None
+    agents: int,
+    checks: int,
+    quorum: float = 1.0,
+    fallbacks: int = 0,
+    limits: Limits | None = None,
+    voting: Voting | None = None,
 ) -> RunSpec:
     return RunSpec(
         Task("do it"),
         # Not all alike: the first has the longest chain.
         tuple(agent(f"a{i}", max(0, fallbacks - i)) for i in range(agents)),
         tuple(CheckSpec(f"k{i}", ("pytest",)) for i in range(checks)),
-        Rules(quorum=quorum, limits=limits or Limits()),
+        Rules(quorum=quorum, limits=limits or Limits(), voting=voting or Voting()),
     )
 
 
@@ -124,6 +135,14 @@ def started(run: RunSpec) -> RunState:
 limits = st.sampled_from(
     [Limits(), Limits(), Limits(tokens=40), Limits(cost=30), Limits(cost=1, tokens=1000)]
 )
+RULES: tuple[VotingRule, ...] = get_args(VotingRule)
+votings = st.builds(
+    lambda rule, margin, judges, most: Voting(rule, margin, tuple(map(agent, judges)), most),
+    st.sampled_from(RULES),
+    st.sampled_from([0.0, 0.1, 0.5, 1.0]),
+    st.lists(st.sampled_from(["a0", "a1", "a2", "a3", "judge"]), unique=True),
+    st.integers(0, 12),
+)
 specs = st.builds(
     spec,
     st.integers(1, 4),
@@ -131,6 +150,7 @@ specs = st.builds(
     st.sampled_from([0.01, 0.34, 0.5, 0.67, 1.0]),
     st.integers(0, 2),
     limits,
+    votings,
 )
 outcomes = st.sampled_from(["done", "done", "done", "failed", "timed_out", "missing"])
 usages = st.builds(
@@ -173,6 +193,22 @@ def endings(draw: st.DrawFn, step: MakeAttempt) -> list[Event]:
         lines = draw(st.integers(1, 3))
         events.append(CandidateCaptured(candidate(seat, tree, lines, n, tests=brings)))
     return events
+
+
+marks = st.builds(Marks, *[st.sampled_from([0, 40, 90, 100])] * 5)
+
+
+@st.composite
+def answers(draw: st.DrawFn, step: AskJudge, epoch: int) -> list[Event]:
+    """Everything that a judge may report of one question."""
+    found: list[Event] = []
+    if draw(st.booleans()):
+        found.append(JudgingUsed(step.judge, epoch, step.shown, draw(usages)))
+    if draw(st.integers(0, 3)) == 0:
+        return [*found, BallotMissed(step.judge, epoch, step.shown, "died")]
+    choice = draw(st.sampled_from([None, *step.shown]))
+    given = tuple(draw(marks) for _ in step.shown)
+    return [*found, BallotCast(Ballot(step.judge, epoch, choice, "why", step.shown, given))]
 
 
 def cancelled(step: MakeAttempt, state: RunState) -> list[Event]:
@@ -224,6 +260,19 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         seats,
         st.integers(0, 3),
         st.sampled_from(["a0.1", "a1.1", "zz.1", "a0.2"]),
+    ),
+    st.builds(
+        lambda j, e, shown: BallotMissed(j, e, tuple(map(CandidateId, shown)), ""),
+        seats,
+        st.integers(0, 3),
+        st.lists(st.sampled_from(["a0.1", "a1.1", "zz.1"]), max_size=3),
+    ),
+    st.builds(
+        lambda j, e, shown, u: JudgingUsed(j, e, tuple(map(CandidateId, shown)), u),
+        seats,
+        st.integers(0, 3),
+        st.lists(st.sampled_from(["a0.1", "a1.1", "zz.1"]), max_size=3),
+        usages,
     ),
     st.just(SnapshotTaken(SNAPSHOT, 0.0)),
     st.just(CancelRequested("")),

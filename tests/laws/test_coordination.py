@@ -8,6 +8,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from massgen_ls.core.ballots import Ballot
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.coordination import (
     CrossTest,
@@ -21,6 +22,7 @@ from massgen_ls.core.events import (
     AttemptEnded,
     AttemptStarted,
     BallotCast,
+    BallotMissed,
     CancelRequested,
     CandidateCaptured,
     CheckFinished,
@@ -33,16 +35,18 @@ from massgen_ls.core.events import (
     RunStarted,
     SnapshotTaken,
 )
+from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve, fold
 from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import CandidateId, RunSpec, SeatId
-from massgen_ls.core.voting import Ballot, Verdict, decide
+from massgen_ls.core.voting import Verdict, decide
 from tests.laws.histories import (
     BASE,
     EVENTS,
     FAILURES,
     SNAPSHOT,
     TREES,
+    answers,
     attempts,
     cancelled,
     candidate,
@@ -63,6 +67,7 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
     history: list[Event] = []
     in_flight: dict[object, list[Event]] = {}
     made: Counter[str] = Counter()
+    asked: Counter[AskJudge] = Counter()
 
     def append(event: Event) -> None:
         nonlocal state
@@ -97,6 +102,9 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
                 case CrossTest(author=author, onto=onto):
                     names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
                     in_flight[step] = [CrossTested(author, onto, result("k0", "both", names))]
+                case AskJudge():
+                    asked[step] += 1
+                    in_flight[step] = data.draw(answers(step, state.epoch))
                 case Settle():
                     pass
         interruption = data.draw(interruptions)
@@ -126,6 +134,13 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
     assert all(made[seat] <= most for seat, most in attempts(run).items())
     for seat in state.seats:
         assert seat.agent == len(seat.lost) < attempts(run)[seat.seat]
+    assert sum(asked.values()) <= run.rules.voting.max_ballots
+    assert all(times == 1 for times in asked.values())
+    for ballot in state.ballots:
+        own = {c.substance for c in state.candidates if c.seat == ballot.judge}
+        assert own.isdisjoint(c.substance for c in state.candidates if c.id in ballot.shown)
+    if state.verdict.outcome == "tied":
+        assert run.rules.voting.margin > 0
     if state.used_up and not state.stopping:
         assert "is used up" in state.verdict.why
 
@@ -148,7 +163,7 @@ def test_no_event_in_no_order_raises_and_the_steps_can_always_be_named(events: l
 def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
     state = fold(events, started(run))
     # Whoever is at work in this state has died and is taken away; whoever is asked next dies, too.
-    rounds = sum(attempts(run).values()) + len(run.checks) * 2 * (1 + len(TREES)) + 2
+    rounds = sum(attempts(run).values()) + len(run.checks) * 2 * (1 + len(TREES)) + 3
     rounds += 2  # tests of candidates: on the base, then on the others
     for _ in range(rounds):
         steps = next_steps(state)
@@ -179,6 +194,8 @@ def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
                 case CrossTest(author=author, onto=onto):
                     found = result("k0", "both", ("f1",) if onto == BASE else ())
                     state = evolve(state, CrossTested(author, onto, found))
+                case AskJudge(judge=judge, shown=shown):
+                    state = evolve(state, BallotMissed(judge, state.epoch, shown, "died"))
                 case Settle():
                     pass
     raise AssertionError(f"still open after {rounds} rounds: {next_steps(state)}")

@@ -225,6 +225,11 @@ async def test_candidates_are_readable(tmp_path: Path) -> None:
         run = await client.request("massgen/run", {"prompt": "x"})
         await client.request("massgen/wait", run)
         whole = await client.request("massgen/read", run)
+        page = (await client.request("massgen/read", {**run, "format": "markdown"}))["text"]
+        assert page.startswith("# won: ")
+        steps = whole["explanation"]["steps"]
+        assert steps
+        assert all(step in page for step in steps)
         assert whole["candidates"][0]["diff"].endswith("+new\n")
         assert whole["candidates"][0]["files"][0]["path"] == "a.py"
         one = {**run, "candidateId": "one.1", "path": "dir/a b.py"}

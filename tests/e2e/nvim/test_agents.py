@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from massgen_ls.testing.models import Edit, Episode, Gate, Text, Turn, Wait
-from tests.e2e.cast import CODEX, PRO, SONNET, Cast
+from tests.e2e.cast import CODEX, PRO, SILENT, SONNET, Cast
 from tests.e2e.nvim.conftest import Open
 from tests.e2e.nvim.nvim_embed import DEADLINE, Neovim
 
@@ -53,7 +53,7 @@ async def test_the_winner_lands_while_the_user_types_and_undo_takes_it_back(
         ),
     }
     agents = [cast.claude(), cast.gemini(), cast.codex()]
-    config = world.configure(agents, [CHECK], sandbox="off")
+    config = world.configure(agents, [CHECK], sandbox="off", voting=SILENT)
     nvim = neovim()
 
     async def patiently(wait: Callable[..., object], *arguments: object) -> object:

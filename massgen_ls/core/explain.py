@@ -1,0 +1,249 @@
+"""Why a run ended as it did, as rows of a table: pure, for every face that shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from massgen_ls.core.ballots import CRITERIA, Ballot, Marks
+from massgen_ls.core.candidate import Evidence, Scorecard
+from massgen_ls.core.run_state import RunState
+from massgen_ls.core.scoring import scorecards
+from massgen_ls.core.task import CandidateId, SeatId, VotingRule
+from massgen_ls.core.voting import Order, contenders, in_order, majority
+from massgen_ls.core.wording import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One candidate."""
+
+    candidate: CandidateId
+    won: bool
+    files: int
+    lines: int
+    cluster: tuple[CandidateId, ...]
+    """It and those that are the same change."""
+    eligible: bool
+    """False: its attempt did not end well, so it cannot win."""
+    checks: tuple[str, ...]
+    """What each check says, in the order of `Explanation.checks`."""
+    judges: str
+    """What the judges say about it; empty where none was heard."""
+
+
+@dataclass(frozen=True, slots=True)
+class BallotRow:
+    """One answer of a judge, or the word that there is none."""
+
+    judge: SeatId
+    shown: tuple[CandidateId, ...]
+    """In the order in which they were shown; empty for a vote of an agent at work."""
+    choice: str
+    """The candidate; ``neither``; or ``no answer``."""
+    marks: tuple[Marks, ...]
+    """One for each that was shown, or none."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All of it."""
+
+    rule: VotingRule
+    margin: float
+    checks: tuple[str, ...]
+    rows: tuple[Row, ...]
+    """Best first."""
+    ballots: tuple[BallotRow, ...]
+    steps: tuple[str, ...]
+    """How the field was narrowed down to the verdict, one sentence for each rule that was used."""
+
+
+def explanation(state: RunState) -> Explanation:
+    """Explains what is known so far; after the verdict, that."""
+    rules = state.spec.rules.voting if state.spec else None
+    cards = scorecards(state)
+    order = in_order(cards, state.ballots, rules) if cards else None
+    checks = tuple(check.name for check in state.spec.checks) if state.spec else ()
+    return Explanation(
+        rules.rule if rules else "evidence-only",
+        rules.margin if rules else 0.0,
+        checks,
+        _rows(state, order, checks),
+        (*map(_ballot, state.ballots), *_missed(state)),
+        tuple(_steps(cards, order)) if order else (),
+    )
+
+
+def _rows(state: RunState, order: Order | None, checks: tuple[str, ...]) -> tuple[Row, ...]:
+    ranking = state.verdict.ranking if state.verdict else ()
+    if not ranking and order:
+        ranking = tuple(member for card in order.cards for member in card.cluster.members)
+    places = {candidate: i for i, candidate in enumerate(ranking)}
+    ordered = sorted(state.candidates, key=lambda c: places.get(c.id, len(places)))
+    where = {
+        member: i
+        for i, card in enumerate(order.cards if order else ())
+        for member in card.cluster.members
+    }
+    rows: list[Row] = []
+    for candidate in ordered:
+        place = where.get(candidate.id)
+        card = order.cards[place] if order and place is not None else None
+        evidence = {e.check: e for e in card.evidence} if card else {}
+        rows.append(
+            Row(
+                candidate.id,
+                state.verdict is not None and state.verdict.winner == candidate.id,
+                len(candidate.changes.files),
+                candidate.changes.size,
+                card.cluster.members if card else (candidate.id,),
+                card is not None,
+                tuple(said(evidence.get(check), eligible=card is not None) for check in checks),
+                _heard(order, place) if order and place is not None else "",
+            )
+        )
+    return tuple(rows)
+
+
+def said(evidence: Evidence | None, *, eligible: bool = True) -> str:
+    """What a check says about a candidate, in a few words."""
+    if evidence is None:
+        return "not judged" if eligible else "unfinished"
+    parts: list[str] = []
+    if evidence.new_failures:
+        parts.append(f"breaks {len(evidence.new_failures)}")
+    if evidence.fixed:
+        parts.append(f"mends {len(evidence.fixed)}")
+    if evidence.flaky:
+        parts.append(f"{len(evidence.flaky)} flaky")
+    return ", ".join(parts) or evidence.outcome.replace("_", " ")
+
+
+def _heard(order: Order, place: int) -> str:
+    standing = order.tally.standings[place]
+    parts: list[str] = []
+    if standing.won or standing.tied or standing.lost:
+        parts.append(f"{standing.won} won, {standing.tied} tied, {standing.lost} lost")
+    elif order.tally.compared and standing.support and not standing.votes:
+        parts.append(f"{float(100 * standing.support):+.1f} points")
+    if standing.votes:
+        parts.append(counted(standing.votes, "vote"))
+    return ", ".join(parts)
+
+
+def _ballot(ballot: Ballot) -> BallotRow:
+    choice = ballot.choice or "neither"
+    return BallotRow(ballot.judge, ballot.shown, choice, ballot.marks, ballot.reason)
+
+
+def _missed(state: RunState) -> list[BallotRow]:
+    return [
+        BallotRow(a.judge, a.shown, "no answer", (), a.missed)
+        for a in state.asked
+        if a.missed and a.epoch == state.epoch
+    ]
+
+
+def _steps(cards: tuple[Scorecard, ...], order: Order) -> list[str]:
+    total = sum(len(card.cluster.members) for card in cards)
+    passed = [card for card in cards if card.clears]
+    steps = [
+        f"{counted(total, 'candidate')}, {len(cards)} different",
+        f"{len(passed)} of {len(cards)} pass every gate",
+    ]
+    field = contenders(cards)
+    if passed and len(field) < len(passed):
+        steps.append(f"{len(field)} of these mend most")
+    if len(field) < 2:
+        return steps
+    names = ", ".join(card.cluster.members[0] for card in order.field)
+    steps.append(f"the evidence cannot tell these apart: {names}")
+    if (most := majority(cards)) is not None and most in field:
+        size = len(most.cluster.members)
+        steps.append(f"{size} of {total} candidates are one and the same change")
+    best, second = order.field[:2]
+    tally = order.tally
+    if tally.compared:
+        steps.append(f"judges: {_both(order)}, ahead by {float(order.lead):.0%}")
+    if tally.votes and tally.standings[0].support == tally.standings[1].support:
+        steps.append(f"votes: {tally.standings[0].votes} to {tally.standings[1].votes}")
+    if not order.decided:
+        return [*steps, "that is less than the margin: no winner"]
+    if tally.standings[0].support != tally.standings[1].support:
+        return steps
+    if tally.standings[0].votes != tally.standings[1].votes:
+        return steps
+    if len(best.cluster.members) != len(second.cluster.members):
+        return [*steps, "tie broken by agreement: more agents arrived at this change"]
+    if best.size != second.size:
+        lines = counted(best.size, "line")
+        return [*steps, f"tie broken by size: {lines} against {second.size}"]
+    return [*steps, "tie broken by the order of the configuration"]
+
+
+def _both(order: Order) -> str:
+    best, second = (card.cluster.members[0] for card in order.field[:2])
+    return f"{best} {_heard(order, 0) or 'nothing'}; {second} {_heard(order, 1) or 'nothing'}"
+
+
+# ── as Markdown ─────────────────────────────────────────────────────────────────────────────────
+
+
+def markdown(state: RunState, run: str) -> str:
+    """The verdict with all that led to it, for a review or an issue."""
+    told = explanation(state)
+    verdict = state.verdict
+    outcome = "still running" if verdict is None else verdict.outcome
+    if verdict is not None and verdict.winner:
+        outcome += f": {verdict.winner}"
+    parts = [f"# {_cell(outcome)}", f"Run `{run}`"]
+    if state.spec:
+        quoted = state.spec.task.prompt.strip().replace("\n", "\n> ")
+        parts.append(f"> {quoted}")
+    if verdict is not None:
+        parts.append(_cell(verdict.why))
+    if told.rows:
+        head = ["candidate", "change", *told.checks, "same as", "judges"]
+        rows = [
+            [
+                f"**{row.candidate}**" if row.won else row.candidate,
+                f"{counted(row.files, 'file')}, {counted(row.lines, 'line')}",
+                *row.checks,
+                ", ".join(c for c in row.cluster if c != row.candidate) or "–",
+                row.judges or "–",
+            ]
+            for row in told.rows
+        ]
+        parts += ["## Candidates", _table(head, rows)]
+    if told.ballots:
+        head = ["judge", "shown", "prefers", *CRITERIA, "reason"]
+        parts += ["## Ballots", _table(head, [_ballot_cells(b) for b in told.ballots])]
+    if told.steps:
+        parts += ["## How", "\n".join(f"{n}. {_cell(s)}" for n, s in enumerate(told.steps, 1))]
+    return "\n\n".join(parts) + "\n"
+
+
+def marks_of(row: BallotRow) -> tuple[str, ...]:
+    """A ballot's marks by criterion, those of what was shown first before those of the others."""
+    return tuple(
+        " / ".join(str(marks.each[i]) for marks in row.marks) or "–" for i in range(len(CRITERIA))
+    )
+
+
+def _ballot_cells(row: BallotRow) -> list[str]:
+    shown = ", ".join(row.shown) or "all"
+    return [row.judge, shown, row.choice, *marks_of(row), row.reason or "–"]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """One line that is no markup of its own: what agents wrote stays text."""
+    plain = " ".join(text.split())
+    for mark in "\\|`<[":
+        plain = plain.replace(mark, f"\\{mark}")
+    return plain

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from massgen_ls.core.ballots import Ballot, Marks
+from massgen_ls.core.candidate import Evidence
 from massgen_ls.core.coordination import Settle, next_steps
-from massgen_ls.core.events import BallotCast, BallotMissed, Event, RunSettled
-from massgen_ls.core.explain import BallotRow, explanation, markdown
+from massgen_ls.core.events import BallotCast, BallotMissed, CheckFinished, Event, RunSettled
+from massgen_ls.core.explain import BallotRow, explanation, markdown, said
 from massgen_ls.core.polls import questions
 from massgen_ls.core.run_state import EMPTY, RunState, evolve, fold
-from massgen_ls.core.task import SeatId, Voting
+from massgen_ls.core.task import CheckSpec, SeatId, Voting
 from tests.core.test_polls import TEAM3, THREE, agent, made
+from tests.laws.histories import BASE, result
 
 
 def judged(voting: Voting, reason: str = "a is right") -> RunState:
@@ -92,3 +96,42 @@ def test_a_run_that_has_hardly_begun_can_be_explained() -> None:
     assert markdown(EMPTY, "r") == "# still running\n\nRun `r`\n"
     state = replace(made({}, Voting(), TEAM3), verdict=None)
     assert explanation(state).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        (Evidence("k", "passed", (), (), ()), "passed"),
+        (Evidence("k", "timed_out", (), (), ()), "timed out"),
+        (Evidence("k", "failed", ("x",), ("y", "z"), ("w",)), "breaks 1, mends 2, 1 flaky"),
+        (None, "not judged"),
+    ],
+)
+def test_what_a_check_says(evidence: Evidence | None, words: str) -> None:
+    assert said(evidence) == words
+    assert said(None, eligible=False) == "unfinished"
+
+
+def test_the_evidence_narrows_the_field_down() -> None:
+    spec = (CheckSpec("k0", ("true",)),)
+    state = made(THREE, Voting(judges=TEAM3), TEAM3, checks=spec)
+    failures = {BASE: ("f1",), "t1": (), "t2": ("f1",), "t3": ("f1", "f2")}
+    looked: list[Event] = [
+        CheckFinished(result("k0", tree, names), repeat)
+        for tree, names in failures.items()
+        for repeat in (0, 1)
+    ]
+    told = explanation(fold(looked, state))
+    assert told.steps == (
+        "3 candidates, 3 different",
+        "2 of 3 pass every gate",
+        "1 of these mend most",
+    )
+    assert [row.checks for row in told.rows] == [("mends 1",), ("failed",), ("breaks 1",)]
+
+
+def test_points_of_judges_that_score() -> None:
+    told = explanation(judged(Voting("score", judges=(agent("x"),))))
+    assert [row.judges for row in told.rows] == ["", "", ""], "an answer in one order says nothing"
+    both = explanation(judged(Voting("score", judges=(agent("x"), agent("y")))))
+    assert [row.judges for row in both.rows] == ["+20.0 points", "-10.0 points", "-10.0 points"]

@@ -23,6 +23,7 @@ from massgen_ls.core.events import (
     BallotMissed,
     CandidateCaptured,
     CheckFinished,
+    CrossTested,
     Delta,
     Envelope,
     NoteSent,
@@ -163,6 +164,9 @@ def _line(news: Envelope) -> str:
             return f"judge {ballot.judge}: {word}: {ballot.reason}"
         case BallotMissed(judge=judge, shown=compared, reason=reason):
             return f"judge {judge}: no answer about {', '.join(compared)}: {reason}"
+        case CrossTested(author=author, onto=onto, result=result):
+            names = f"tests of {author[:10]} on {onto[:10]}"
+            return f"{names}: {result.outcome}, {result.seconds:.1f} s"
         case _:
             return ""
 

@@ -27,6 +27,7 @@ from massgen_ls.core.task import (
     AgentId,
     AgentSpec,
     CheckSpec,
+    CrossTestRules,
     Mode,
     Rules,
     Voting,
@@ -121,6 +122,14 @@ class VotingRules(Strict):
         return [{"id": judge} if isinstance(judge, str) else judge for judge in listed]
 
 
+class CrossTests(Strict):
+    """How far the tests that candidates bring are tried on each other."""
+
+    enabled: StrictBool = True
+    timeout: PositiveFloat = 120.0
+    max_tests: PositiveInt = 50
+
+
 class Orchestrator(Strict):
     """How a run is decided."""
 
@@ -135,6 +144,9 @@ class Orchestrator(Strict):
     """Agents at work may read what others have finished, and vote on it."""
     instructions: StrictBool = True
     """Agents are given the repository's AGENTS.md, CLAUDE.md or GEMINI.md."""
+    cross_tests: CrossTests = CrossTests()
+    early_exit: StrictBool = True
+    """The run ends when more than half of its agents arrived at one change that passes."""
 
     @field_validator("sandbox", mode="before")
     @classmethod
@@ -238,6 +250,8 @@ def validate(document: Document, shown: str) -> Loaded:
             share_candidates=rules.share_candidates,
             instructions=rules.instructions,
             voting=_voting(parsed),
+            cross_tests=CrossTestRules(**rules.cross_tests.model_dump()),
+            early_exit=rules.early_exit,
         ),
         shown,
     )

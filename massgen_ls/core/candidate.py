@@ -109,6 +109,19 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossScore:
+    """What the tests that contenders brought say about one of them (see `core.crosstests`)."""
+
+    shared: int = 0
+    """How well the tests tell contenders apart that it passes together with another one."""
+    alone: int = 0
+    """Whether its own tests show something that nobody else can do: weak evidence."""
+    passed: int = 0
+    """Of all these tests, how many it passes."""
+    tests: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Scorecard:
     """All the evidence about one cluster, in the order of the configured checks."""
 
@@ -116,6 +129,7 @@ class Scorecard:
     evidence: tuple[Evidence, ...]
     size: int
     """Changed lines of its change set."""
+    cross: CrossScore = CrossScore()
 
     @property
     def clears(self) -> bool:

@@ -17,7 +17,14 @@ from massgen_ls.core.candidate import (
 )
 from massgen_ls.core.polls import AskJudge, open_questions
 from massgen_ls.core.run_state import RunState, SeatState
-from massgen_ls.core.scoring import clusters, eligible, scorecards, to_look_at_again
+from massgen_ls.core.scoring import (
+    agreed,
+    clusters,
+    cross_runs,
+    eligible,
+    scorecards,
+    to_look_at_again,
+)
 from massgen_ls.core.task import SeatId
 from massgen_ls.core.voting import Verdict, decide
 from massgen_ls.core.wording import counted
@@ -49,13 +56,21 @@ class RunCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossTest:
+    """Run the tests that one candidate brought on another tree, the base's or a candidate's."""
+
+    author: TreeId
+    onto: TreeId
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Nothing is left to find out."""
 
     verdict: Verdict
 
 
-Step = TakeSnapshot | MakeAttempt | RunCheck | AskJudge | Settle
+Step = TakeSnapshot | MakeAttempt | RunCheck | CrossTest | AskJudge | Settle
 
 
 def next_steps(state: RunState) -> frozenset[Step]:
@@ -83,6 +98,9 @@ def next_steps(state: RunState) -> frozenset[Step]:
     waiting = any(
         s.phase == "working" or (s.phase == "ended" and not s.captured) for s in open_seats
     )
+    if not steps and not waiting and not state.late and agreed(state) is None:
+        # The gates have spoken about everybody; more is asked only of those who passed them.
+        steps |= {CrossTest(author, onto) for author, onto in cross_runs(state)}
     if not steps and not waiting:
         steps |= set(open_questions(state))  # only when there is nothing left to measure
     if not steps and not waiting:
@@ -96,7 +114,7 @@ def _over(seat: SeatState) -> bool:
 
 def _enough(state: RunState) -> bool:
     """Whether no further attempt is wanted: what is there is judged, and that is the end."""
-    return state.late or bool(state.used_up) or _quorum_reached(state)
+    return state.late or bool(state.used_up) or _quorum_reached(state) or agreed(state) is not None
 
 
 def _quorum_reached(state: RunState) -> bool:
@@ -171,6 +189,8 @@ def verdict(state: RunState) -> Verdict:
         note = f" {state.used_up}.{note}"
     elif state.late:
         note = f" Time ran out.{note}"
+    elif agreed(state) and any(s.outcome in {"cancelled", None} for s in state.seats):
+        note = f" More than half of the agents agree, so nobody else was waited for.{note}"
     return replace(ended, why=ended.why + note, ranking=(*ended.ranking, *unjudged))
 
 

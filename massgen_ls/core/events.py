@@ -175,6 +175,18 @@ class CheckFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossTested:
+    """A check was run on a tree with the tests of another candidate laid over it."""
+
+    kind: ClassVar[str] = "cross_tested"
+    author: TreeId
+    onto: TreeId
+    """The base's tree, or a candidate's."""
+    result: CheckResult
+    """Its ``tree`` is the one that was made of both."""
+
+
+@dataclass(frozen=True, slots=True)
 class BallotCast:
     """An agent has judged (MassGen's *vote*)."""
 
@@ -297,6 +309,7 @@ Event = (
     | CandidateCaptured
     | NothingCaptured
     | CheckFinished
+    | CrossTested
     | BallotCast
     | BallotMissed
     | JudgingUsed

@@ -29,6 +29,7 @@ from massgen_ls.core.events import (
     CancelRequested,
     CandidateCaptured,
     CheckFinished,
+    CrossTested,
     DeadlinePassed,
     Delivered,
     Discarded,
@@ -104,6 +105,7 @@ class RunState:
     finished: frozenset[CandidateId] = field(default_factory=frozenset[CandidateId])
     """Candidates whose attempt ended well."""
     checked: tuple[CheckFinished, ...] = ()
+    crossed: tuple[CrossTested, ...] = ()
     ballots: tuple[Ballot, ...] = ()
     """The last valid one of each judge for each question, by the judge's id and the question."""
     asked: tuple[Asked, ...] = ()
@@ -167,6 +169,10 @@ class RunState:
         found = [c for c in self.checked if c.result.check == check and c.result.tree == tree]
         return tuple(c.result for c in sorted(found, key=lambda c: c.repeat))
 
+    def crossed_with(self, author: TreeId, onto: TreeId) -> CheckResult | None:
+        """What a check said about one candidate's tests on another tree."""
+        return next((c.result for c in self.crossed if (c.author, c.onto) == (author, onto)), None)
+
 
 EMPTY = RunState()
 
@@ -219,6 +225,12 @@ def evolve(state: RunState, event: Event) -> RunState:
             return state if state.snapshot else replace(state, snapshot=snapshot)
         case CheckFinished():
             return _checked(state, event)
+        case CrossTested(author=author, onto=onto):
+            if state.crossed_with(author, onto) or state.snapshot is None:
+                return state
+            trees = {state.snapshot.tree, *(c.tree for c in state.candidates)}
+            known = {author, onto} <= trees and author != state.snapshot.tree
+            return replace(state, crossed=(*state.crossed, event)) if known else state
         case BallotCast(ballot=ballot):
             return _voted(state, ballot)
         case BallotMissed() | JudgingUsed():

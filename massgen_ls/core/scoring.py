@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from massgen_ls.core.candidate import (
@@ -14,8 +14,19 @@ from massgen_ls.core.candidate import (
     Scorecard,
     TreeId,
 )
+from massgen_ls.core.crosstests import (
+    MOST_AUTHORS,
+    CrossRow,
+    Suite,
+    brought,
+    owner,
+    passes,
+    scores,
+    telling,
+)
 from massgen_ls.core.evidence import looks_flaky, weigh
 from massgen_ls.core.run_state import RunState
+from massgen_ls.core.task import CheckSpec
 from massgen_ls.core.wording import counted
 
 
@@ -71,13 +82,130 @@ def to_look_at_again(state: RunState, check: str, tree: TreeId) -> bool:
     )
 
 
+def agreed(state: RunState) -> Scorecard | None:
+    """The choice of more than half of all seats, if it passes every gate and nothing beats it.
+
+    None as long as a choice that is there already waits for a check: agents that still work may be
+    left out for it, results that are there may not.
+    """
+    if state.spec is None or not state.spec.rules.early_exit or len(state.seats) < 2:
+        return None
+    cards = _gated(state)
+    seats = {c.id: c.seat for c in state.candidates}
+    for card in cards:
+        if 2 * len({seats[m] for m in card.cluster.members}) > len(state.seats):
+            judged = all(_judged(state, other.cluster.tree) for other in cards)
+            most = max(other.fixed for other in cards if other.clears) if card.clears else 0
+            return card if judged and card.clears and card.fixed == most else None
+    return None
+
+
+def _judged(state: RunState, tree: TreeId) -> bool:
+    """Whether every check has had its say about a tree."""
+    assert state.spec is not None, "a run that has not begun has no candidates"
+    assert state.snapshot is not None, "no candidate without a base"
+    return all(
+        state.results(check.name, state.snapshot.tree)
+        and state.results(check.name, tree)
+        and not to_look_at_again(state, check.name, tree)
+        for check in state.spec.checks
+    )
+
+
 def scorecards(state: RunState) -> tuple[Scorecard, ...]:
     """The evidence so far about every cluster of eligible candidates."""
+    cards = _gated(state)
+    rows = cross_rows(state)
+    if not rows:
+        return cards
+    found = scores(rows, [card.cluster.tree for card in cards if card.clears])
+    return tuple(replace(card, cross=found.get(card.cluster.tree, card.cross)) for card in cards)
+
+
+def _gated(state: RunState) -> tuple[Scorecard, ...]:
     sizes = {c.tree: c.changes.size for c in state.candidates}
     return tuple(
         Scorecard(cluster, tuple(_evidence(state, cluster.tree)), sizes[cluster.tree])
         for cluster in clusters(state)
     )
+
+
+# ── cross-tests ─────────────────────────────────────────────────────────────────────────────────
+
+
+def cross_runs(state: RunState) -> Iterator[tuple[TreeId, TreeId]]:
+    """The runs of cross-tests that are still to be made, as (author, onto).
+
+    First every author's tests on the base: only what fails there is worth trying on the others.
+    """
+    if state.spec is None or state.snapshot is None or not state.spec.rules.cross_tests.enabled:
+        return
+    contenders = [card for card in _gated(state) if card.clears]
+    if len(contenders) < 2:
+        return
+    base = state.snapshot.tree
+    for author in _authors(state, contenders):
+        if state.crossed_with(author, base) is None:
+            yield author, base
+        elif _telling(state, author):
+            for card in contenders:
+                tree = card.cluster.tree
+                if tree != author and state.crossed_with(author, tree) is None:
+                    yield author, tree
+
+
+def cross_rows(state: RunState) -> tuple[CrossRow, ...]:
+    """Every telling test with those who pass it; an author's tests count when all have had them."""
+    if not state.crossed or state.snapshot is None:
+        return ()
+    contenders = [card for card in _gated(state) if card.clears]
+    trees = [card.cluster.tree for card in contenders]
+    found: list[CrossRow] = []
+    for author in _authors(state, contenders):
+        runs = {tree: state.crossed_with(author, tree) for tree in trees if tree != author}
+        for test in _telling(state, author):
+            seen = {tree: passes(run, test) if run else None for tree, run in runs.items()}
+            if None not in seen.values():
+                passed = frozenset({author, *(tree for tree, good in seen.items() if good)})
+                found.append(CrossRow(author, test, passed))
+    return tuple(found)
+
+
+def _authors(state: RunState, contenders: Sequence[Scorecard]) -> list[TreeId]:
+    """Those whose tests are tried; of many the most promising, in whatever order they sit."""
+    authors = [card for card in contenders if cross_check(state, card.cluster.tree)]
+    authors.sort(key=lambda card: (-card.fixed, card.size, card.cluster.tree))
+    return [card.cluster.tree for card in authors[:MOST_AUTHORS]]
+
+
+def cross_check(state: RunState, author: TreeId) -> tuple[CheckSpec, Suite] | None:
+    """The check that runs a candidate's tests, and the files to lay over; None without tests."""
+    assert state.spec is not None, "a run that has not begun has no candidates"
+    assert state.snapshot is not None, "no candidate without a base"
+    candidate = next((c for c in state.candidates if c.tree == author), None)
+    files = brought(candidate.changes) if candidate else Suite((), ())
+    check = owner(state.spec.checks, files.tests, state.snapshot.prefix)
+    if check is None:
+        return None
+    limit = min(check.timeout, state.spec.rules.cross_tests.timeout)
+    return replace(check, timeout=limit), files
+
+
+def _telling(state: RunState, author: TreeId) -> tuple[str, ...]:
+    found = cross_check(state, author)
+    assert found is not None, "an author has tests"
+    assert state.spec is not None, "a run that has not begun has no candidates"
+    assert state.snapshot is not None, "no candidate without a base"
+    name = found[0].name
+    on_base = state.crossed_with(author, state.snapshot.tree)
+    own = state.results(name, author)
+    if on_base is None or not own:
+        return ()
+    base = state.results(name, state.snapshot.tree)
+    return telling(on_base, own[-1], base, state.spec.rules.cross_tests.max_tests)
+
+
+# ── gates ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def _evidence(state: RunState, tree: TreeId) -> Iterator[Evidence]:

@@ -132,6 +132,17 @@ class Voting:
 
 
 @dataclass(frozen=True, slots=True)
+class CrossTestRules:
+    """Whether and how far the tests that candidates bring are tried on each other."""
+
+    enabled: bool = True
+    timeout: float = 120.0
+    """Seconds for each run; the check's own limit counts as well."""
+    max_tests: int = 50
+    """Tests of each candidate that count, the first by name."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """How a run is decided and when it has to end. Times in seconds."""
 
@@ -152,6 +163,9 @@ class Rules:
     trusted: bool = False
     """Whether the agents' own project settings (hooks, servers, permissions) are obeyed."""
     voting: Voting = field(default_factory=Voting)
+    cross_tests: CrossTestRules = field(default_factory=CrossTestRules)
+    early_exit: bool = True
+    """Whether a run ends when more than half of its agents arrived at one change that passes."""
 
 
 @dataclass(frozen=True, slots=True)

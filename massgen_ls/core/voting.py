@@ -42,9 +42,9 @@ def majority(cards: Sequence[Scorecard]) -> Scorecard | None:
     return next((card for card in cards if 2 * len(card.cluster.members) > total), None)
 
 
-def _measured(card: Scorecard) -> tuple[bool, int, int]:
+def _measured(card: Scorecard) -> tuple[bool, int, int, int]:
     """What the evidence says; less is better."""
-    return (not card.clears, card.broke, -card.fixed)
+    return (not card.clears, card.broke, -card.fixed, -card.cross.shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +76,14 @@ def in_order(
     field = contenders(cards)
     tally = count(rules.rule, [card.cluster.members for card in cards], _between(field, ballots))
 
-    def merit(place: int) -> tuple[tuple[bool, int, int], Fraction, int, int, int, int]:
+    def merit(place: int) -> tuple[tuple[bool, int, int, int], Fraction, int, int, int, int, int]:
         card, standing = cards[place], tally.standings[place]
         return (
             _measured(card),
             -standing.support,
             -standing.votes,
             -len(card.cluster.members),
+            -card.cross.alone,
             card.size,
             place,
         )
@@ -112,6 +113,9 @@ def decide(
     cards: Sequence[Scorecard], ballots: Sequence[Ballot] = (), voting: Voting | None = None
 ) -> Verdict:
     """Best of n: gates first, then evidence, judges, votes, agreement, and the smaller change.
+
+    Evidence is what is mended of the base, then the tests that candidates brought. A test that none
+    but its author passes comes after agreement: it may only know its author's names.
 
     Args:
         cards: One for each cluster, in configuration order of their first members, which is the
@@ -167,6 +171,12 @@ def _why_best(order: Order, passed: Sequence[Scorecard]) -> str:
             f"{winner} wins: it mends {counted(best.fixed, 'failure')} of the base, the next best, "
             f"{rival}, mends {second.fixed}."
         )
+    tried = (
+        f"of the {counted(best.cross.tests, 'test')} that candidates brought it passes "
+        f"{best.cross.passed}, the next best, {rival}, passes {second.cross.passed}"
+    )
+    if best.cross.shared != second.cross.shared:
+        return f"{winner} wins: {tried}."
     same = f"{winner} and {rival} measure the same"
     first_standing, second_standing = order.tally.standings[:2]
     if order.tally.compared and first_standing.support != second_standing.support:
@@ -181,6 +191,8 @@ def _why_best(order: Order, passed: Sequence[Scorecard]) -> str:
     agreeing = len(best.cluster.members)
     if agreeing != len(second.cluster.members):
         return f"{same}; {winner} wins because {agreeing} agents arrived at exactly this change."
+    if best.cross.alone != second.cross.alone:
+        return f"{same} by the project's own checks; {winner} wins by its tests: {tried}."
     if best.size != second.size:
         return (
             f"{same}; {winner} wins as the smaller change ({counted(best.size, 'line')} against "

@@ -8,8 +8,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from massgen_ls.core.candidate import CheckResult, Snapshot
-from massgen_ls.core.coordination import RunCheck
+from massgen_ls.core.candidate import CheckResult, Snapshot, TreeId
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import Delta
 from massgen_ls.core.task import CheckSpec, RunId, RunSpec
@@ -29,25 +28,26 @@ async def judge(
     run: RunId,
     spec: RunSpec,
     snapshot: Snapshot,
-    step: RunCheck,
+    check: CheckSpec,
+    tree: TreeId,
     say: Callable[[Delta], None],
+    repeat: int = 0,
 ) -> CheckResult:
     """Runs one check on one tree, or takes its result from the record.
 
     Never raises: a result whose outcome is ``broken`` or ``unjudged`` says why.
     """
-    check = next(c for c in spec.checks if c.name == step.check)
     try:
-        key = await _cache_key(world, run, spec, snapshot, check, step)
+        key = await _cache_key(world, run, spec, snapshot, check, tree)
         # A second look is there to see whether the first one can be trusted: never cached.
         # And an old one may be from another environment: it is good for a quarter of an hour.
         known = None
-        if step.repeat == 0:
+        if repeat == 0:
             known = await world.store.cached_check(key, world.clock.now() - _FRESH)
         if known is not None:
-            return replace(known, check=check.name, tree=step.tree)
+            return replace(known, check=check.name, tree=tree)
         async with world.worktrees.lease(
-            snapshot, run, spec.rules.worktree, tree=step.tree, sandbox=spec.rules.sandbox
+            snapshot, run, spec.rules.worktree, tree=tree, sandbox=spec.rules.sandbox
         ) as lease:
             place = Place(
                 lease.path,
@@ -61,27 +61,25 @@ async def judge(
             def hear(said: Said) -> None:
                 say(Delta(run, f"check:{check.name}", said.stream, said.text))
 
-            result = await world.checker.run(check, step.tree, place, hear)
-        if step.repeat == 0 and result.outcome in {"passed", "failed"}:
+            result = await world.checker.run(check, tree, place, hear)
+        if repeat == 0 and result.outcome in {"passed", "failed"}:
             await world.store.cache_check(key, result)
         return result
     except MassgenError as error:
-        return CheckResult(check.name, step.tree, "unjudged", output=str(error))
+        return CheckResult(check.name, tree, "unjudged", output=str(error))
     except Exception as error:  # noqa: BLE001 - a bug in one check is not the run's end
         _log.exception("check %s of run %s", check.name, run)
-        return CheckResult(
-            check.name, step.tree, "unjudged", output=f"{type(error).__name__}: {error}"
-        )
+        return CheckResult(check.name, tree, "unjudged", output=f"{type(error).__name__}: {error}")
 
 
 async def _cache_key(
-    world: World, run: RunId, spec: RunSpec, snapshot: Snapshot, check: CheckSpec, step: RunCheck
+    world: World, run: RunId, spec: RunSpec, snapshot: Snapshot, check: CheckSpec, tree: TreeId
 ) -> str:
     """Everything that the result depends on, as far as it can be known."""
     worktree = spec.rules.worktree
     outside = await world.worktrees.fingerprint(snapshot, run, worktree)
     parts = [
-        step.tree,
+        tree,
         snapshot.prefix,
         list(check.argv),
         check.parser,

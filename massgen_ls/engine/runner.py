@@ -10,6 +10,7 @@ from typing import TypeAlias, assert_never
 
 from massgen_ls.core.candidate import CheckResult
 from massgen_ls.core.coordination import (
+    CrossTest,
     MakeAttempt,
     RunCheck,
     Settle,
@@ -23,6 +24,7 @@ from massgen_ls.core.events import (
     AttemptStarted,
     BallotMissed,
     CheckFinished,
+    CrossTested,
     DeadlinePassed,
     Delta,
     Envelope,
@@ -38,6 +40,7 @@ from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
 from massgen_ls.core.task import RunId, SeatId
+from massgen_ls.engine.crosstests import cross_test
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import judge
 from massgen_ls.engine.polling import Polling
@@ -47,7 +50,7 @@ from massgen_ls.ports import Message, Note, SnapshotRequest
 
 _log = logging.getLogger(__name__)
 
-_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck | AskJudge
+_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck | CrossTest | AskJudge
 """A step that takes its time."""
 
 
@@ -147,12 +150,25 @@ class Runner:
                     await self.append(RunSettled(settle.verdict))
                     break
                 work = {s for s in wanted if not isinstance(s, Settle)}
-                for step in sorted(work - in_flight.keys(), key=_order):
+                for step in sorted(work - in_flight.keys(), key=self._order):
                     in_flight[step] = group.create_task(self._perform(step), name=str(step))
                 await self._changed.wait()
             # Settled by somebody else, who took us for dead: whatever still runs is not wanted.
             for task in (deadline, *in_flight.values()):
                 task.cancel()
+
+    def _order(self, step: _Work) -> tuple[int, bool, float, str]:
+        """What is started first, and so comes first where cores are short.
+
+        Agents, as they take longest; then the base, which every judgement waits for; then the
+        checks that were quick there.
+        """
+        ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2, CrossTest: 3, AskJudge: 4}
+        if not isinstance(step, RunCheck) or self.state.snapshot is None:
+            return ranks[type(step)], False, 0.0, repr(step)
+        base = self.state.snapshot.tree
+        took = min((r.seconds for r in self.state.results(step.check, base)), default=0.0)
+        return ranks[RunCheck], step.tree != base, took, repr(step)
 
     def _left_open(self, step: _Work) -> bool:
         """Whether a step that is over has left a seat that everybody would wait for."""
@@ -181,6 +197,8 @@ class Runner:
                     await self._make_attempt(step)
                 case RunCheck():
                     await self._run_check(step)
+                case CrossTest():
+                    await self._cross_test(step)
                 case AskJudge():
                     await self._polling.ask(step)
                 case _:
@@ -231,19 +249,21 @@ class Runner:
         spec, snapshot = self.state.spec, self.state.snapshot
         assert spec is not None
         assert snapshot is not None
+        check = next(c for c in spec.checks if c.name == step.check)
         async with self._judging:
-            result = await judge(self._world, self.run, spec, snapshot, step, self._tell)
+            result = await judge(
+                self._world, self.run, spec, snapshot, check, step.tree, self._tell, step.repeat
+            )
         found: list[Event] = [CheckFinished(result, step.repeat)]
         if result.outcome in {"broken", "unjudged"}:
             reason = result.output.strip().split("\n")[0] or "it could not be started"
             found.append(Notice("warning", f"Check {step.check}: {reason}", tree=step.tree))
         await self.append(*found)
 
-
-def _order(step: _Work) -> tuple[int, str]:
-    """Agents first: they take longest. Then the base, which every judgement waits for."""
-    ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2, AskJudge: 3}
-    return ranks[type(step)], repr(step)
+    async def _cross_test(self, step: CrossTest) -> None:
+        async with self._judging:
+            tested = await cross_test(self._world, self.run, self.state, step, self._tell)
+        await self.append(tested)
 
 
 def _given_up(step: _Work, epoch: int) -> list[Event]:
@@ -259,6 +279,8 @@ def _given_up(step: _Work, epoch: int) -> list[Event]:
             ]
         case RunCheck(check=check, tree=tree, repeat=repeat):
             return [CheckFinished(CheckResult(check, tree, "broken", output=reason), repeat)]
+        case CrossTest(author=author, onto=onto):
+            return [CrossTested(author, onto, CheckResult("", onto, "broken", output=reason))]
         case AskJudge(judge=judge, shown=shown):
             return [BallotMissed(judge, epoch, shown, reason)]
         case _:

@@ -150,6 +150,20 @@ class Objects(Protocol):
         """The difference between the snapshot and another tree."""
         ...
 
+    async def overlay(
+        self, snapshot: Snapshot, onto: TreeId, source: TreeId, paths: Sequence[RelPath]
+    ) -> TreeId:
+        """A tree with these paths as another one has them, everything else as ``onto`` has it.
+
+        What ``source`` does not have at a path stays as it is. Where a path is a folder in
+        ``onto``, or below one of its files, ``source`` wins. Nothing refers to the new tree: it is
+        stored as long as something is at work in this shadow.
+
+        Raises:
+            NotFoundError: A tree is not stored any more.
+        """
+        ...
+
     async def patch(self, snapshot: Snapshot, tree: TreeId) -> str:
         """The same difference as a unified diff for people, renames found."""
         ...

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from massgen_ls.adapters.git.differences import parse
+from massgen_ls.core.changes import rel_path
 from massgen_ls.core.errors import NotFoundError
+from massgen_ls.core.task import RunId
 from tests.fakes.repositories import PLAIN, RUN, Rooms, UserRepo
 
 
@@ -119,3 +122,33 @@ def test_parse_knows_renames_binaries_folders_and_submodules():
     ]
     assert set(found.objects) == {one, two}
     assert len(found.notes) == 1
+
+
+async def test_paths_of_one_tree_over_another(repo: UserRepo, rooms: Rooms) -> None:
+    repo.write("folder/inside.txt", "inside\n")
+    onto = (await rooms.take(repo.top)).tree
+    repo.write("a.py", "a = 2\n")
+    repo.write("src/b.py", "not wanted\n")
+    repo.write("run.sh", "#!/bin/sh\necho\n").chmod(0o755)
+    repo.write("tests/new name.py", "new = 1\n")
+    repo.git("rm", "-rfq", "--cached", "--ignore-unmatch", "folder")
+    shutil.rmtree(repo.top / "folder")
+    repo.write("folder", "a file now\n")
+    taken = await rooms.take(repo.top, run=RunId("20261121-000000-bbbb"))
+    paths = ["a.py", "run.sh", "tests/new name.py", "folder", "not/there.py"]
+    laid = await rooms.objects.overlay(taken, onto, taken.tree, [rel_path(p) for p in paths])
+    files = rooms.files(taken, laid)
+    assert files == {
+        "a.py": ("100644", b"a = 2\n"),
+        "src/b.py": ("100644", b"b = 1\nb += 1\n"),
+        "run.sh": ("100755", b"#!/bin/sh\necho\n"),
+        "tests/new name.py": ("100644", b"new = 1\n"),
+        "folder": ("100644", b"a file now\n"),
+    }
+    back = await rooms.objects.overlay(taken, laid, onto, [rel_path("folder/inside.txt")])
+    assert rooms.files(taken, back)["folder/inside.txt"] == ("100644", b"inside\n")
+    assert await rooms.objects.overlay(taken, onto, taken.tree, []) == onto
+    left = Path(taken.shadow).rglob("overlay.*")
+    assert list(left) == [], "nothing is left beside the objects"
+    with pytest.raises(NotFoundError):
+        await rooms.objects.overlay(taken, "ab" * 20, taken.tree, [rel_path("a.py")])

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 from pathlib import Path
 
 from massgen_ls.adapters.checks.command import CommandChecker
 from massgen_ls.adapters.host.process import HostProcesses
-from massgen_ls.core.scoring import scorecards
-from massgen_ls.core.task import CheckSpec, RunSpec
+from massgen_ls.core.scoring import cross_rows, scorecards
+from massgen_ls.core.task import CheckSpec, CrossTestRules, RunSpec
 from massgen_ls.engine.world import World
-from massgen_ls.testing.agents import writes
+from massgen_ls.ports import AgentNews, Brief, Place
+from massgen_ls.testing.agents import Script, waits, writes
 from tests.engine.conftest import Bench
 
 
@@ -85,3 +88,95 @@ async def test_deleting_a_failing_test_inside_its_file_mends_nothing(bench: Benc
     assert state.verdict is not None
     assert state.verdict.winner == "mends.1"
     assert "went away with the tests themselves" in state.verdict.why
+
+
+def brings(module: str, tests: str = "") -> Script:
+    """An agent that writes a module and its own tests for it."""
+    files = {"m__py": module, **({"test_own__py": tests} if tests else {})}
+    return writes(**files)
+
+
+EMPTY_TOO = "from m import top\n\ndef test_empty():\n    assert top([]) is None\n"
+SORTED = "from m import top\n\ndef test_top():\n    assert top([1, 3, 2]) == 3\n"
+RIGHT = "def top(x):\n    return max(x, default=None)\n"
+RIGHT_TOO = "def top(x):\n    x = sorted(x)\n    if not x:\n        return None\n    return x[-1]\n"
+WRONG = "def top(x):\n    return max(x)\n"
+
+
+async def test_the_tests_of_one_candidate_find_the_fault_of_another(bench: Bench) -> None:
+    bench.user.write("m.py", "def top(x):\n    return x[0]\n")
+    bench.user.write("test_m.py", "from m import top\n\ndef test_a():\n    assert top([1]) == 1\n")
+    scripts = {
+        "small": brings(WRONG),
+        "careful": brings(RIGHT, EMPTY_TOO),
+        "long": brings(RIGHT_TOO, SORTED),
+    }
+    async with bench.engine(scripts, change=with_real_checks(bench)) as supervisor:
+        _, state = await bench.finish(supervisor, real_pytest(bench, "small", "long", "careful"))
+    cards = {card.cluster.members[0]: card for card in scorecards(state)}
+    passed = {name: (c.cross.passed, c.cross.tests) for name, c in cards.items()}
+    assert passed == {"small.1": (1, 2), "careful.1": (2, 2), "long.1": (2, 2)}
+    assert state.verdict is not None
+    assert state.verdict.winner == "careful.1", "the smaller one of the two that pass"
+    assert state.verdict.ranking[-1] == "small.1"
+    trees = {c.id: c.tree for c in state.candidates}
+    assert {row.test: row.passed for row in cross_rows(state)} == {
+        "test_own::test_empty": {trees["careful.1"], trees["long.1"]},
+        "test_own::test_top": set(trees.values()),
+    }
+
+
+async def test_cross_tests_can_be_switched_off_and_need_two(bench: Bench) -> None:
+    scripts = {"one": brings(RIGHT, EMPTY_TOO), "two": brings(WRONG)}
+    rules = {"cross_tests": CrossTestRules(enabled=False)}
+    async with bench.engine(scripts, change=with_real_checks(bench)) as supervisor:
+        _, state = await bench.finish(supervisor, real_pytest(bench, "one", "two", **rules))
+        assert state.crossed == ()
+        _, state = await bench.finish(supervisor, real_pytest(bench, "one"))
+        assert state.crossed == ()
+        _, state = await bench.finish(supervisor, real_pytest(bench, "one", "two"))
+        assert len(state.crossed) == 2
+        assert state.verdict is not None
+        assert state.verdict.winner == "one.1"
+        assert "wins by its tests" in state.verdict.why
+
+
+async def test_a_run_ends_when_more_than_half_agree_and_pass(bench: Bench) -> None:
+    begun = asyncio.Event()
+    scripts = {
+        "slow": waits(begun),
+        "one": writes(b__py="x = 1\n"),
+        "two": writes(b__py="x = 1  # one\n"),
+    }
+    async with bench.engine(scripts) as supervisor:
+        spec = bench.spec("slow", "one", "two", checks=("k",))
+        _, state = await bench.finish(supervisor, spec)
+        assert bench.driver.closed == ["slow"], "what still works is cancelled"
+        assert state.verdict is not None
+        assert state.verdict.winner == "one.1"
+        assert "More than half of the agents agree" in state.verdict.why
+        assert set(state.verdict.ranking) == {"one.1", "two.1", "slow.1"}, "and its work is kept"
+
+
+async def test_agreement_on_something_that_fails_a_gate_ends_nothing(bench: Bench) -> None:
+    looks = threading.Semaphore(0)
+
+    def judge(check: str, folder: Path) -> tuple[str, ...]:
+        file = folder / "b.py"
+        if not file.exists() or "x" not in file.read_text():
+            return ()
+        looks.release()
+        return ("x",)
+
+    async def last(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        for _ in range(2):  # the failure, and the second look at it
+            assert await asyncio.to_thread(looks.acquire, timeout=60)
+        async for item in writes(b__py="y = 1\n")(brief, place):
+            yield item
+
+    same = writes(b__py="x = 1\n")
+    scripts = {"last": last, "one": same, "two": same}
+    async with bench.engine(scripts, judge) as supervisor:
+        _, state = await bench.finish(supervisor, bench.spec(*scripts, checks=("k",)))
+        assert state.verdict is not None
+        assert state.verdict.winner == "last.1"

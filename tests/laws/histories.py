@@ -24,6 +24,7 @@ from massgen_ls.core.events import (
     CandidateCaptured,
     CheckFinished,
     Conversed,
+    CrossTested,
     DeadlinePassed,
     Event,
     JudgingUsed,
@@ -78,7 +79,7 @@ def spec(
         Task("do it"),
         # Not all alike: the first has the longest chain.
         tuple(agent(f"a{i}", max(0, fallbacks - i)) for i in range(agents)),
-        tuple(CheckSpec(f"k{i}", ("true",)) for i in range(checks)),
+        tuple(CheckSpec(f"k{i}", ("pytest",)) for i in range(checks)),
         Rules(quorum=quorum, limits=limits or Limits(), voting=voting or Voting()),
     )
 
@@ -94,10 +95,16 @@ def attempts(run: RunSpec) -> dict[str, int]:
     return found
 
 
-def candidate(seat: str, tree: str, lines: int = 1, attempt: int = 1) -> Candidate:
-    changes = ChangeSet.of(
-        [FileChange("modify", rel_path("f.py"), added=lines, removed=0, old_oid="a", new_oid=tree)]
-    )
+def candidate(
+    seat: str, tree: str, lines: int = 1, attempt: int = 1, *, tests: bool = False
+) -> Candidate:
+    files = [
+        FileChange("modify", rel_path("f.py"), added=lines, removed=0, old_oid="a", new_oid=tree)
+    ]
+    if tests:
+        new = FileChange("add", rel_path("test_f.py"), new_oid=tree, new_type="file", added=0)
+        files.append(replace(new, removed=0))
+    changes = ChangeSet.of(files)
     name = CandidateId(f"{seat}.{attempt}")
     return Candidate(name, SeatId(seat), BASE, tree, f"c-{tree}", changes)
 
@@ -181,7 +188,10 @@ def endings(draw: st.DrawFn, step: MakeAttempt) -> list[Event]:
     if tree is None:
         events.append(NothingCaptured(seat, n, "changed nothing"))
     else:
-        events.append(CandidateCaptured(candidate(seat, tree, draw(st.integers(1, 3)), n)))
+        # Equal trees bring the same tests.
+        brings = tree != "t1"
+        lines = draw(st.integers(1, 3))
+        events.append(CandidateCaptured(candidate(seat, tree, lines, n, tests=brings)))
     return events
 
 
@@ -238,6 +248,12 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         st.sampled_from(["k0", "nope"]),
         st.sampled_from([BASE, *TREES]),
         st.integers(0, 2),
+    ),
+    st.builds(
+        lambda a, o, t: CrossTested(a, o, result("k0", t)),
+        st.sampled_from([BASE, *TREES, "zz"]),
+        st.sampled_from([BASE, *TREES, "zz"]),
+        st.sampled_from(TREES),
     ),
     st.builds(
         lambda j, e, c: BallotCast(Ballot(j, e, CandidateId(c))),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from massgen_ls.core.ballots import Ballot
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.coordination import (
+    CrossTest,
     MakeAttempt,
     RunCheck,
     Settle,
@@ -25,6 +26,7 @@ from massgen_ls.core.events import (
     CancelRequested,
     CandidateCaptured,
     CheckFinished,
+    CrossTested,
     DeadlinePassed,
     Event,
     NothingCaptured,
@@ -50,6 +52,7 @@ from tests.laws.histories import (
     candidate,
     endings,
     interruptions,
+    made,
     result,
     spec,
     specs,
@@ -99,6 +102,9 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
                 case AskJudge():
                     asked[step] += 1
                     in_flight[step] = data.draw(answers(step, state.epoch))
+                case CrossTest(author=author, onto=onto):
+                    names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
+                    in_flight[step] = [CrossTested(author, onto, result("k0", "both", names))]
                 case Settle():
                     pass
         interruption = data.draw(interruptions)
@@ -158,6 +164,7 @@ def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
     state = fold(events, started(run))
     # Whoever is at work in this state has died and is taken away; whoever is asked next dies, too.
     rounds = sum(attempts(run).values()) + len(run.checks) * 2 * (1 + len(TREES)) + 3
+    rounds += 2  # tests of candidates: on the base, then on the others
     for _ in range(rounds):
         steps = next_steps(state)
         if any(isinstance(step, Settle) for step in steps):
@@ -186,6 +193,9 @@ def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
                     state = evolve(state, CheckFinished(result(check, tree), repeat))
                 case AskJudge(judge=judge, shown=shown):
                     state = evolve(state, BallotMissed(judge, state.epoch, shown, "died"))
+                case CrossTest(author=author, onto=onto):
+                    found = result("k0", "both", ("f1",) if onto == BASE else ())
+                    state = evolve(state, CrossTested(author, onto, found))
                 case Settle():
                     pass
     raise AssertionError(f"still open after {rounds} rounds: {next_steps(state)}")
@@ -394,3 +404,29 @@ def test_out_of_time_keeps_what_there_is() -> None:
 def test_out_of_time_with_nothing_is_cancelled() -> None:
     state = evolve(started(spec(2, 0)), DeadlinePassed(5.0))
     assert settled(state).outcome == "cancelled"
+
+
+def test_more_than_half_of_all_seats_are_enough_and_half_is_not() -> None:
+    state = started(spec(4, 1))
+    state = fold([*made("a0", candidate("a0", "t1")), *made("a1", candidate("a1", "t1"))], state)
+    passing = [CheckFinished(result("k0", tree)) for tree in (BASE, "t1")]
+    half = fold(passing, state)
+    assert {s for s in next_steps(half) if isinstance(s, MakeAttempt)}, "two of four"
+    most = fold([*made("a2", candidate("a2", "t1")), *passing], state)
+    verdict = settled(most)
+    assert verdict.winner == "a0.1"
+    assert "nobody else was waited for" in verdict.why
+    patient = replace(most.spec.rules, early_exit=False) if most.spec else None
+    assert most.spec is not None
+    assert patient is not None
+    waits = replace(most, spec=replace(most.spec, rules=patient))
+    assert next_steps(waits) == {MakeAttempt(SeatId("a3"), 1)}
+
+
+def test_agreement_does_not_cut_off_what_is_there_and_may_be_better() -> None:
+    state = started(spec(4, 1))
+    for seat, tree in (("a0", "t1"), ("a1", "t1"), ("a2", "t1"), ("a3", "t2")):
+        state = fold(made(seat, candidate(seat, tree)), state)
+    state = fold([CheckFinished(result("k0", t, ("f1",))) for t in (BASE, "t1")], state)
+    assert next_steps(state) == {RunCheck("k0", "t2")}
+    assert settled(evolve(state, CheckFinished(result("k0", "t2")))).winner == "a3.1"

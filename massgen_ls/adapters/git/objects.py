@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from massgen_ls.adapters.git.blobs import read_blobs
 from massgen_ls.adapters.git.differences import differences, file_type
@@ -122,6 +123,33 @@ class GitObjects:
         """The difference between the snapshot and another tree."""
         shadow = self.shadows.of(snapshot)
         return (await differences(self.git, shadow.view, snapshot.tree, tree)).changes
+
+    async def overlay(
+        self, snapshot: Snapshot, onto: TreeId, source: TreeId, paths: Sequence[RelPath]
+    ) -> TreeId:
+        """One tree's paths laid over another; see `massgen_ls.ports.Objects.overlay`."""
+        shadow = self.shadows.of(snapshot)
+        index = os.path.join(shadow.snapshot_folder(snapshot.commit), f"overlay.{fresh_name()}")
+        view = replace(shadow.view, index=index)
+        wanted = frozenset(os.fsencode(path) for path in paths)
+        try:
+            listed = await self._stored(shadow.view, "ls-tree", "-r", "-z", "--full-tree", source)
+            laid = [entry for entry in listed.split(b"\0") if entry.partition(b"\t")[2] in wanted]
+            await self._stored(view, "read-tree", onto)
+            stdin = b"".join(entry + b"\0" for entry in laid)
+            await self.git.run(view, "update-index", "-z", "--replace", "--index-info", stdin=stdin)
+            return (await self.git.run(view, "write-tree")).decode("ascii").strip()
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(index)
+
+    async def _stored(self, view: View, *args: str) -> bytes:
+        done = await self.git.attempt(view, *args)
+        if done.exit_code:
+            raise NotFoundError(
+                "Files of this run are not stored any more", "Start a new run instead."
+            )
+        return done.stdout
 
     async def patch(self, snapshot: Snapshot, tree: TreeId) -> str:
         """The same difference as a unified diff for people, renames found."""

@@ -158,15 +158,15 @@ def _line(news: Envelope) -> str:
             cached = ", from the record" if result.cached else f", {result.seconds:.1f} s"
             tree = result.tree[:10]
             return f"check {result.check} on {tree}: {result.outcome}{failures}{cached}"
-        case CrossTested(author=author, onto=onto, result=result):
-            names = f"tests of {author[:10]} on {onto[:10]}"
-            return f"{names}: {result.outcome}, {result.seconds:.1f} s"
         case BallotCast(ballot=ballot):
             asked = f" of {', '.join(ballot.shown)}" if ballot.shown else ""
             word = f"{ballot.choice or 'neither'}{asked}"
             return f"judge {ballot.judge}: {word}: {ballot.reason}"
         case BallotMissed(judge=judge, shown=compared, reason=reason):
             return f"judge {judge}: no answer about {', '.join(compared)}: {reason}"
+        case CrossTested(author=author, onto=onto, result=result):
+            names = f"tests of {author[:10]} on {onto[:10]}"
+            return f"{names}: {result.outcome}, {result.seconds:.1f} s"
         case _:
             return ""
 

@@ -97,14 +97,6 @@ class SpendingLimits(Strict):
     max_minutes: PositiveFloat | None = None
 
 
-class CrossTests(Strict):
-    """How far the tests that candidates bring are tried on each other."""
-
-    enabled: StrictBool = True
-    timeout: PositiveFloat = 120.0
-    max_tests: PositiveInt = 50
-
-
 class Judge(Strict):
     """A judge: a configured agent, by its id, or one with a backend of its own."""
 
@@ -128,6 +120,14 @@ class VotingRules(Strict):
             return given
         listed = cast("list[object]", given)
         return [{"id": judge} if isinstance(judge, str) else judge for judge in listed]
+
+
+class CrossTests(Strict):
+    """How far the tests that candidates bring are tried on each other."""
+
+    enabled: StrictBool = True
+    timeout: PositiveFloat = 120.0
+    max_tests: PositiveInt = 50
 
 
 class Orchestrator(Strict):
@@ -249,9 +249,9 @@ def validate(document: Document, shown: str) -> Loaded:
             ),
             share_candidates=rules.share_candidates,
             instructions=rules.instructions,
+            voting=_voting(parsed),
             cross_tests=CrossTestRules(**rules.cross_tests.model_dump()),
             early_exit=rules.early_exit,
-            voting=_voting(parsed),
         ),
         shown,
     )

@@ -101,7 +101,7 @@ def next_steps(state: RunState) -> frozenset[Step]:
     if not steps and not waiting and not state.late and agreed(state) is None:
         # The gates have spoken about everybody; more is asked only of those who passed them.
         steps |= {CrossTest(author, onto) for author, onto in cross_runs(state)}
-    if not steps and not waiting and agreed(state) is None:
+    if not steps and not waiting:
         steps |= set(open_questions(state))  # only when there is nothing left to measure
     if not steps and not waiting:
         steps.add(Settle(verdict(state)))

@@ -154,7 +154,7 @@ def _steps(cards: tuple[Scorecard, ...], order: Order) -> list[str]:
     ]
     field = contenders(cards)
     if passed and len(field) < len(passed):
-        steps.append(f"{len(field)} of these mend most")
+        steps.append(f"{len(field)} of these measure best")
     if len(field) < 2:
         return steps
     names = ", ".join(card.cluster.members[0] for card in order.field)
@@ -176,6 +176,8 @@ def _steps(cards: tuple[Scorecard, ...], order: Order) -> list[str]:
         return steps
     if len(best.cluster.members) != len(second.cluster.members):
         return [*steps, "tie broken by agreement: more agents arrived at this change"]
+    if best.cross.alone != second.cross.alone:
+        return [*steps, "tie broken by its own tests, which only it passes"]
     if best.size != second.size:
         lines = counted(best.size, "line")
         return [*steps, f"tie broken by size: {lines} against {second.size}"]

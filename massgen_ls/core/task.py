@@ -116,17 +116,6 @@ class WorktreeRules:
 
 
 @dataclass(frozen=True, slots=True)
-class CrossTestRules:
-    """Whether and how far the tests that candidates bring are tried on each other."""
-
-    enabled: bool = True
-    timeout: float = 120.0
-    """Seconds for each run; the check's own limit counts as well."""
-    max_tests: int = 50
-    """Tests of each candidate that count, the first by name."""
-
-
-@dataclass(frozen=True, slots=True)
 class Voting:
     """How judges are asked, and what their word decides."""
 
@@ -140,6 +129,17 @@ class Voting:
     """How many questions are asked in all."""
     timeout: float = 180.0
     """Seconds for each answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class CrossTestRules:
+    """Whether and how far the tests that candidates bring are tried on each other."""
+
+    enabled: bool = True
+    timeout: float = 120.0
+    """Seconds for each run; the check's own limit counts as well."""
+    max_tests: int = 50
+    """Tests of each candidate that count, the first by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +162,10 @@ class Rules:
     """Whether agents are given the repository's own AGENTS.md, CLAUDE.md or GEMINI.md."""
     trusted: bool = False
     """Whether the agents' own project settings (hooks, servers, permissions) are obeyed."""
+    voting: Voting = field(default_factory=Voting)
     cross_tests: CrossTestRules = field(default_factory=CrossTestRules)
     early_exit: bool = True
     """Whether a run ends when more than half of its agents arrived at one change that passes."""
-    voting: Voting = field(default_factory=Voting)
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ def test_the_evidence_narrows_the_field_down() -> None:
     assert told.steps == (
         "3 candidates, 3 different",
         "2 of 3 pass every gate",
-        "1 of these mend most",
+        "1 of these measure best",
     )
     assert [row.checks for row in told.rows] == [("mends 1",), ("failed",), ("breaks 1",)]
 

@@ -99,12 +99,12 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
                     names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
                     found = result(step.check, step.tree, names)
                     in_flight[step] = [CheckFinished(found, step.repeat)]
-                case CrossTest(author=author, onto=onto):
-                    names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
-                    in_flight[step] = [CrossTested(author, onto, result("k0", "both", names))]
                 case AskJudge():
                     asked[step] += 1
                     in_flight[step] = data.draw(answers(step, state.epoch))
+                case CrossTest(author=author, onto=onto):
+                    names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
+                    in_flight[step] = [CrossTested(author, onto, result("k0", "both", names))]
                 case Settle():
                     pass
         interruption = data.draw(interruptions)
@@ -191,11 +191,11 @@ def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
                     state = fold(dies, state)
                 case RunCheck(check=check, tree=tree, repeat=repeat):
                     state = evolve(state, CheckFinished(result(check, tree), repeat))
+                case AskJudge(judge=judge, shown=shown):
+                    state = evolve(state, BallotMissed(judge, state.epoch, shown, "died"))
                 case CrossTest(author=author, onto=onto):
                     found = result("k0", "both", ("f1",) if onto == BASE else ())
                     state = evolve(state, CrossTested(author, onto, found))
-                case AskJudge(judge=judge, shown=shown):
-                    state = evolve(state, BallotMissed(judge, state.epoch, shown, "died"))
                 case Settle():
                     pass
     raise AssertionError(f"still open after {rounds} rounds: {next_steps(state)}")

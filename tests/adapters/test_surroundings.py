@@ -42,6 +42,7 @@ def test_the_environment_is_complete_and_holds_nothing_else() -> None:
         "XDG_DATA_HOME": "/private/.local/share",
         "XDG_STATE_HOME": "/private/.local/state",
         "XDG_RUNTIME_DIR": "/private/tmp",
+        "PYTHONDONTWRITEBYTECODE": "1",
         "MASSGEN_RUN": "run-1",
         "MASSGEN_SEAT": "one",
         "GIT_AUTHOR_NAME": "massgen agent",

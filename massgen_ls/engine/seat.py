@@ -143,6 +143,11 @@ class _Attempt:
             ended = await self._drive()
         except asyncio.CancelledError as cancel:
             ended, cancelled = Ended("cancelled", "cancelled"), cancel
+        except Exception as error:  # noqa: BLE001 - see below
+            # A bug in a driver ends the attempt; what its agent did is kept all the same.
+            _log.exception("the driver at seat %s of run %s", seat.id, seat.run)
+            reason = f"internal error: {type(error).__name__}: {error}"
+            ended = Ended("failed", reason, failure="crashed")
         seconds = seat.world.clock.monotonic() - self._began
         async with asyncio.TaskGroup() as group:
             # A task of its own: a cancel that comes only now does not cut it off.

@@ -214,6 +214,9 @@ class AcpDriver:
                 f"{known.name} connects to no MCP server in a worktree that is not trusted: "
                 "it works without massgen's tools"
             )
+        # A mode in which it asks for nothing is for those who restrict nothing.
+        rule = spec.permissions
+        free = rule.mode in {"auto", "allow"} and not rule.deny
         if place.trusted:
             env.pop("GEMINI_CLI_TRUST_WORKSPACE", None)
         return Launch(
@@ -229,7 +232,7 @@ class AcpDriver:
             auth=(given.auth,) if given.auth else known.auth,
             meta=known.untrusted_meta if untrusted else {},
             model=settings.model,
-            mode=given.mode or (known.mode_confined if place.confined else known.mode),
+            mode=given.mode or (known.mode_confined if free and place.confined else known.mode),
             options=options if isinstance(options, dict) else {},
             no_tools=no_tools,
             instructions=known.instructions if untrusted else (),

@@ -24,7 +24,6 @@ from massgen_ls.adapters.agents.jsonrpc import (
 )
 from massgen_ls.adapters.agents.members import Object, as_object, inner, objects, text
 from massgen_ls.adapters.agents.talk import Gone, Line, Noise, Talk, open_talk
-from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Command, Finished, Inbox, Message, Processes
 
@@ -379,8 +378,7 @@ class Connection:
 async def _decided(box: Box, params: Params) -> Json:
     try:
         return await box.allow(params)
-    except (OSError, MassgenError) as error:
-        # Trouble of one seat must not end the others that are in this process.
+    except Exception as error:  # noqa: BLE001 - trouble of one seat must not end the others in here
         await box.put(Broken(error))
         return _CANCELLED
 

@@ -235,11 +235,26 @@ class Feed:
         return (action, use.title) if action else (use.title or use.kind or "tool", "")
 
     def _ours(self, use: ToolUse) -> str:
-        if not self.server or self.server not in use.title:
-            return ""
-        words = set(re.findall(r"\w+", use.title.replace("__", " ")))
-        name = next((tool for tool in self.tools if tool in words), "")
+        name = self.own_tool(use)
         return f"{self.server} {name}" if name else ""
+
+    def own_tool(self, use: ToolUse) -> str:
+        """The name of our own tool that is used; empty when it is none of ours.
+
+        Believed only of a title that is nothing else, and of a use that is about no command, path
+        or address: titles are mostly written by the model, and our tools need no leave.
+        """
+        if not self.server or use.kind in _ACTIONS.keys() - {"other", "think"}:
+            return ""
+        if use.command or use.path or use.paths or use.diffs:
+            return ""
+        server = re.escape(self.server)
+        for tool in self.tools:
+            name = re.escape(tool)
+            forms = rf"(?:tool: ?)?(?:mcp__)?{server}(?:__|[/.: ]){name}|{name} ?\({server}[^()]*\)"
+            if re.fullmatch(forms, use.title.strip(), re.IGNORECASE):
+                return tool
+        return ""
 
     # ── money ───────────────────────────────────────────────────────────────────────────────
 

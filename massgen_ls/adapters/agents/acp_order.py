@@ -55,6 +55,8 @@ class Launch:
     """Said at the start of an attempt, for people."""
     share: bool = True
     """Whether seats may share a process."""
+    denied: frozenset[str] = frozenset()
+    """Kinds of action of which some are denied; see `core.permissions`."""
     settle: float = 0.0
     """Seconds of silence after which an agent that says a conversation is taken up has really told
     all of it; 0: it says so when it has."""

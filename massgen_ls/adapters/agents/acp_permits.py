@@ -7,10 +7,11 @@ decision that belongs to the user's configuration.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 
 from massgen_ls.adapters.agents.acp_events import Feed, permitted
-from massgen_ls.adapters.agents.coding import inside
+from massgen_ls.adapters.agents.coding import from_top, inside
 from massgen_ls.adapters.agents.members import Object, inner, objects, text
 from massgen_ls.core.permissions import Action
 from massgen_ls.core.task import Json
@@ -38,35 +39,41 @@ class Permit:
 
     async def decide(self, params: Object) -> Json:
         """Answers ``session/request_permission``."""
-        action = await asyncio.to_thread(self._action, inner(params, "toolCall"))
-        allowed = await self._allows(action)
+        actions = await asyncio.to_thread(self._actions, inner(params, "toolCall"))
+        allowed = True
+        for action in actions:
+            # Of several files each is asked about: leave for one is no leave for the others.
+            allowed = allowed and await self._allows(action)
         chosen = option(objects(params.get("options")), allowed=allowed)
         if chosen is None:
             return {"outcome": {"outcome": "cancelled"}}
         return {"outcome": {"outcome": "selected", "optionId": chosen}}
 
     async def _allows(self, action: Action) -> bool:
-        access = self._place.access
-        if access is not None and action.tool.startswith(f"{access.name} "):
-            return True  # our own tools decide for themselves
         if self._judging and action.kind != "read":
             return False
         if self._place.approve is None:
             return False
         return (await self._place.approve(action)).word == "allow"
 
-    def _action(self, call: Object) -> Action:
+    def _actions(self, call: Object) -> list[Action]:
+        """What it wants, one action for each path. None: our own tools decide for themselves."""
         _, use = self._feed.wanted(call)
+        if self._feed.own_tool(use):
+            return []
         named, target = self._feed.named(use)
         kind = permitted(named)
         place = self._place
         paths = [text(diff, "path") for diff in use.diffs] + use.paths
-        if kind in _PATHS:
-            paths = [path for path in (*paths, use.path) if path]
-            within = bool(paths) and all(inside(p, place.path, place.home) for p in paths)
-        else:
-            within = True
-        return Action(kind, target, use.title if kind != "other" else named, within)
+        tool = use.title if kind != "other" else named
+        if kind not in _PATHS:
+            return [Action(kind, target, tool)]
+        every = dict.fromkeys(path for path in (use.path, *paths) if path)
+        return [
+            Action(kind, from_top(os.path.normpath(path), place.path), tool, within)
+            for path in every
+            for within in (inside(path, place.path, place.home),)
+        ] or [Action(kind, target, tool, inside=False)]
 
 
 def option(options: Sequence[Object], *, allowed: bool) -> str | None:

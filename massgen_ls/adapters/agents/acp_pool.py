@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -27,6 +28,8 @@ from typing import TYPE_CHECKING, Self
 
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.ports import Command, Processes
+
+_log = logging.getLogger(__name__)
 
 LINGER = 3.0
 """Seconds that a process without a seat waits for the next one."""
@@ -150,6 +153,11 @@ class AcpPool:
         except (OSError, MassgenError) as error:
             if not shared.ready.done():
                 shared.ready.set_result(error)
+        except Exception as error:  # noqa: BLE001 - it goes to those who wait, and to the log
+            # A bug in what speaks to one program is not the end of every run.
+            _log.exception("the shared process of %s", key)
+            if not shared.ready.done():
+                shared.ready.set_result(MassgenError(f"internal error: {error}"))
         finally:
             if self._running.get(key) is shared:
                 del self._running[key]

@@ -83,7 +83,10 @@ def inside(path: str, *roots: str) -> bool:
 
     Links are followed: what leads outside is outside. Reads the disk.
     """
-    whole = os.path.realpath(os.path.join(roots[0], path))
+    try:
+        whole = os.path.realpath(os.path.join(roots[0], path))
+    except ValueError:
+        return False  # a NUL, or half a character: no path at all
     return any(
         whole == root or whole.startswith(root + os.sep)
         for root in (os.path.realpath(root) for root in roots)

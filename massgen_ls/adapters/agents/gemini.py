@@ -144,6 +144,7 @@ class GeminiDriver:
             no_tools="" if trusted else _NO_TOOLS,
             instructions=() if trusted else _WORDS,
             share=spec.settings.get("share") is not False,
+            denied=frozenset(pattern.partition(":")[0] for pattern in spec.permissions.deny),
             settle=_SETTLE,
             before_load=put_aside,
         )

@@ -218,10 +218,10 @@ async def _allowed(launch: Launch, brief: Brief, place: Place) -> dict[str, str]
     rules: list[str] = []
     if brief.schema is None and place.approve is not None:
         edit = Action("edit", place.path, "edits without asking")
-        if (await place.approve(edit)).word == "allow":
+        if not launch.denied & {"edit", "*"} and (await place.approve(edit)).word == "allow":
             rules += _EDITS
         run = Action("run", "*", "commands without asking")
-        if (await place.approve(run)).word == "allow":
+        if not launch.denied & {"run", "*"} and (await place.approve(run)).word == "allow":
             rules.append("run_shell_command")
     files[os.path.join(".gemini", "policies", "massgen.toml")] = "".join(
         f'[[rule]]\ntoolName = "{rule}"\ndecision = "allow"\npriority = 900\n'

@@ -94,7 +94,10 @@ class Connection:
             self._http.receive_data(chunk)
 
     async def _send(self, event: h11.Event) -> None:
-        data = self._http.send(event)
+        try:
+            data = self._http.send(event)
+        except h11.LocalProtocolError as error:
+            raise GoneError(str(error)) from error  # a HEAD, say, which may be told no body
         if not data:
             return
         try:

@@ -34,6 +34,8 @@ GATE = {
 }
 SILENT = {"rule": "evidence-only"}
 """No judges, where a test is not about them: their questions would be further requests."""
+PLAIN = {"voting": SILENT, "early_exit": False}
+"""And every agent is waited for: two that agree would end a run of three."""
 FREE = {"permissions": "allow"}
 """For a seat that shall run commands where no sandbox confines it and nobody is there to ask."""
 
@@ -74,7 +76,7 @@ class Cast:
         """``massgen-ls run --json`` with this team."""
         checks = rules.pop("checks", ())
         prompt = rules.pop("prompt", "Please do it.")
-        rules = {"voting": SILENT} | rules
+        rules = {**PLAIN, **rules}
         team = self.world.configure(agents, checks, **rules)
         return await self.world.run("--config", str(team), *arguments, prompt=prompt)
 
@@ -84,7 +86,7 @@ class Cast:
     ) -> AsyncIterator[asyncio.subprocess.Process]:
         """The same while it goes on; killed at the end if it still runs."""
         checks = rules.pop("checks", ())
-        rules = {"voting": SILENT} | rules
+        rules = {**PLAIN, **rules}
         team = self.world.configure(agents, checks, **rules)
         command = ("run", "Please do it.", "--json", "--config", str(team), *arguments)
         async with self.world.started(*command) as process:

@@ -29,7 +29,7 @@ async def test_the_winner_lands_in_the_unsaved_buffer(
         CODEX: Episode(Turn(Edit("a.py", "five\n", "FIVE\n")), Turn(Text("Done."))),
     }
     agents = [cast.claude(), cast.gemini(), cast.codex()]
-    team = world.configure(agents, [GATE], sandbox=sandbox, voting=SILENT)
+    team = world.configure(agents, [GATE], sandbox=sandbox, voting=SILENT, early_exit=False)
     before = world.fingerprint()
     async with editing(world, profile, "--config", str(team)) as editor:
         await editor.open("a.py", UNSAVED)
@@ -53,7 +53,7 @@ async def test_a_cancel_and_the_end_of_the_editor_end_the_agents(cast: Cast) -> 
     gates = {name: Gate() for name in (SONNET, PRO, CODEX)}
     cast.models.scripts |= {name: Episode(Turn(Wait(gate))) for name, gate in gates.items()}
     team = world.configure(
-        [cast.claude(), cast.gemini(), cast.codex()], sandbox="off", voting=SILENT
+        [cast.claude(), cast.gemini(), cast.codex()], sandbox="off", voting=SILENT, early_exit=False
     )
     async with editing(world, VSCODE, "--config", str(team)) as editor:
         run = await editor.request("massgen/run", {"prompt": "do it", "apply": "none"})

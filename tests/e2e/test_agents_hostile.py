@@ -182,7 +182,9 @@ async def test_doctor_tells_about_agents_without_starting_one(world: World) -> N
 
 async def test_doctor_knows_the_versions_of_the_real_programs(cast: Cast) -> None:
     cast.world.init()
-    team = cast.world.configure([cast.claude(), cast.gemini(), cast.codex()], voting=SILENT)
+    team = cast.world.configure(
+        [cast.claude(), cast.gemini(), cast.codex()], voting=SILENT, early_exit=False
+    )
     ended = await cast.world.massgen("doctor", "--json", "--config", str(team))
     assert ended.code == 0, ended
     told = {f["text"].split(":")[0]: f["text"] for f in json.loads(ended.out)}

@@ -246,12 +246,14 @@ class Feed:
         """
         if not self.server or use.kind in _ACTIONS.keys() - {"other", "think"}:
             return ""
-        if use.command or use.path or use.paths or use.diffs:
+        if use.path or use.paths or use.diffs or {"command", "cmd"} & as_object(use.given).keys():
             return ""
         server = re.escape(self.server)
         for tool in self.tools:
             name = re.escape(tool)
-            forms = rf"(?:tool: ?)?(?:mcp__)?{server}(?:__|[/.: ]){name}|{name} ?\({server}[^()]*\)"
+            forms = (
+                rf"(?:tool: ?)?(?:mcp__)?{server}(?:__|[/.:] ?| ){name}|{name} ?\({server}[^()]*\)"
+            )
             if re.fullmatch(forms, use.title.strip(), re.IGNORECASE):
                 return tool
         return ""

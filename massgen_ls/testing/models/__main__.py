@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shlex
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -31,6 +32,8 @@ def main() -> int:
     except (OSError, ConfigError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    # A shell may have started us in the background, where an interrupt is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         asyncio.run(serve(scripts, given.port, given.home))
     return 0

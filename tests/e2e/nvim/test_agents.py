@@ -53,7 +53,7 @@ async def test_the_winner_lands_while_the_user_types_and_undo_takes_it_back(
         ),
     }
     agents = [cast.claude(), cast.gemini(), cast.codex()]
-    config = world.configure(agents, [CHECK], sandbox="off", voting=SILENT)
+    config = world.configure(agents, [CHECK], sandbox="off", voting=SILENT, early_exit=False)
     nvim = neovim()
 
     async def patiently(wait: Callable[..., object], *arguments: object) -> object:

@@ -195,6 +195,13 @@ NAMES = st.sampled_from(["id", "method", "params", "result", "error", "jsonrpc",
 MESSAGES = st.dictionaries(NAMES, JSON | st.sampled_from(["echo", "fail", "hang", CANCEL, 1, 2]))
 
 
+async def test_an_id_that_is_used_twice_leaves_nobody_behind() -> None:
+    async with line() as made:
+        await made.peer.incoming({"id": 2, "method": "hang"})
+        await made.started.wait()
+        await made.peer.incoming({"id": 2, "method": "echo", "params": {}})
+
+
 @given(st.lists(MESSAGES, max_size=12))
 def test_no_message_breaks_it(messages: list[dict[str, Any]]) -> None:
     async def hear() -> None:

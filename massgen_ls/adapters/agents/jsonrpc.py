@@ -109,6 +109,8 @@ class Peer:
         self._ids = itertools.count(1)
         self._pending: dict[int, Callable[[Outcome], Awaitable[None]]] = {}
         self._answering: dict[str, asyncio.Task[None]] = {}
+        self._at_work: set[asyncio.Task[None]] = set()
+        """All that answer; an id that is used twice names only the last of them."""
         self._gone: str | None = None
 
     # ── out ─────────────────────────────────────────────────────────────────────────────────
@@ -196,7 +198,7 @@ class Peer:
         pending, self._pending = self._pending, {}
         for one in pending.values():
             await one(PeerGoneError(why))
-        for task in self._answering.values():
+        for task in self._at_work:
             task.cancel()
 
     # ── answering ───────────────────────────────────────────────────────────────────────────
@@ -205,9 +207,11 @@ class Peer:
         key = _key(number)
         task = self._group.create_task(self._answered(number, method, params))
         self._answering[key] = task
+        self._at_work.add(task)
         task.add_done_callback(lambda ended: self._answered_all(key, ended))
 
     def _answered_all(self, key: str, task: asyncio.Task[None]) -> None:
+        self._at_work.discard(task)
         if self._answering.get(key) is task:
             del self._answering[key]
 

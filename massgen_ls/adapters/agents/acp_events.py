@@ -244,7 +244,9 @@ class Feed:
         Believed only of a title that is nothing else, and of a use that is about no command, path
         or address: titles are mostly written by the model, and our tools need no leave.
         """
-        if not self.server or use.kind in _ACTIONS.keys() - {"other", "think"}:
+        # Codex says "execute" of every tool; a command line that is nothing but a name of ours
+        # runs no more than that name.
+        if not self.server or use.kind in _ACTIONS.keys() - {"other", "think", "execute"}:
             return ""
         if use.path or use.paths or use.diffs or {"command", "cmd"} & as_object(use.given).keys():
             return ""

@@ -49,14 +49,14 @@ async def test_keys_and_our_token_are_replaced_by_their_names_wherever_they_are_
         Acted("run", leak, leak, "1"),
         Returned("1", leak, ok=True),
         Used(Usage(1)),
-        Ended("failed", leak, summary=leak),
+        Ended("failed", leak, summary=leak, answer={"reasons": [leak, 1]}),
     ) == [
         Said(clean),
         Spoke(clean, thinking=True),
         Acted("run", clean, clean, "1"),
         Returned("1", clean, ok=True),
         Used(Usage(1)),
-        Ended("failed", clean, summary=clean),
+        Ended("failed", clean, summary=clean, answer={"reasons": [clean, 1]}),
     ]
 
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
 from typing import assert_never
 
-from massgen_ls.core.task import AgentSpec
+from massgen_ls.core.task import AgentSpec, Json
 from massgen_ls.ports import (
     Acted,
     AgentNews,
@@ -93,6 +93,17 @@ class _Hiding:
         return self._pattern.sub(lambda found: self._names[found[0]], text)
 
 
+def _clean(value: Json, hide: _Hiding) -> Json:
+    """A judgement; its keys are those of our own schema."""
+    if isinstance(value, str):
+        return hide(value)
+    if isinstance(value, list):
+        return [_clean(each, hide) for each in value]
+    if isinstance(value, dict):
+        return {key: _clean(each, hide) for key, each in value.items()}
+    return value
+
+
 def _without(item: AgentNews, hide: _Hiding) -> AgentNews:
     match item:
         case Said() | Spoke() | Returned():
@@ -100,7 +111,12 @@ def _without(item: AgentNews, hide: _Hiding) -> AgentNews:
         case Acted():
             return replace(item, target=hide(item.target), detail=hide(item.detail))
         case Ended():
-            return replace(item, reason=hide(item.reason), summary=hide(item.summary))
+            return replace(
+                item,
+                reason=hide(item.reason),
+                summary=hide(item.summary),
+                answer=_clean(item.answer, hide),
+            )
         case Used():
             return item
         case _:

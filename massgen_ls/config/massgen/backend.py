@@ -11,7 +11,13 @@ from massgen_ls.config.massgen.permitting import (
     read_tools_allowed,
     read_tools_denied,
 )
-from massgen_ls.config.massgen.readers import read_api_key, read_cwd, read_env, read_type
+from massgen_ls.config.massgen.readers import (
+    WORKTREES,
+    read_api_key,
+    read_cwd,
+    read_env,
+    read_type,
+)
 from massgen_ls.config.massgen.rules import (
     ByType,
     Choice,
@@ -26,7 +32,9 @@ from massgen_ls.config.massgen.rules import (
     same,
 )
 
-MODELS_TO_NAME = frozenset("chatcompletion lmstudio vllm sglang inference openrouter poe".split())
+MODELS_TO_NAME = frozenset(
+    {"chatcompletion", "lmstudio", "vllm", "sglang", "inference", "openrouter", "poe"}
+)
 """Types that have no model of their own: MassGen asks for one."""
 
 _MEDIA = Ignored("agents change the files of a project; images, sound and film are not made here")
@@ -38,9 +46,7 @@ _CONTAINER = Ignored(
     "commands are confined by a sandbox of the system, not by containers",
     "What a worktree needs is installed by `worktree.setup`",
 )
-_TREES = Ignored(
-    "agents work in git worktrees of their own, which are kept in the cache of massgen-ls"
-)
+_TREES = Ignored(WORKTREES)
 _PROMPTS = Ignored("it steers prompts of MassGen's rounds; checks, tests and votes decide here")
 _DEBUG = Ignored("it is for trying MassGen itself")
 _FRAMEWORK = Ignored("teams of the AG2 framework are not started here")
@@ -54,9 +60,24 @@ _HOOK = Refused(
     "Say what is allowed with `permissions` (allow, deny), and take the hook out",
 )
 
+_EFFORT = ("none", "minimal", "low", "medium", "high", "xhigh")
+
 _CONFINED = Sets("orchestrator.sandbox", "required", "commands are confined, or nothing starts")
 
+_MODEL = (
+    "temperature top_p top_k top_a min_p typical_p min_tokens max_tokens max_output_tokens max_completion_tokens "
+    "frequency_penalty presence_penalty repetition_penalty seed stop stop_sequences n "
+    "logit_bias logprobs top_logprobs response_format service_tier store metadata user "
+    "stream truncation parallel_tool_calls tool_choice text verbosity thinking betas "
+    "extra_body extra_headers extra_query chat_template_kwargs separate_reasoning "
+    "organization project api_version azure_endpoint azure_deployment default_headers "
+    "max_retries output_schema safety_settings generation_config include_thoughts "
+    "thinking_budget thinking_level max_thinking_tokens enable_thinking cache_control"
+)
+"""Keys that a service may take, by their own names."""
+
 _KEYS: dict[str, Rule] = {
+    **{key: To(f"@backend.{key}", "any", _SERVICE) for key in _MODEL.split()},
     "type": Reader(read_type, "`agents[].backend.type`", required=True),
     "model": To("@backend.model", "text"),
     "base_url": To("@backend.base_url", "text"),
@@ -65,21 +86,22 @@ _KEYS: dict[str, Rule] = {
     "env": Reader(read_env, "`agents[].backend.env`: the names; values are never kept"),
     "timeout": To("@backend.timeout", "seconds"),
     **same("system_message system_prompt append_system_prompt", To("@system_message", "text")),
-    # What models are told.
-    **{
-        key: To(f"@backend.{key}", "any", _SERVICE)
-        for key in (
-            "temperature top_p top_k min_p max_tokens max_output_tokens max_completion_tokens "
-            "frequency_penalty presence_penalty repetition_penalty seed stop stop_sequences n "
-            "logit_bias logprobs top_logprobs response_format service_tier store metadata user "
-            "stream truncation parallel_tool_calls tool_choice text verbosity thinking betas "
-            "extra_body extra_headers extra_query chat_template_kwargs separate_reasoning "
-            "organization project api_version azure_endpoint azure_deployment default_headers "
-            "max_retries output_schema safety_settings generation_config include_thoughts "
-            "thinking_budget thinking_level max_thinking_tokens enable_thinking cache_control"
-        ).split()
-    },
-    "reasoning": To("@backend.reasoning", "any", _SERVICE),
+    "reasoning": Table(
+        {
+            "effort": Choice(
+                {word: To("@backend.reasoning.effort", "text", _SERVICE) for word in _EFFORT},
+                Ignored("this version knows no such effort"),
+            ),
+            "summary": Choice(
+                {
+                    word: To("@backend.reasoning.summary", "text", _SERVICE)
+                    for word in ("auto", "concise", "detailed", "none")
+                },
+                Ignored("this version knows no such summary"),
+            ),
+        },
+        otherwise=Ignored(_SERVICE),
+    ),
     **same("reasoning_effort effort", Ignored(_SERVICE)),
     # Tools.
     "allowed_tools": Reader(read_tools_allowed, "`agents[].permissions.allow`"),
@@ -190,8 +212,8 @@ _KEYS: dict[str, Rule] = {
     ),
     **same(
         "voting_sensitivity voting_threshold coordination_mode presenter_agent "
-        "final_answer_strategy fairness_enabled fairness_lead_cap_answers answer_novelty_requirement "
-        "max_midstream_injections_per_round max_new_answers_per_agent",
+        "final_answer_strategy fairness_enabled fairness_lead_cap_answers "
+        "answer_novelty_requirement max_midstream_injections_per_round max_new_answers_per_agent",
         _VOTES,
     ),
     **same(
@@ -230,8 +252,6 @@ _PROVIDER = Ignored(
 
 SERVICE = Table(_KEYS, _FAMILIES, _PROVIDER)
 """Of the model services and of AG2."""
-
-_EFFORT = "low medium high xhigh max minimal none".split()
 
 CLAUDE_CODE = Table(
     {

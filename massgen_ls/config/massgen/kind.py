@@ -19,7 +19,8 @@ _OURS = {"command", "acp"}
 def kind_of(body: Any) -> Kind:
     """The rule.
 
-    1. A document with a key, a backend type or a form of a value that only massgen-ls knows is ours.
+    1. A document with a key, a backend type or a form of a value that only massgen-ls knows is
+       ours.
     2. Else one with a key or a form of a value that only MassGen knows is MassGen's.
     3. Else it means the same to both, and is ours.
     """

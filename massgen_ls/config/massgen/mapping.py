@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from massgen_ls.config.document import Document, Where
 from massgen_ls.config.backends import BACKENDS
+from massgen_ls.config.document import Document, Where
 from massgen_ls.config.massgen.backend import MODELS_TO_NAME
 from massgen_ls.config.massgen.leaves import leaves
 from massgen_ls.config.massgen.outcome import Outcome
@@ -59,7 +59,7 @@ def convert(source: Document) -> tuple[Document, Report]:
 
 class _Walk:
     def __init__(self, source: Document) -> None:
-        self._body: Any = source.body
+        self._body = cast("Any", source.body)
         agents = _agents(self._body)
         kinds = {where: _get(_get(agent, "backend"), "type") for where, agent in agents.items()}
         self._kinds = {w: kind if isinstance(kind, str) else "" for w, kind in kinds.items()}
@@ -107,7 +107,7 @@ class _Walk:
         for where, agent in _agents(self._body).items():
             if isinstance(agent, dict):
                 self._needs(where, cast("dict[str, Any]", agent))
-        if len(self._kinds) > 1:
+        if len(self._kinds) > 1 and not self.outcome.has_errors:
             self._mode()
 
     def valid(self) -> None:
@@ -289,27 +289,17 @@ def _elsewhere(key: str) -> str | None:
     return None
 
 
-_NUMBER = "a number"
-
-
 def _shaped(value: Any, shape: Shape) -> tuple[object, str]:
     """The value as we want it; and what it should be, when it is not."""
     number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     match shape:
         case "text":
             return value, "" if isinstance(value, str) else "a text"
-        case "flag":
-            return value, "" if isinstance(value, bool) else "true or false"
-        case "number":
-            return value, "" if number else _NUMBER
         case "seconds":
             return value, "" if number and value > 0 else "a number of seconds above 0"
         case "count":
             good = isinstance(value, int) and not isinstance(value, bool) and value > 0
             return value, "" if good else "a whole number from 1"
-        case "words":
-            items = cast("list[Any]", value) if isinstance(value, list) else [None]
-            return value, "" if all(isinstance(i, str) for i in items) else "a list of texts"
         case "any":
             return value, ""
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from massgen_ls.config.massgen.readers import LEVELS, read_context_paths, read_sensitivity
+from massgen_ls.config.massgen.readers import (
+    LEVELS,
+    WORKTREES,
+    read_context_paths,
+    read_sensitivity,
+)
 from massgen_ls.config.massgen.rules import (
     Choice,
     Ignored,
@@ -15,11 +20,8 @@ from massgen_ls.config.massgen.rules import (
     same,
 )
 
-
 _CONSENSUS = "it belongs to the mode `consensus`, which this version does not have"
-_TREES = Ignored(
-    "agents work in git worktrees of their own, which are kept in the cache of massgen-ls"
-)
+_TREES = Ignored(WORKTREES)
 _PROMPTS = Ignored(
     "it steers prompts of MassGen's rounds; here checks, tests and votes decide",
     "Describe what counts in the task, or as a check",

@@ -1,7 +1,8 @@
-"""What a mapping makes: a document of ours that grows value by value, and the lists of the report."""
+"""What a mapping makes: a document of ours, value by value, and the lists of the report."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, cast, get_args
 
 from pydantic import BaseModel
@@ -113,7 +114,7 @@ class Outcome:
         return [parts]
 
     def _has(self, target: Where, agent: Where) -> bool:
-        """Whether our schema has such a key. Of a type that it has no model for it has every key."""
+        """Whether our schema has such a key; of a backend without a model it has every key."""
         model: Any = Configuration
         for i, part in enumerate(target):
             if isinstance(part, int):
@@ -135,7 +136,7 @@ class Outcome:
                 self._put((*target, key), below, source)
             return
         holder: Any = self.body
-        for part, then in zip(target, target[1:], strict=False):
+        for part, then in pairwise(target):
             empty: Any = [] if isinstance(then, int) else {}
             if isinstance(part, int):
                 holder.extend({} for _ in range(part + 1 - len(holder)))

@@ -17,6 +17,8 @@ from massgen_ls.config.massgen.rules import Entry, Scene
 LEVELS = ("lenient", "balanced", "strict")
 """Of votes and of novelty."""
 
+WORKTREES = "agents work in git worktrees of their own, which are kept in the cache of massgen-ls"
+
 _OTHER_LEVELS = (
     "roi", "roi_conservative", "roi_balanced", "roi_aggressive", "sequential", "adversarial",
     "consistency", "diversity", "reflective", "checklist", "checklist_scored", "checklist_gated",
@@ -124,8 +126,7 @@ def read_cwd(value: Any, where: Where, _: Scene) -> Iterator[Entry]:
             "Open that folder (or give it as --repo), and take `cwd` out",
         )
     else:
-        about = "agents work in git worktrees of their own, kept in the cache of massgen-ls"
-        yield Entry("ignored", where, about)
+        yield Entry("ignored", where, WORKTREES)
 
 
 def read_sensitivity(value: Any, where: Where, _: Scene) -> Iterator[Entry]:
@@ -155,7 +156,7 @@ def read_context_paths(value: Any, where: Where, _: Scene) -> Iterator[Entry]:
     for i, item in enumerate(cast("list[Any]", value)):
         given: dict[str, Any] = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
         there = (*where, i)
-        path = given.get("path") if given else item
+        path: Any = given.get("path") if given else item
         if not isinstance(path, str):
             yield from _all(
                 "errors", there, item, "the path is missing", "Write {path: src, permission: read}"
@@ -214,9 +215,9 @@ def elsewhere(path: str) -> bool:
 
 def nearest(word: str, known: tuple[str, ...] | list[str]) -> str | None:
     """The known word that is most like it, if one is."""
-    from rapidfuzz import process
+    from rapidfuzz import fuzz, process
 
-    found = process.extractOne(word[:100], known, score_cutoff=80)
+    found = process.extractOne(word[:100], known, scorer=fuzz.ratio, score_cutoff=78)
     return found[0] if found else None
 
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from massgen_ls.config.document import Where
 from massgen_ls.config.massgen.report import Fate
 
-Shape = Literal["text", "flag", "number", "seconds", "count", "words", "any"]
-"""``seconds``: a number above 0; ``count``: a whole number from 1; ``words``: a list of texts."""
+Shape = Literal["text", "seconds", "count", "any"]
+"""``seconds``: a number above 0; ``count``: a whole number from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Table:
     families: tuple[tuple[str, Rule], ...] = ()
     """Patterns (as in file names) for keys that MassGen has many of."""
     otherwise: Rule | None = None
-    """For keys that nothing knows and that look like no known one; an error when nothing is here."""
+    """For keys that nothing knows and that look like no known one; without it they are errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a reader found out about one value: a line of the report, and perhaps a value of ours."""
+    """What a reader found out about a value: a line of the report, and perhaps a value of ours."""
 
     fate: Fate
     where: Where

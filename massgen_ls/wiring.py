@@ -26,7 +26,7 @@ from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
 from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.sqlite import SqliteStore
-from massgen_ls.config import load, pick_checks, team
+from massgen_ls.config import Beside, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
 from massgen_ls.engine.starts import Starts
@@ -141,6 +141,7 @@ def make_spec(
     agents: str | Sequence[str] | None = None,
     checks: Sequence[str] | None = None,
     config: str | None = None,
+    beside: Beside | None = None,
     mode: Mode | None = None,
     detected_checks: bool = False,
     apply: ApplyMode = "none",
@@ -154,6 +155,7 @@ def make_spec(
         agents: Ids of configured agents, comma-separated or in a list, or a file with a team.
         checks: Names of configured checks; None means all of them.
         config: A configuration file instead of the folder's own.
+        beside: What counts beside the files; None: the environment alone.
         mode: How the winner is found; None means as configured.
         detected_checks: Also run what the project's files suggest: the user's word for it.
         apply: What happens to the winner.
@@ -163,7 +165,7 @@ def make_spec(
     """
     if not prompt.strip():
         raise ConfigError("The task is empty", "Say what the team shall do")
-    loaded = load(folder, config)
+    loaded = load(folder, config, beside)
     chosen = pick_checks(loaded, checks)
     if detected_checks:
         known = {check.argv for check in chosen} | {check.name for check in chosen}
@@ -175,7 +177,7 @@ def make_spec(
             "Mode 'consensus' needs agents that can vote, which this version does not have",
             "Use `mode: best_of_n`: the checks decide",
         )
-    return RunSpec(Task(prompt, scope), team(folder, loaded, agents), chosen, rules, apply)
+    return RunSpec(Task(prompt, scope), team(folder, loaded, agents, beside), chosen, rules, apply)
 
 
 class ConfiguredDesk:

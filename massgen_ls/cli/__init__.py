@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from massgen_ls import __version__
+from massgen_ls.cli.config import add_parser as add_config_parser
 from massgen_ls.core.errors import ConfigError, MassgenError, NotFoundError, WorkspaceError
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ class Options:
     limit: int = 20
     context: str | None = None
     transcript: str | None = None
+    action: str = ""
+    profile: str | None = None
+    origin: bool = False
 
 
 def parser() -> argparse.ArgumentParser:
@@ -159,6 +163,8 @@ def parser() -> argparse.ArgumentParser:
         " through the language server. Needs no key and no network.",
     )
 
+    add_config_parser(commands, _config_and_repo)
+
     serve = commands.add_parser("serve", help="the language server, on standard input and output")
     serve.add_argument("--stdio", action="store_true", help="the default; editors send it")
     serve.add_argument("--clientProcessId", metavar="PID", help=argparse.SUPPRESS)
@@ -174,6 +180,7 @@ def _positive(text: str) -> int:
 
 def _config_and_repo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", metavar="FILE", help="a configuration file")
+    command.add_argument("--profile", metavar="NAME", help="a profile of the configuration")
     command.add_argument("--repo", metavar="DIR", help="another folder than the current one")
 
 
@@ -221,6 +228,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.serve import serve
 
             return serve(options)
+        case "config":
+            from massgen_ls.cli.config import config
+
+            return config(options)
         case "demo":
             from massgen_ls.cli.demo import demo
 

@@ -76,6 +76,12 @@ class Options:
     rules: tuple[VotingRule, ...] = ()
     early_exit: bool = False
     jobs: int = 1
+    from_history: str | None = None
+    count: int = 12
+    seed: int = 0
+    output: str | None = None
+    check: str | None = None
+    build_only: bool = False
 
 
 def parser() -> argparse.ArgumentParser:
@@ -193,7 +199,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _evaluate(command: argparse.ArgumentParser) -> None:
-    command.add_argument("cases", metavar="DIR", help="a case, or a folder of cases")
+    command.add_argument("cases", metavar="DIR", nargs="?", help="a case, or a folder of cases")
     command.add_argument(
         "--rule",
         dest="rules",
@@ -213,6 +219,22 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
         "--jobs", type=_positive, default=1, metavar="N", help="cases at the same time (1)"
     )
     command.add_argument("--json", action="store_true", help="for programs")
+    history = command.add_argument_group("cases out of a repository's past fixes")
+    history.add_argument(
+        "--from-history",
+        metavar="REPO",
+        nargs="?",
+        const=".",
+        help="build cases of commits that change Python code and tests (of the current folder)",
+    )
+    history.add_argument("--repo", metavar="DIR", help="the same as --from-history DIR")
+    history.add_argument("--count", type=_positive, default=12, metavar="N", help="at most N (12)")
+    history.add_argument("--seed", type=int, default=0, metavar="S", help="what is drawn (0)")
+    history.add_argument(
+        "--check", metavar="COMMAND", help="the project's tests, e.g. 'python -m pytest -q'"
+    )
+    history.add_argument("--output", metavar="DIR", help="keep the cases there")
+    history.add_argument("--build-only", action="store_true", help="do not measure them")
 
 
 def _positive(text: str) -> int:
@@ -230,7 +252,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     given = parser().parse_args(argv)
     known = Options.__dataclass_fields__
-    options = Options(**{k: v for k, v in vars(given).items() if k in known})
+    options = Options(**{k: v for k, v in vars(given).items() if k in known and v is not None})
     try:
         return _dispatch(options)
     except (ConfigError, WorkspaceError, NotFoundError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import sys
 import tempfile
@@ -25,13 +26,14 @@ from massgen_ls.cli import (
 )
 from massgen_ls.cli.shown import shown
 from massgen_ls.config import load
-from massgen_ls.core.errors import ConfigError, WorkspaceError
+from massgen_ls.core.errors import ConfigError, MassgenError, WorkspaceError
 from massgen_ls.core.evaluation import CaseResult, Summary, summary
-from massgen_ls.core.task import Json, Rules, VotingRule
+from massgen_ls.core.task import CheckSpec, Json, Rules, VotingRule
 from massgen_ls.core.wording import counted
 from massgen_ls.evaluation.cases import BadCaseError, case_folders, read_case
 from massgen_ls.evaluation.replay import WITHOUT_CROSS_TESTS, Replay, Replayed
 from massgen_ls.evaluation.repositories import Repositories
+from massgen_ls.ports import Processes
 from massgen_ls.wiring import open_processes, open_supervisor
 
 if TYPE_CHECKING:
@@ -50,8 +52,63 @@ class _Found:
 
 
 def evaluate(options: Options) -> int:
-    """Measures selection on the cases of a folder."""
-    top = Path(options.cases or ".").resolve()
+    """Measures selection on the cases of a folder, or on those that it builds first."""
+    if options.from_history is None and options.cases is None:
+        raise ConfigError("No cases are named", "Give a folder with cases, or --from-history")
+    rules = _rules(options)
+    if options.from_history is None:
+        return _measured(options, rules, Path(options.cases or "."))
+    if options.cases is not None or (options.build_only and options.output is None):
+        raise ConfigError(
+            "--from-history builds cases of its own", "Give --output DIR to keep them there"
+        )
+    with tempfile.TemporaryDirectory(prefix="massgen-ls-cases-") as folder:
+        into = Path(options.output or folder).resolve()
+        built = asyncio.run(_built(options, into))
+        if options.build_only or not built:
+            if not built:
+                sys.stderr.write("massgen-ls: no case could be built\n")
+            code = EXIT_WON if built >= options.count else EXIT_INCOMPLETE
+            return code if built else EXIT_USAGE
+        code = _measured(options, rules, into)
+        return code if built >= options.count else (code or EXIT_INCOMPLETE)
+
+
+async def _built(options: Options, into: Path) -> int:
+    """Builds cases and says what was skipped and why; how many there are."""
+    from massgen_ls.adapters.checks.command import CommandChecker
+    from massgen_ls.adapters.checks.detect import detect
+    from massgen_ls.evaluation.history import History, SkippedError
+
+    where = Path(options.repo or options.from_history or ".").resolve()
+    words = shlex.split(options.check or "")
+    check = CheckSpec("tests", tuple(words)) if words else None
+
+    def tests_of(folder: Path) -> CheckSpec | None:
+        named = [found.check for found in detect(folder) if "test" in found.check.name]
+        return named[0] if named else None
+
+    built = 0
+    async with _world() as (processes, repositories, top, environ):
+        checker = CommandChecker(processes, environ, sys.executable)
+        history = History(repositories, checker, where, check, tests_of, options.seed, top)
+        fixes = await history.fixes()
+        _tell(f"{where}: {counted(len(fixes), 'commit')} change code and tests")
+        for fix in fixes:
+            if built >= options.count:
+                break
+            try:
+                folder = await history.build(fix, into)
+            except (SkippedError, MassgenError) as error:
+                _tell(f"  {fix.commit[:10]} skipped: {error}")
+                continue
+            built += 1
+            _tell(f"  {fix.commit[:10]} built: {folder.name} ({built} of {options.count})")
+    return built
+
+
+def _measured(options: Options, rules: Rules, top: Path) -> int:
+    top = top.resolve()
     if not top.is_dir():
         raise WorkspaceError(f"{top} is not a folder", "Give a folder with cases")
     folders = case_folders(top)
@@ -60,8 +117,7 @@ def evaluate(options: Options) -> int:
             f"There is no case in {top}",
             "A case is a folder with instance.json; `evaluate --from-history` builds some",
         )
-    rules = _rules(options)
-    ways = options.rules or (rules.voting.rule,)
+    ways = tuple(dict.fromkeys(options.rules)) or (rules.voting.rule,)
     _say_what_needs_judges(rules, ways)
     found = _Found()
     stopped = False
@@ -117,7 +173,7 @@ async def _measure(
     started = time.monotonic()
     turns = asyncio.Semaphore(jobs)
     try:
-        async with _world() as (repositories, top, environ):
+        async with _world() as (_, repositories, top, environ):
             replay = Replay(repositories, open_supervisor, environ, rules, ways)
 
             async def one(number: int) -> None:
@@ -161,7 +217,7 @@ def _tell(line: str) -> None:
 
 
 @asynccontextmanager
-async def _world() -> AsyncGenerator[tuple[Repositories, Path, Mapping[str, str]]]:
+async def _world() -> AsyncGenerator[tuple[Processes, Repositories, Path, Mapping[str, str]]]:
     """A place of our own: nothing is written into the user's record, cache or repositories."""
     with tempfile.TemporaryDirectory(
         prefix="massgen-ls-evaluate-", ignore_cleanup_errors=True
@@ -172,7 +228,7 @@ async def _world() -> AsyncGenerator[tuple[Repositories, Path, Mapping[str, str]
         assert task is not None, "commands run in tasks"
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         async with open_processes(environ, Places.of(environ)) as processes:
-            yield Repositories(processes, top, environ), top, environ
+            yield processes, Repositories(processes, top, environ), top, environ
 
 
 # ── what is told ────────────────────────────────────────────────────────────────────────────────

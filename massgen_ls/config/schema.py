@@ -27,9 +27,12 @@ from massgen_ls.core.task import (
     AgentId,
     AgentSpec,
     CheckSpec,
+    ConsensusRules,
     CrossTestRules,
     Mode,
+    Novelty,
     Rules,
+    Sensitivity,
     Voting,
     VotingRule,
     WorktreeRules,
@@ -130,6 +133,12 @@ class CrossTests(Strict):
     max_tests: PositiveInt = 50
 
 
+class Fusion(Strict):
+    """Whether what several candidates share is tried as one more candidate."""
+
+    enabled: StrictBool = False
+
+
 class Orchestrator(Strict):
     """How a run is decided."""
 
@@ -147,6 +156,15 @@ class Orchestrator(Strict):
     cross_tests: CrossTests = CrossTests()
     early_exit: StrictBool = True
     """The run ends when more than half of its agents arrived at one change that passes."""
+    max_new_answers_per_agent: PositiveInt = 2
+    """In consensus: answers of each agent, its first one included."""
+    max_new_answers_global: PositiveInt | None = None
+    """In consensus: answers of all agents together."""
+    answer_novelty_requirement: Novelty = "lenient"
+    """In consensus: how different an improvement must be from what is there."""
+    voting_sensitivity: Sensitivity = "lenient"
+    """In consensus: how readily agents improve instead of voting."""
+    fusion: Fusion = Fusion()
 
     @field_validator("sandbox", mode="before")
     @classmethod
@@ -252,6 +270,13 @@ def validate(document: Document, shown: str) -> Loaded:
             voting=_voting(parsed),
             cross_tests=CrossTestRules(**rules.cross_tests.model_dump()),
             early_exit=rules.early_exit,
+            consensus=ConsensusRules(
+                rules.max_new_answers_per_agent,
+                rules.max_new_answers_global,
+                rules.answer_novelty_requirement,
+                rules.voting_sensitivity,
+            ),
+            fusion=rules.fusion.enabled,
         ),
         shown,
     )

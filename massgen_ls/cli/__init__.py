@@ -66,6 +66,9 @@ class Options:
     action: str = ""
     profile: str | None = None
     origin: bool = False
+    file: str = ""
+    output: str = ""
+    force: bool = False
 
 
 def parser() -> argparse.ArgumentParser:

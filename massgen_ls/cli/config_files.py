@@ -81,7 +81,7 @@ def import_file(options: Options) -> int:
     document, report = checked(source)
     if report.errors:
         return check(options)
-    if document is None or report.kind != "massgen":
+    if report.kind != "massgen":
         raise ConfigError(
             f"{source} is a configuration of massgen-ls already", "It can be used as it is"
         )

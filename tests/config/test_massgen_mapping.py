@@ -146,7 +146,7 @@ def test_places_are_those_of_the_source() -> None:
         ({"backend__modle": "x"}, "backend.modle", "errors", "no key 'modle'"),
         ({"backend__zzzzzz": "x"}, "backend.zzzzzz", "errors", "no key 'zzzzzz'"),
         ({"backend__max_turns": 0}, "backend.max_turns", "errors", "whole number"),
-        ({"backend__base_url": "nowhere"}, "backend.base_url", "errors", "pattern"),
+        ({"backend__base_url": "nowhere"}, "backend.base_url", "errors", "address"),
         ({"backend__temperature": 0.5}, "backend.temperature", "ignored", "does not hand"),
         ({"backend__model": None}, "backend.model", "ignored", "empty"),
         (

@@ -13,7 +13,6 @@ from typing import Any, cast
 
 from massgen_ls.config.document import Document, scan
 from massgen_ls.config.layers import Author, Layer, LayerName
-from massgen_ls.config.massgen.loading import understood
 from massgen_ls.config.problems import Problem, Where
 
 _ENDS = ("yaml", "yml", "json", "toml")
@@ -195,6 +194,8 @@ class _Reading:
         document = scan(text, path.name)
         if path.name == "pyproject.toml":
             document = document.under("tool", "massgen")
+        from massgen_ls.config.massgen.loading import understood
+
         document, found = understood(document)
         self.problems += [replace(p, file=str(path)) for p in found]
         layer = Layer(name, document, str(path), author)

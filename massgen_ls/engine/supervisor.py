@@ -27,10 +27,11 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.plan import EditPlan
 from massgen_ls.core.run_state import RunState, fold
+from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.engine.archive import Archive
 from massgen_ls.engine.bus import Bus, Gap, Subscription
-from massgen_ls.engine.delivery import Delivery, deliver, plan_delivery
+from massgen_ls.engine.delivery import Delivery, deliver, plan_delivery, survey_delivery
 from massgen_ls.engine.runner import Runner
 from massgen_ls.engine.warming import Warming
 from massgen_ls.engine.world import World
@@ -272,6 +273,18 @@ class Supervisor(Archive):
         else:
             await self._append(run, DeliveryRefused(chosen.id, delivery.reason, delivery.conflicts))
         return delivery
+
+    async def hunks(
+        self, run: RunId, candidate: CandidateId | None, live: LiveFiles
+    ) -> tuple[CandidateId, str, tuple[FileSurvey, ...]]:
+        """A candidate (None: the winner), the top that its paths count from, and its hunks.
+
+        Raises:
+            NotFoundError: No such run or candidate, or no winner.
+        """
+        snapshot, chosen = await self._chosen(await self.resolve(run), candidate)
+        found = await survey_delivery(self._world, snapshot, chosen, live)
+        return chosen.id, snapshot.root, found
 
     async def discard(self, run: RunId, candidate: CandidateId | None) -> None:
         """Records that the user does not want it.

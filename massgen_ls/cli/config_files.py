@@ -14,7 +14,7 @@ from massgen_ls.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from massgen_ls.cli import Options
-    from massgen_ls.config.massgen import Fate, Report
+    from massgen_ls.config.massgen.report import Fate, Report
     from massgen_ls.config.problems import Problem
 
 _OK, _NOT_OK = 0, 2
@@ -114,7 +114,7 @@ def _write(output: Path, text: str, *, force: bool) -> None:
 
 
 def _shown(file: str, report: Report) -> Iterator[str]:
-    from massgen_ls.config.massgen import FATES
+    from massgen_ls.config.massgen.report import FATES
 
     whose = "a configuration of MassGen" if report.kind == "massgen" else "a configuration"
     can = "can be used" if report.ok else "cannot be used as it is"

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from massgen_ls.config.document import Document, scan
 from massgen_ls.config.layers import Layer, merge
-from massgen_ls.config.massgen import Report, convert, kind_of
+from massgen_ls.config.massgen.kind import kind_of
+from massgen_ls.config.massgen.mapping import convert
+from massgen_ls.config.massgen.report import Report
 from massgen_ls.config.problems import Problem
 from massgen_ls.config.sources import Beside, gather
 from massgen_ls.config.validation import examine

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from massgen_ls.config.document import Document, leaves, parse
-from massgen_ls.config.massgen import Report, convert, kind_of
+from massgen_ls.config.massgen.kind import kind_of
+from massgen_ls.config.massgen.mapping import convert
+from massgen_ls.config.massgen.report import Report
 
 HERE = Path(__file__).parent / "massgen"
 FILES = sorted(path.relative_to(HERE).as_posix() for path in HERE.rglob("*.yaml"))

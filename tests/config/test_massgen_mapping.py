@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from massgen_ls.config.document import Document, parse
-from massgen_ls.config.massgen import Report, convert, kind_of
+from massgen_ls.config.massgen.kind import kind_of
+from massgen_ls.config.massgen.mapping import convert
+from massgen_ls.config.massgen.report import Report
 from massgen_ls.config.schema import Orchestrator
 
 

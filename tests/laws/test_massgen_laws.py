@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from massgen_ls.config.document import Document, leaves
-from massgen_ls.config.massgen import convert, kind_of
+from massgen_ls.config.massgen.kind import kind_of
+from massgen_ls.config.massgen.mapping import convert
 from massgen_ls.config.massgen.orchestrator import ORCHESTRATOR
 from massgen_ls.config.massgen.tables import TOP
 from massgen_ls.config.massgen.writing import write

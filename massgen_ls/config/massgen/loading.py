@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from massgen_ls.config.document import Document
 from massgen_ls.config.problems import Problem
+
+OURS = frozenset({"checks", "worktree", "profiles", "include"})
+"""Keys at the top that make a file ours without a look at the tables, which take long to build."""
 
 
 def understood(document: Document) -> tuple[Document, Sequence[Problem]]:
@@ -20,7 +24,9 @@ def understood(document: Document) -> tuple[Document, Sequence[Problem]]:
     """
     if document.problems:
         return document, document.problems
-    # The tables are only imported when a file has to be understood.
+    body: object = document.body
+    if isinstance(body, dict) and not OURS.isdisjoint(cast("dict[str, object]", body)):
+        return document, ()
     from massgen_ls.config.massgen.kind import kind_of
 
     if kind_of(document.body) != "massgen":

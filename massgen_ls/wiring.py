@@ -176,12 +176,14 @@ def make_spec(
         proposed = (proposal.check for proposal in detect(folder))
         chosen += tuple(c for c in proposed if c.argv not in known and c.name not in known)
     rules = replace(loaded.rules, mode=mode) if mode else loaded.rules
-    if rules.mode == "consensus":
+    members = team(folder, loaded, agents, beside)
+    voters = (*members, *rules.voting.judges)
+    if rules.mode == "consensus" and all(agent.type == "command" for agent in voters):
         raise ConfigError(
-            "Mode 'consensus' needs agents that can vote, which this version does not have",
-            "Use `mode: best_of_n`: the checks decide",
+            "Mode 'consensus' needs agents that can vote, and programs that edit files cannot",
+            "Add a coding agent or a judge, or use `mode: best_of_n`: the checks decide",
         )
-    return RunSpec(Task(prompt, scope), team(folder, loaded, agents, beside), chosen, rules, apply)
+    return RunSpec(Task(prompt, scope), members, chosen, rules, apply)
 
 
 class ConfiguredDesk:

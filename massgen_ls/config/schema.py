@@ -17,7 +17,7 @@ from pydantic import (
 
 from massgen_ls.config.backends import Argv, Backend, Strict
 from massgen_ls.config.explain import Misplaced
-from massgen_ls.core.task import Mode, VotingRule
+from massgen_ls.core.task import Mode, Novelty, Sensitivity, VotingRule
 
 Pattern = Annotated[StrictStr, StringConstraints(pattern=r"^(read|edit|run|fetch|other|\*)(:.+)?$")]
 Name = Annotated[
@@ -147,6 +147,13 @@ class CrossTests(Strict):
     """Tests of each candidate that count, the first by name."""
 
 
+class Fusion(Strict):
+    """Whether what several candidates share is tried as one more candidate."""
+
+    enabled: StrictBool = False
+    """Whether it is tried at all."""
+
+
 class Orchestrator(Strict):
     """How a run is decided."""
 
@@ -172,6 +179,16 @@ class Orchestrator(Strict):
     """Tests that candidates bring are tried on each other."""
     early_exit: StrictBool = True
     """The run ends when more than half of its agents arrived at one change that passes."""
+    max_new_answers_per_agent: PositiveInt = 2
+    """In consensus: answers of each agent, its first one included."""
+    max_new_answers_global: PositiveInt | None = None
+    """In consensus: answers of all agents together."""
+    answer_novelty_requirement: Novelty = "lenient"
+    """In consensus: how different an improvement must be from what is there."""
+    voting_sensitivity: Sensitivity = "lenient"
+    """In consensus: how readily agents improve instead of voting."""
+    fusion: Fusion = Fusion()
+    """What several candidates share, as one more candidate."""
 
     @field_validator("sandbox", mode="before")
     @classmethod

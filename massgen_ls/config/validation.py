@@ -20,6 +20,7 @@ from massgen_ls.core.task import (
     AgentId,
     AgentSpec,
     CheckSpec,
+    ConsensusRules,
     CrossTestRules,
     Rules,
     Voting,
@@ -115,6 +116,13 @@ def values(parsed: Configuration, shown: str) -> Loaded:
             voting=_voting(parsed),
             cross_tests=CrossTestRules(**rules.cross_tests.model_dump()),
             early_exit=rules.early_exit,
+            consensus=ConsensusRules(
+                rules.max_new_answers_per_agent,
+                rules.max_new_answers_global,
+                rules.answer_novelty_requirement,
+                rules.voting_sensitivity,
+            ),
+            fusion=rules.fusion.enabled,
         ),
         shown,
     )

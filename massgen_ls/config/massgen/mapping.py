@@ -34,7 +34,7 @@ from massgen_ls.config.massgen.rules import (
     Wrong,
 )
 from massgen_ls.config.massgen.tables import TOP
-from massgen_ls.config.schema import Configuration, Orchestrator
+from massgen_ls.config.schema import Configuration
 
 
 def convert(source: Document) -> tuple[Document, Report]:
@@ -145,19 +145,9 @@ class _Walk:
             self.outcome.wrong(there, "the key 'model' is missing", advice)
 
     def _mode(self) -> None:
+        about = "MassGen's agents look at each other's answers and vote: `mode: consensus`"
         where = ("orchestrator", "mode")
-        if "max_new_answers_per_agent" in Orchestrator.model_fields:
-            about = "MassGen's agents look at each other's answers and vote: `mode: consensus`"
-            self.outcome.add(
-                Entry("mapped", where, about, "", "orchestrator.mode", "consensus"), ()
-            )
-        else:
-            self.outcome.note(
-                "ignored",
-                where,
-                "MassGen's agents look at each other's answers and vote; in this version each works"
-                " on its own, and checks, tests and judges decide (`mode: best_of_n`)",
-            )
+        self.outcome.add(Entry("mapped", where, about, "", "orchestrator.mode", "consensus"), ())
 
     def _leaves(self, fate: Fate, where: Where, value: Any, about: str, advice: str) -> None:
         for leaf, _ in leaves(value, where):

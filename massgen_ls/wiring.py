@@ -145,6 +145,7 @@ def make_spec(
     mode: Mode | None = None,
     detected_checks: bool = False,
     apply: ApplyMode = "none",
+    say: Callable[[str], None] = to_stderr,
 ) -> RunSpec:
     """A full order out of a wish and the folder's configuration.
 
@@ -159,6 +160,7 @@ def make_spec(
         mode: How the winner is found; None means as configured.
         detected_checks: Also run what the project's files suggest: the user's word for it.
         apply: What happens to the winner.
+        say: Where it goes what is worth knowing about the configuration.
 
     Raises:
         ConfigError: The configuration cannot be used, or names no such agent or check.
@@ -166,6 +168,8 @@ def make_spec(
     if not prompt.strip():
         raise ConfigError("The task is empty", "Say what the team shall do")
     loaded = load(folder, config, beside)
+    for warning in loaded.warnings:
+        say(warning.shown(loaded.source))
     chosen = pick_checks(loaded, checks)
     if detected_checks:
         known = {check.argv for check in chosen} | {check.name for check in chosen}
@@ -187,6 +191,13 @@ class ConfiguredDesk:
 
     def __init__(self, config: str | None) -> None:
         self._config = config
+        self._told: set[str] = set()
+
+    def _once(self, said: str) -> None:
+        """To the log that the editor keeps of us; not again with every run."""
+        if said not in self._told:
+            self._told.add(said)
+            to_stderr(said)
 
     def make_spec(
         self,
@@ -208,6 +219,7 @@ class ConfiguredDesk:
             config=self._config,
             mode=mode,
             apply=apply,
+            say=self._once,
         )
 
 

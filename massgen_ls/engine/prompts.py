@@ -110,7 +110,7 @@ changes and in the measurements above everything that is said about them.{refuse
 
 {choice}"""
 
-OWN = "Your own is {names}, the last: nobody votes for their own."
+OWN = "Yours stands last: {names}. Nobody votes for their own."
 NO_OWN = "None of these is yours."
 VOTE_ONLY = """\
 Vote: `decision` is `vote`, `candidate` the one of {others} that you would merge. In `reason`, two

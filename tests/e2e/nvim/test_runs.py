@@ -207,16 +207,16 @@ def test_a_winner_is_left_alone_when_the_user_says_no_and_applied_later(
     run = nvim.wait_for("MassgenRunSettled")["run"]
     assert {file: _lines(nvim, file) for file in before} == before
     assert (project / "gone.py").exists()
-    nvim.command("MassgenShow")
+    nvim.command("Massgen show")
     nvim.until("the report", "vim.bo.filetype == 'markdown'")
     report = "\n".join(nvim.call("nvim_buf_get_lines", 0, 0, -1, True))
     assert report.startswith("# tidy up\n")
     assert "first.1 (winner)" in report
     assert "`new_name.py` from `old_name.py`" in report
-    nvim.command(f"MassgenShow {run} first.1")
+    nvim.command(f"Massgen show {run} first.1")
     nvim.until("the diff", "vim.bo.filetype == 'diff' and vim.api.nvim_buf_line_count(0) > 5")
     assert "+TEN = 10" in nvim.call("nvim_buf_get_lines", 0, 0, -1, True)
-    nvim.command("MassgenApply")
+    nvim.command("Massgen apply")
     nvim.wait_for("MassgenApplied")
     assert "TEN = 10" in _lines(nvim, project / "one.py")
 
@@ -288,9 +288,9 @@ def test_a_run_can_be_cancelled(
     status = nvim.until("a status", "require('massgen').status()")
     assert status.startswith("massgen 0/1 ")
     if how == "command":
-        nvim.command("MassgenCancel")
+        nvim.command("Massgen cancel")
     elif how == "all":
-        nvim.command("MassgenCancel!")
+        nvim.command("Massgen cancel all")
     else:
         nvim.lua(
             """
@@ -609,9 +609,9 @@ def test_candidates_outlive_a_server_that_was_killed(
     assert nvim.wait_for("MassgenRunSettled")["outcome"] == "interrupted"
     os.close(held)
 
-    nvim.command("MassgenApply " + run + " first.1")
+    nvim.command("Massgen apply " + run + " first.1")
     applied = nvim.wait_for("MassgenApplied")
     assert applied["conflicts"] == []
     assert "TEN = 10" in _lines(nvim, project / "one.py")
-    offered = nvim.lua("return vim.fn.getcompletion('MassgenApply ', 'cmdline')")
+    offered = nvim.lua("return vim.fn.getcompletion('Massgen apply ', 'cmdline')")
     assert offered == [run]

@@ -13,12 +13,14 @@ from tests.e2e.nvim.stand import sent, served
 
 pytestmark = pytest.mark.e2e
 
+MAPPED = "return vim.tbl_map(function(m) return m.lhs end, vim.api.nvim_get_keymap(''))"
+
 
 def test_start_up_defines_one_command_and_no_keys_and_loads_nothing(neovim: Open) -> None:
     nvim = neovim()
     commands = nvim.lua("return vim.tbl_keys(vim.api.nvim_get_commands({}))")
     assert [each for each in commands if each.startswith("Massgen")] == ["Massgen"]
-    mapped = nvim.lua("return vim.tbl_map(function(m) return m.lhs end, vim.api.nvim_get_keymap(''))")
+    mapped = nvim.lua(MAPPED)
     plugs = [each for each in mapped if "massgen" in each.lower()]
     assert "<Plug>(massgen-run)" in plugs
     assert all(each.startswith("<Plug>(massgen-") for each in plugs)
@@ -43,7 +45,7 @@ def test_the_help_has_every_subcommand_mapping_and_function_and_its_tags_are_who
     assert {f":Massgen-{verb}" for verb in verbs} <= tags
     functions = nvim.lua("return vim.tbl_keys(require('massgen'))")
     assert {f"massgen.{name}()" for name in functions} <= tags
-    mapped = nvim.lua("return vim.tbl_map(function(m) return m.lhs end, vim.api.nvim_get_keymap(''))")
+    mapped = nvim.lua(MAPPED)
     assert {each for each in mapped if "massgen" in each} <= tags
 
 

@@ -194,6 +194,16 @@ def parser() -> argparse.ArgumentParser:
         )
     )
 
+    report = commands.add_parser(
+        "bugreport",
+        help="collect what a maintainer needs to know of a problem, and nothing private",
+        description="Collects versions, kinds, numbers and times; no texts, names, paths or keys."
+        " Read it before you give it away.",
+    )
+    report.add_argument("run", nargs="?", metavar="RUN", help="only this run, step by step")
+    report.add_argument("--output", metavar="FILE", help="instead of standard output")
+    _config_and_repo(report)
+
     commands.add_parser(
         "demo",
         help="show the main job on a sample repository",
@@ -339,6 +349,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.config import config
 
             return config(options)
+        case "bugreport":
+            from massgen_ls.cli.bugreport import bugreport
+
+            return bugreport(options)
         case "demo":
             from massgen_ls.cli.demo import demo
 

@@ -31,8 +31,8 @@ class Trace:
 
     def turn(self, value: object) -> None:
         """Takes what `initialize` or `$/setTrace` say; anything else changes nothing."""
-        if value in VALUES:
-            self._value = str(value)
+        # (What lsprotocol makes of a value is equal to its text, and prints as something else.)
+        self._value = next((known for known in VALUES if known == value), self._value)
 
     @property
     def on(self) -> bool:

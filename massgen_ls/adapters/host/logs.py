@@ -29,6 +29,7 @@ LEVELS = {
 }
 FORMS = ("text", "json")
 _OURS = "massgen_ls"
+_ROOMS = ("adapters", "cli", "config", "core", "engine", "lsp", "wiring")
 _QUEUE = 2_000
 """Lines that wait to be written."""
 _FILE = 5 * 1024 * 1024
@@ -42,8 +43,9 @@ class LogRules:
     """What is logged."""
 
     level: int = logging.WARNING
+    """Of our own; libraries are heard from warnings on."""
     rooms: Mapping[str, int] = field(default_factory=dict[str, int])
-    """Other levels of single rooms, by the logger's name."""
+    """Other levels, by the logger's name."""
     file: Path | None = None
     """None: standard error."""
     form: str = "text"
@@ -79,7 +81,8 @@ def log_rules(
                 f"One of {', '.join(LEVELS)}; for single rooms e.g. `info,engine=debug`",
             )
         if given:
-            rooms[room if room.startswith(_OURS) else f"{_OURS}.{room}"] = LEVELS[word.lower()]
+            ours = room.split(".")[0] in _ROOMS
+            rooms[f"{_OURS}.{room}" if ours else room] = LEVELS[word.lower()]
         else:
             general = LEVELS[word.lower()]
     form = form or environ.get("MASSGEN_LOG_FORMAT") or "text"
@@ -107,12 +110,15 @@ def open_log(
     writer = _Writer(target)
     handler = _Queueing(writer)
     handler.setFormatter(_Form(hide, plain=rules.form == "text"))
-    root, pygls = logging.getLogger(), logging.getLogger("pygls")
-    levels = {logging.getLogger(name): level for name, level in rules.rooms.items()}
-    before = {logger: logger.level for logger in (root, pygls, *levels)}
-    root.setLevel(rules.level)
-    # It logs every client that goes away as an error; what matters of it is ours to say.
-    pygls.setLevel(logging.CRITICAL)
+    root = logging.getLogger()
+    levels = {
+        root: max(rules.level, logging.WARNING),
+        logging.getLogger(_OURS): rules.level,
+        # It logs every client that goes away as an error; what matters of it is ours to say.
+        logging.getLogger("pygls"): logging.CRITICAL,
+        **{logging.getLogger(name): level for name, level in rules.rooms.items()},
+    }
+    before = {logger: logger.level for logger in levels}
     for logger, level in levels.items():
         logger.setLevel(level)
     root.addHandler(handler)
@@ -125,7 +131,7 @@ def open_log(
         writer.close()
 
 
-def _open(rules: LogRules, stderr: TextIO) -> logging.StreamHandler[TextIO]:
+def _open(rules: LogRules, stderr: TextIO) -> _Stream | _File:
     if rules.file is None:
         return _Stream(stderr)
     try:
@@ -198,7 +204,7 @@ class _File(RotatingFileHandler):
 class _Writer:
     """The thread that writes."""
 
-    def __init__(self, target: logging.StreamHandler[TextIO]) -> None:
+    def __init__(self, target: _Stream | _File) -> None:
         self._target = target
         self._lines: queue.Queue[str | None] = queue.Queue(_QUEUE)
         self._lost = 0

@@ -8,10 +8,12 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from massgen_ls.adapters.agents.roster import open_drivers
+from massgen_ls.adapters.agents.secrets import secrets
 from massgen_ls.adapters.checks.command import CommandChecker
 from massgen_ls.adapters.checks.detect import detect
 from massgen_ls.adapters.git.linediff import differ, refiner
@@ -107,6 +109,7 @@ async def open_supervisor(
             confines=processes.confines,
             approver=approver,
             endpoint=endpoint,
+            secrets=partial(secrets, env),
         )
         yield await stack.enter_async_context(Supervisor(world))
 

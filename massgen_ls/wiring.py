@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from massgen_ls.adapters.agents.roster import open_drivers
-from massgen_ls.adapters.agents.secrets import secrets
 from massgen_ls.adapters.checks.command import CommandChecker
 from massgen_ls.adapters.checks.detect import detect
 from massgen_ls.adapters.git.linediff import differ, refiner
@@ -30,6 +29,7 @@ from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import Beside, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
+from massgen_ls.core.secrets import secrets_of
 from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
 from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
@@ -109,7 +109,7 @@ async def open_supervisor(
             confines=processes.confines,
             approver=approver,
             endpoint=endpoint,
-            secrets=partial(secrets, env),
+            secrets=partial(secrets_of, env),
         )
         yield await stack.enter_async_context(Supervisor(world))
 

@@ -67,9 +67,16 @@ class Hidden:
         # The longest first, as one may be the beginning of another.
         words = sorted(self._names, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, words))) if words else None
+        self._beginnings = frozenset(word[:n] for word in words for n in range(1, len(word)))
+        self._longest = len(words[0]) - 1 if words else 0
 
     def __call__(self, text: str) -> str:
         """A text without secrets."""
         if self._pattern is not None:
             text = self._pattern.sub(lambda found: self._names[found[0]], text)
         return _SHAPES.sub(SHOWN, text) if self._shapes else text
+
+    def uncertain(self, text: str) -> int:
+        """How many of the last characters may begin a secret that goes on in the next text."""
+        longest = min(self._longest, len(text))
+        return next((n for n in range(longest, 0, -1) if text[-n:] in self._beginnings), 0)

@@ -263,7 +263,7 @@ agnets: []
         (7, "profiles.ci.agents[1]", "error", None),
         (8, "agnets", "error", "agents"),
     ]
-    assert (found[0].column, found[0].end) == (34, (2, 39))
+    assert (found[0].column, found[0].end) == (36, (2, 41))
 
 
 def test_problems_are_those_of_the_file_alone(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from massgen_ls.engine.world import World
 from massgen_ls.ports import Approver
 
 if TYPE_CHECKING:
-    from massgen_ls.lsp.desk import Compose
+    from massgen_ls.lsp.desk import Compose, Team
 
 RECORD = "runs.sqlite3"
 JOURNAL = "processes"
@@ -145,6 +145,7 @@ def make_spec(
     mode: Mode | None = None,
     detected_checks: bool = False,
     apply: ApplyMode = "none",
+    say: Callable[[str], None] = to_stderr,
 ) -> RunSpec:
     """A full order out of a wish and the folder's configuration.
 
@@ -159,6 +160,7 @@ def make_spec(
         mode: How the winner is found; None means as configured.
         detected_checks: Also run what the project's files suggest: the user's word for it.
         apply: What happens to the winner.
+        say: Where it goes what is worth knowing about the configuration.
 
     Raises:
         ConfigError: The configuration cannot be used, or names no such agent or check.
@@ -166,6 +168,8 @@ def make_spec(
     if not prompt.strip():
         raise ConfigError("The task is empty", "Say what the team shall do")
     loaded = load(folder, config, beside)
+    for warning in loaded.warnings:
+        say(warning.shown(loaded.source))
     chosen = pick_checks(loaded, checks)
     if detected_checks:
         known = {check.argv for check in chosen} | {check.name for check in chosen}
@@ -187,6 +191,13 @@ class ConfiguredDesk:
 
     def __init__(self, config: str | None) -> None:
         self._config = config
+        self._told: set[str] = set()
+
+    def _once(self, said: str) -> None:
+        """To the log that the editor keeps of us; not again with every run."""
+        if said not in self._told:
+            self._told.add(said)
+            to_stderr(said)
 
     def make_spec(
         self,
@@ -208,7 +219,17 @@ class ConfiguredDesk:
             config=self._config,
             mode=mode,
             apply=apply,
+            say=self._once,
         )
+
+    def team(self, folder: str) -> Team:
+        """What is configured for a folder; blocking. See `lsp.desk.Desk.team`."""
+        from massgen_ls.lsp.desk import Team
+
+        loaded = load(Path(folder), self._config)
+        agents = tuple((str(agent.id), agent.type) for agent in loaded.agents)
+        checks = tuple(check.name for check in loaded.checks)
+        return Team(agents, checks, loaded.rules.mode, loaded.source)
 
 
 def compose(config: str | None) -> Compose:

@@ -211,7 +211,10 @@ class _Reading:
         document = scan(text, path.name)
         if path.name == "pyproject.toml":
             document = document.under("tool", "massgen")
-        self.problems += [replace(p, file=str(path)) for p in document.problems]
+        from massgen_ls.config.massgen.loading import understood
+
+        document, found = understood(document)
+        self.problems += [replace(p, file=str(path)) for p in found]
         layer = Layer(name, document, str(path), author)
         layers: list[Layer] = []
         for where, target in _includes(document.body):

@@ -35,7 +35,7 @@ from massgen_ls.engine.world import World
 from massgen_ls.ports import Approver
 
 if TYPE_CHECKING:
-    from massgen_ls.lsp.desk import Compose
+    from massgen_ls.lsp.desk import Compose, Team
 
 RECORD = "runs.sqlite3"
 JOURNAL = "processes"
@@ -221,6 +221,15 @@ class ConfiguredDesk:
             apply=apply,
             say=self._once,
         )
+
+    def team(self, folder: str) -> Team:
+        """What is configured for a folder; blocking. See `lsp.desk.Desk.team`."""
+        from massgen_ls.lsp.desk import Team
+
+        loaded = load(Path(folder), self._config)
+        agents = tuple((str(agent.id), agent.type) for agent in loaded.agents)
+        checks = tuple(check.name for check in loaded.checks)
+        return Team(agents, checks, loaded.rules.mode, loaded.source)
 
 
 def compose(config: str | None) -> Compose:

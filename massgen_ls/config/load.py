@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from massgen_ls.config.layers import Merged, merge
 from massgen_ls.config.problems import InvalidConfig, Problem
-from massgen_ls.config.sources import NAMES, Beside, gather, offline
+from massgen_ls.config.sources import NAMES, Beside, FileRead, gather, offline
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.task import AgentSpec, CheckSpec, Rules
 
@@ -28,6 +28,8 @@ class Loaded:
     """Where it comes from, for people."""
     merged: Merged = field(default_factory=Merged, repr=False)
     """What was said where: `Merged.origin` of every value, and so who wrote it."""
+    files: tuple[FileRead, ...] = ()
+    """Every file that is in it, the lowest first."""
     warnings: tuple[Problem, ...] = ()
     """What is worth knowing and does not stop anything."""
 
@@ -62,12 +64,13 @@ def load(folder: Path, file: str | None = None, beside: Beside | None = None) ->
     return replace(
         loaded,
         source=_source(merged, found.project, found.files),
+        files=found.files,
         warnings=(*found.problems, *loaded.warnings),
     )
 
 
-def _source(merged: Merged, project: Path | None, files: Sequence[Path]) -> str:
-    others = [str(file) for file in files if file != project]
+def _source(merged: Merged, project: Path | None, files: Sequence[FileRead]) -> str:
+    others = [str(file.path) for file in files if file.path != project]
     named = ", ".join(filter(None, [str(project) if project else "", *others]))
     if merged.origin(("agents",)).layer != "defaults":
         return named or merged.origin(("agents",)).source

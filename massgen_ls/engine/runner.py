@@ -126,6 +126,12 @@ class Runner:
         inbox = self._inboxes.get(seat)
         if inbox is None or state.phase != "working":
             return f"{seat} is not at work"
+        if inbox.closed:
+            return f"{seat} is ending"
+        agent = self.state.agent(seat)
+        driver = self._world.drivers.get(agent.type) if agent is not None else None
+        if isinstance(message, Note) and driver is not None and not driver.hears:
+            return f"{seat} is a program that reads no messages"
         if not inbox.put(message):
             return f"{seat} has not read the last messages yet"
         text = message.text if isinstance(message, Note) else "stop where you are"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import cast
 
 from massgen_ls.config.backends import BACKENDS
 from massgen_ls.config.massgen.backend import CLAUDE_CODE, CODEX, GEMINI_CLI, SERVICE
@@ -82,7 +83,8 @@ def told(rule: Rule) -> str:
         case To(target):
             return f"→ `{_target(target)}`"
         case Sets(target, value, about):
-            shown = " ".join(map(str, value)) if isinstance(value, list) else value
+            listed = cast("list[str]", value) if isinstance(value, list) else [str(value)]
+            shown = " ".join(listed)
             return f"→ `{_target(target)}: {shown}`: {about}"
         case Choice(of, otherwise):
             said: dict[str, list[str]] = {}

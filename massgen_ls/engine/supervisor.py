@@ -126,13 +126,19 @@ class Supervisor(Archive):
         return run
 
     def _with_judges(self, spec: RunSpec) -> RunSpec:
-        """The order with its judges named: every agent that can answer, where none is chosen."""
+        """The order with its judges named: every agent that can answer, where none is chosen.
+
+        In consensus they all vote, and so do those that only judge.
+        """
         voting = spec.rules.voting
-        if voting.judges:
+        consensus = spec.rules.mode == "consensus"
+        if voting.judges and not consensus:
             return spec
         drivers = self._world.drivers
         able = tuple(a for a in spec.agents if (d := drivers.get(a.type)) and d.briefed)
-        rules = replace(spec.rules, voting=replace(voting, judges=able))
+        seats = {agent.id for agent in spec.agents}
+        others = (judge for judge in voting.judges if judge.id not in seats)
+        rules = replace(spec.rules, voting=replace(voting, judges=(*able, *others)))
         return replace(spec, rules=rules)
 
     async def _drive(self, runner: Runner) -> None:

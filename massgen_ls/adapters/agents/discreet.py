@@ -50,6 +50,11 @@ class Discreet:
         return self._driver.briefed
 
     @property
+    def hears(self) -> bool:
+        """See `ports.Driver.hears`."""
+        return self._driver.hears
+
+    @property
     def heavy(self) -> bool:
         """See `ports.Driver.heavy`."""
         return self._driver.heavy

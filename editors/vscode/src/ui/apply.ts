@@ -167,8 +167,14 @@ export class Applying {
   }
 }
 
+/** What the editor shows, else what is on the disk. A deleted file's document may outlive it. */
 async function textOf(uri: vscode.Uri): Promise<Text> {
   const open = vscode.workspace.textDocuments.find((each) => each.uri.toString() === uri.toString());
-  if (open && !open.isClosed) return open.getText();
-  return vscode.workspace.fs.readFile(uri).then((bytes) => new TextDecoder("utf-8", { ignoreBOM: false }).decode(bytes), () => null);
+  if (open?.isDirty) return open.getText();
+  try {
+    await vscode.workspace.fs.stat(uri);
+    return open?.getText() ?? new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
+  } catch {
+    return null;
+  }
 }

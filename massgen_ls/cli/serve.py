@@ -18,6 +18,6 @@ def serve(options: Options) -> int:
         # Imported only once the editor has its answer to `initialize`.
         from massgen_ls.wiring import compose
 
-        return compose(options.config)
+        return compose(options.config, options.profile)
 
     return answer(load)

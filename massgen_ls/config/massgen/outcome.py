@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import pairwise
 from typing import Any, cast, get_args
 
@@ -131,7 +132,8 @@ class Outcome:
         for i, part in enumerate(target):
             if isinstance(part, int):
                 continue
-            if model is None or part not in model.model_fields:
+            keys = _keys(model) if model is not None else {}
+            if part not in keys:
                 return False
             if part == "backend":
                 kind = self._types.get(target[:i], self._types.get(agent, ""))
@@ -139,7 +141,7 @@ class Outcome:
                     return True
                 model = BACKENDS[kind]
                 continue
-            model = _model_in(model.model_fields[part].annotation)
+            model = keys[part]
         return True
 
     def _put(self, target: Where, value: object, source: Where) -> None:
@@ -175,6 +177,12 @@ class Outcome:
                 self._values[way] = self._source.values.get(at) or self._source.span(at)
                 if at in self._source.keys:
                     self._keys[way] = self._source.keys[at]
+
+
+@cache
+def _keys(model: type[BaseModel]) -> dict[str, Any]:
+    """The keys of a model, each with the model of its value."""
+    return {name: _model_in(info.annotation) for name, info in model.model_fields.items()}
 
 
 def _model_in(annotation: Any) -> Any:

@@ -8,12 +8,9 @@ of tests, by which things are found again, and the files themselves, which are t
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
-from urllib.parse import quote
 
 from massgen_ls.core.candidate import CheckResult, TreeId
 from massgen_ls.core.conversation import Called, Part, Spoken
@@ -34,6 +31,7 @@ from massgen_ls.core.events import (
     PermissionDecided,
 )
 from massgen_ls.core.permissions import Action
+from massgen_ls.core.secrets import Hidden
 from massgen_ls.core.task import CheckSpec, Json
 from massgen_ls.ports import (
     Acted,
@@ -60,32 +58,19 @@ class Veil:
     """
 
     def __init__(self, secrets: Mapping[str, str] | None = None) -> None:
-        self._names: dict[str, str] = {}
-        self._pattern: re.Pattern[str] | None = None
-        self._beginnings: frozenset[str] = frozenset()
-        self._longest = 0
+        self._secrets: dict[str, str] = {}
+        self._hidden = Hidden({})
         self._held: dict[tuple[str, str], Delta] = {}
         self.hide(secrets or {})
 
     def hide(self, secrets: Mapping[str, str]) -> None:
         """Adds secrets, with what is shown instead of each."""
-        for value, name in secrets.items():
-            # As they are, inside of JSON and inside of an address.
-            for form in (value, json.dumps(value)[1:-1], quote(value, safe="")):
-                self._names.setdefault(form, name)
-        if not self._names:
-            return
-        # The longest first, as one may be the beginning of another.
-        words = sorted(self._names, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, words)))
-        self._beginnings = frozenset(word[:n] for word in words for n in range(1, len(word)))
-        self._longest = len(words[0]) - 1
+        self._secrets = {**secrets, **self._secrets}
+        self._hidden = Hidden(self._secrets)
 
     def text(self, text: str) -> str:
         """A text without secrets."""
-        if self._pattern is None:
-            return text
-        return self._pattern.sub(lambda found: self._names[found[0]], text)
+        return self._hidden(text)
 
     # ── news of an agent ────────────────────────────────────────────────────────────────────
 
@@ -117,12 +102,12 @@ class Veil:
 
     def live(self, delta: Delta) -> Delta | None:
         """A piece of noise. What may be the beginning of a secret is held back until more comes."""
-        if self._pattern is None:
+        if not self._secrets:
             return delta
         key = (delta.source, delta.stream)
         held = self._held.pop(key, None)
         text = self.text(held.text + delta.text if held is not None else delta.text)
-        cut = self._uncertain(text)
+        cut = self._hidden.uncertain(text)
         if cut:
             self._held[key] = replace(delta, text=text[-cut:])
             text = text[:-cut]
@@ -133,16 +118,11 @@ class Veil:
         left, self._held = list(self._held.values()), {}
         return left
 
-    def _uncertain(self, text: str) -> int:
-        """How many of the last characters may begin a secret."""
-        longest = min(self._longest, len(text))
-        return next((n for n in range(longest, 0, -1) if text[-n:] in self._beginnings), 0)
-
     # ── events ──────────────────────────────────────────────────────────────────────────────
 
     def event(self, event: Event) -> Event:
         """A fact without secrets, as it is stored and told."""
-        if self._pattern is None:
+        if not self._secrets:
             return event
         match event:
             case AgentActed():

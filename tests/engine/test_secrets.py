@@ -12,7 +12,6 @@ from urllib.parse import quote
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.adapters.agents.secrets import secrets
 from massgen_ls.core.candidate import CheckResult, TreeId
 from massgen_ls.core.events import (
     CandidateCaptured,
@@ -21,6 +20,7 @@ from massgen_ls.core.events import (
     PermissionDecided,
 )
 from massgen_ls.core.permissions import Action, Permissions
+from massgen_ls.core.secrets import secrets_of
 from massgen_ls.core.task import AgentId, AgentSpec, CheckSpec, RunId, SeatId
 from massgen_ls.core.wire import envelope_json, to_json
 from massgen_ls.engine.report import run_json
@@ -113,7 +113,7 @@ async def test_no_sink_of_a_run_gets_a_key(bench: Bench) -> None:
             endpoint=desk,
             approver=desk,
             checker=LeakyChecks(),
-            secrets=lambda chosen: secrets(ENVIRON, chosen),
+            secrets=lambda chosen: secrets_of(ENVIRON, chosen),
         )
 
     async with bench.engine(change=with_keys) as supervisor:
@@ -158,8 +158,8 @@ async def test_no_sink_of_a_run_gets_a_key(bench: Bench) -> None:
 
 
 def test_only_keys_and_what_is_passed_on_are_secret() -> None:
-    assert secrets(ENVIRON) == {KEY: "[ANTHROPIC_API_KEY]"}
-    assert secrets(ENVIRON, ["MY_SETTING"]) == {KEY: "[ANTHROPIC_API_KEY]", WORD: "[MY_SETTING]"}
+    assert secrets_of(ENVIRON) == {KEY: "[ANTHROPIC_API_KEY]"}
+    assert secrets_of(ENVIRON, ["MY_SETTING"]) == {KEY: "[ANTHROPIC_API_KEY]", WORD: "[MY_SETTING]"}
 
 
 def test_of_two_keys_that_begin_alike_the_longer_is_not_cut() -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +27,9 @@ from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
 from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.sqlite import SqliteStore
-from massgen_ls.config import load, pick_checks, team
+from massgen_ls.config import Beside, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
+from massgen_ls.core.secrets import secrets_of
 from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
 from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
@@ -35,7 +37,7 @@ from massgen_ls.engine.world import World
 from massgen_ls.ports import Approver
 
 if TYPE_CHECKING:
-    from massgen_ls.lsp.desk import Compose
+    from massgen_ls.lsp.desk import Compose, Team
 
 RECORD = "runs.sqlite3"
 JOURNAL = "processes"
@@ -107,6 +109,7 @@ async def open_supervisor(
             confines=processes.confines,
             approver=approver,
             endpoint=endpoint,
+            secrets=partial(secrets_of, env),
         )
         yield await stack.enter_async_context(Supervisor(world))
 
@@ -141,9 +144,11 @@ def make_spec(
     agents: str | Sequence[str] | None = None,
     checks: Sequence[str] | None = None,
     config: str | None = None,
+    beside: Beside | None = None,
     mode: Mode | None = None,
     detected_checks: bool = False,
     apply: ApplyMode = "none",
+    say: Callable[[str], None] = to_stderr,
 ) -> RunSpec:
     """A full order out of a wish and the folder's configuration.
 
@@ -154,28 +159,34 @@ def make_spec(
         agents: Ids of configured agents, comma-separated or in a list, or a file with a team.
         checks: Names of configured checks; None means all of them.
         config: A configuration file instead of the folder's own.
+        beside: What counts beside the files; None: the environment alone.
         mode: How the winner is found; None means as configured.
         detected_checks: Also run what the project's files suggest: the user's word for it.
         apply: What happens to the winner.
+        say: Where it goes what is worth knowing about the configuration.
 
     Raises:
         ConfigError: The configuration cannot be used, or names no such agent or check.
     """
     if not prompt.strip():
         raise ConfigError("The task is empty", "Say what the team shall do")
-    loaded = load(folder, config)
+    loaded = load(folder, config, beside)
+    for warning in loaded.warnings:
+        say(warning.shown(loaded.source))
     chosen = pick_checks(loaded, checks)
     if detected_checks:
         known = {check.argv for check in chosen} | {check.name for check in chosen}
         proposed = (proposal.check for proposal in detect(folder))
         chosen += tuple(c for c in proposed if c.argv not in known and c.name not in known)
     rules = replace(loaded.rules, mode=mode) if mode else loaded.rules
-    if rules.mode == "consensus":
+    members = team(folder, loaded, agents, beside)
+    voters = (*members, *rules.voting.judges)
+    if rules.mode == "consensus" and all(agent.type == "command" for agent in voters):
         raise ConfigError(
-            "Mode 'consensus' needs agents that can vote, which this version does not have",
-            "Use `mode: best_of_n`: the checks decide",
+            "Mode 'consensus' needs agents that can vote, and programs that edit files cannot",
+            "Add a coding agent or a judge, or use `mode: best_of_n`: the checks decide",
         )
-    return RunSpec(Task(prompt, scope), team(folder, loaded, agents), chosen, rules, apply)
+    return RunSpec(Task(prompt, scope), members, chosen, rules, apply)
 
 
 class ConfiguredDesk:
@@ -183,6 +194,13 @@ class ConfiguredDesk:
 
     def __init__(self, config: str | None) -> None:
         self._config = config
+        self._told: set[str] = set()
+
+    def _once(self, said: str) -> None:
+        """To the log that the editor keeps of us; not again with every run."""
+        if said not in self._told:
+            self._told.add(said)
+            to_stderr(said)
 
     def make_spec(
         self,
@@ -204,7 +222,17 @@ class ConfiguredDesk:
             config=self._config,
             mode=mode,
             apply=apply,
+            say=self._once,
         )
+
+    def team(self, folder: str) -> Team:
+        """What is configured for a folder; blocking. See `lsp.desk.Desk.team`."""
+        from massgen_ls.lsp.desk import Team
+
+        loaded = load(Path(folder), self._config)
+        agents = tuple((str(agent.id), agent.type) for agent in loaded.agents)
+        checks = tuple(check.name for check in loaded.checks)
+        return Team(agents, checks, loaded.rules.mode, loaded.source)
 
 
 def compose(config: str | None) -> Compose:

@@ -22,6 +22,7 @@ from massgen_ls.cli import (
     EXIT_WON,
     Options,
 )
+from massgen_ls.config import Beside
 from massgen_ls.core.changes import rel_path
 from massgen_ls.core.errors import ConfigError, MassgenError, UnsafePathError, WorkspaceError
 from massgen_ls.core.events import Delta, RunSettled
@@ -54,6 +55,7 @@ def run(options: Options) -> int:
         scope=parse_scope(options.scope, folder),
         agents=options.agents,
         config=options.config,
+        beside=Beside(profile=options.profile),
         mode=options.mode,
         detected_checks=options.detected_checks,
         apply="auto" if options.apply else "none",

@@ -12,13 +12,15 @@ from typing import cast
 from pygls.exceptions import JsonRpcException
 
 from massgen_ls.core.changes import RelPath, rel_path
-from massgen_ls.core.errors import MassgenError, UnsafePathError
+from massgen_ls.core.errors import MassgenError, NotFoundError, UnsafePathError
 from massgen_ls.core.explain import markdown
+from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import (
     CandidateId,
     Diagnostic,
     Json,
     LineRange,
+    RunId,
     Scope,
 )
 from massgen_ls.core.text import LineIndex, Range
@@ -60,6 +62,8 @@ class Verbs:
             "discard": self.discard,
             "compare": self.compare,
             "tell": self.tell,
+            "hunks": self.hunks,
+            "team": self.team,
         }
 
     async def run(self, payload: object) -> Json:
@@ -141,6 +145,8 @@ class Verbs:
             known = await engine.transcripts(run)
             return {"transcripts": [to_json(t) for t in known if t.agent == params.seat]}
         state = await engine.state(run)
+        if params.check is not None:
+            return _last_look(state, run, params.check, candidate)
         if params.path is not None:
             if candidate == BASE:
                 candidate = None
@@ -185,6 +191,7 @@ class Verbs:
             params.paths,
             params.hunks,
             partial=params.partial,
+            preview=params.preview,
         )
         if aloud:  # not awaited: the answer is no place to wait for a user
             self.server.spawn(conclude(self.server, services, run, delivery))
@@ -198,6 +205,22 @@ class Verbs:
         message = Halt() if params.text is None else Note(params.text)
         await engine.tell(run, params.seat, message, "the editor")
         return {"told": True}
+
+    async def team(self, payload: object) -> Json:
+        """The agents and checks that are configured for a folder, for pickers."""
+        named = protocol.read_team(payload)
+        folder = _folder(named) if named is not None else next(iter(self.server.folders), None)
+        if folder is None:
+            raise ParamsError("no folder is open", "Open one, or give it as `folder`.")
+        desk = (await self.server.services()).desk
+        team = await asyncio.to_thread(desk.team, folder)
+        return {
+            "agents": [{"id": agent, "type": kind} for agent, kind in team.agents],
+            "checks": [*team.checks],
+            "modes": [*protocol.MODES],
+            "mode": team.mode,
+            "source": team.source,
+        }
 
     async def discard(self, payload: object) -> Json:
         """Records that the user does not want it."""
@@ -221,6 +244,16 @@ class Verbs:
             raise ParamsError(f"run {run} has no winner", "Name a candidate with `candidateId`.")
         diff, uri = await show_patch(self.server, services, run, CandidateId(candidate))
         return {"diff": diff, "uri": uri}
+
+    async def hunks(self, payload: object) -> Json:
+        """The hunks of a candidate (or the winner), each with its place in the live text."""
+        ref = protocol.read_ref(payload, "massgen/hunks")
+        services = await self.server.services()
+        run = await services.engine.resolve(ref.run)
+        wanted = CandidateId(ref.candidate) if ref.candidate else None
+        live = self.server.live_files(services)
+        candidate, root, files = await services.engine.hunks(run, wanted, live)
+        return {"run": run, "candidate": candidate, "root": root, "files": to_json(files)}
 
     async def content(self, uri: str) -> Json:
         """The text behind a ``massgen:`` URI."""
@@ -331,6 +364,31 @@ class Verbs:
             if buffer is not None:
                 found.append(Buffer(path, buffer.text, buffer.encoding))
         return tuple(found)
+
+
+def _last_look(
+    state: RunState, run: RunId, check: str, candidate: CandidateId | None
+) -> dict[str, Json]:
+    """What a check said about a candidate's tree, or about the snapshot's, the last time."""
+    if candidate is None or candidate == BASE:
+        tree = state.snapshot.tree if state.snapshot else None
+    else:
+        chosen = state.candidate(candidate)
+        tree = chosen.tree if chosen else None
+    looks = state.results(check, tree) if tree is not None else ()
+    if not looks:
+        known = sorted({c.result.check for c in state.checked})
+        raise NotFoundError(
+            f"No check {check!r} has looked at {candidate or 'the snapshot'} of run {run}",
+            f"There are: {', '.join(known) or 'none'}",
+        )
+    return {
+        "check": check,
+        "outcome": looks[-1].outcome,
+        "seconds": looks[-1].seconds,
+        "failures": [*looks[-1].failures],
+        "text": looks[-1].output,
+    }
 
 
 def _followed(path: str) -> str:

@@ -12,11 +12,24 @@ from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.events import Delta, Envelope
 from massgen_ls.core.plan import Conflict, Held
 from massgen_ls.core.run_state import RunState
+from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
 from massgen_ls.engine.bus import Gap
 from massgen_ls.ports import Approver, Buffer, LiveFiles, Message, RunRecord
 
 News = Envelope | Delta | Gap
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """What a run in a folder can be told to use."""
+
+    agents: tuple[tuple[str, str], ...]
+    """(id, type) of each agent, in the order of the configuration."""
+    checks: tuple[str, ...]
+    mode: Mode
+    source: str
+    """Where it comes from, for people."""
 
 
 class Desk(Protocol):
@@ -38,6 +51,14 @@ class Desk(Protocol):
 
         Raises:
             ConfigError: The configuration cannot be used, or names no such agent or check.
+        """
+        ...
+
+    def team(self, folder: str) -> Team:
+        """What is configured for a folder. Called in a thread: it may read files.
+
+        Raises:
+            ConfigError: The configuration cannot be used.
         """
         ...
 
@@ -126,6 +147,12 @@ class Engine(Protocol):
         partial: bool = False,
     ) -> Delivered:
         """Lands a candidate, or a part of it, in the live files."""
+        ...
+
+    async def hunks(
+        self, run: RunId, candidate: CandidateId | None, live: LiveFiles
+    ) -> tuple[CandidateId, str, tuple[FileSurvey, ...]]:
+        """A candidate, the top that its paths count from, and its hunks in the live files."""
         ...
 
     async def discard(self, run: RunId, candidate: CandidateId | None) -> None:

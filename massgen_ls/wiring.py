@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import Beside, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
+from massgen_ls.core.secrets import secrets_of
 from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
 from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
@@ -107,6 +109,7 @@ async def open_supervisor(
             confines=processes.confines,
             approver=approver,
             endpoint=endpoint,
+            secrets=partial(secrets_of, env),
         )
         yield await stack.enter_async_context(Supervisor(world))
 

@@ -17,7 +17,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from massgen_ls.ports import Checker
 
 NEWEST = 3000
 """Commits that are looked at."""
-POOL = 400
+POOL = 200
 """Fixes, the newest, among which the seed decides."""
 CANDIDATES = 5
 _MOST_VERSIONS = 10
@@ -193,6 +193,8 @@ class History:
         first, second = [await trying.run(check, code, tests) for _ in range(2)]
         needed = first.passed & second.passed
         telling = needed - (await trying.run(check, tests)).passed
+        if not _of_files(tests, needed):
+            raise SkippedError(f"its tests do not pass with it here: {_last(first)}")
         if not telling:
             raise SkippedError("none of its tests fails on the base and passes with the fix")
         message = await self._repositories.run(
@@ -312,9 +314,13 @@ async def _judged(ground: _Ground, version: Version, files: Texts, trying: Tryin
 
 def _inside(ground: _Ground) -> frozenset[str]:
     """The needed tests of the files that the fix changes."""
-    known = owntests.tests_of(ground.tests, ground.needed)
+    return _of_files(ground.tests, ground.needed)
+
+
+def _of_files(files: Texts, tests: Collection[str]) -> frozenset[str]:
+    known = owntests.tests_of(files, tests)
     inside = {name for names in known.values() for name in names}
-    return frozenset(t for t in ground.needed if owntests.function_of(t) in inside)
+    return frozenset(test for test in tests if owntests.function_of(test) in inside)
 
 
 # ── drawing ─────────────────────────────────────────────────────────────────────────────────────

@@ -134,6 +134,9 @@ def _life(server: MassgenServer) -> None:
     def again(_: object) -> None:
         raise ParamsError("the server is initialized already")
 
+    def trace(params: object) -> None:
+        server.protocol.trace.turn(getattr(params, "value", None))
+
     def nothing(_: object) -> None:
         """Nothing has to be done."""
 
@@ -142,7 +145,7 @@ def _life(server: MassgenServer) -> None:
         types.EXIT: leave,
         types.INITIALIZE: again,
         types.INITIALIZED: nothing,
-        types.SET_TRACE: nothing,
+        types.SET_TRACE: trace,
     }
     for name, handler in quiet.items():
         _feature(server, name, handler)

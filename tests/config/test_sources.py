@@ -250,6 +250,7 @@ profiles:
   ci:
     orchestrator: {quorum: 3}
     agents: [a, nobody]
+    include: x.yaml
 agnets: []
 """
     folder, env = project(tmp_path, text.replace("${NOPE}", '"${NOPE}"')), home(tmp_path)
@@ -261,9 +262,10 @@ agnets: []
         (3, "orchestrator.timeout", "error", None),
         (6, "profiles.ci.orchestrator.quorum", "error", None),
         (7, "profiles.ci.agents[1]", "error", None),
-        (8, "agnets", "error", "agents"),
+        (8, "profiles.ci.include", "error", None),
+        (9, "agnets", "error", "agents"),
     ]
-    assert (found[0].column, found[0].end) == (34, (2, 39))
+    assert (found[0].column, found[0].end) == (36, (2, 41))
 
 
 def test_problems_are_those_of_the_file_alone(tmp_path: Path) -> None:

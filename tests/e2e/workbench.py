@@ -90,6 +90,7 @@ class Workbench:
     ) -> tuple[dict[str, Any], str]:
         """One scenario from an empty window to its end: (the driver's report, complaints)."""
         report = self.out / f"{scenario or scene}.json"
+        report.unlink(missing_ok=True)
         async with self._serving(scenario, report, settings) as url:
             script = str(HERE / "workbench.mjs")
             process = await asyncio.create_subprocess_exec(
@@ -146,7 +147,11 @@ class Workbench:
             "--config": str(top / "config.yaml"),
             "--session-socket": str(top / "session.sock"),
         }
-        switches = ["--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"]
+        switches = [
+            "--disable-telemetry",
+            "--disable-update-check",
+            "--disable-getting-started-override",
+        ]
         environment = {
             **self.world.env,
             "MASSGEN_TEST_SCENARIO": scenario,

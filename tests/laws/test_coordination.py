@@ -66,7 +66,7 @@ from tests.laws.histories import (
 
 
 @given(specs, st.data())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.DataObject) -> None:
     state = started(run)
     history: list[Event] = []

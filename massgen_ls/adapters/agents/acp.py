@@ -162,6 +162,9 @@ class AcpDriver:
             yield Ended("failed", f"{known}. Correct the agent {spec.id!r}.", failure="config")
             return
         settings = CodingSettings.of(spec, known.argv[0])
+        if problem := unkept(known, settings):
+            yield Ended("failed", f"{problem} Correct the agent {spec.id!r}.", failure="config")
+            return
         launch = self._launch(spec, known, settings, place)
         async with contextlib.aclosing(self._acp.attempt(launch, settings, brief, place)) as news:
             async for item in news:
@@ -243,12 +246,24 @@ class AcpDriver:
         )
 
 
+def unkept(known: Row, settings: CodingSettings) -> str:
+    """Which setting a row's program cannot be given, as a sentence; empty: none."""
+    if settings.base_url and not known.base_url:
+        return (
+            f"`base_url` cannot be kept: nothing is known that leads {known.name} to another "
+            "service, and it would go to its usual one."
+        )
+    return ""
+
+
 def health(around: Surroundings, spec: AgentSpec, known: Row, settings: CodingSettings) -> Health:
     """Whether a row's program could start. Reads the disk: for a thread."""
     path = around.find(settings.program)
     if path is None:
         hint = f"Install it: {known.install}." if known.install else "Correct `argv`."
         return Health(spec.id, ok=False, found=f"{settings.program} not found", hint=hint)
+    if problem := unkept(known, settings):
+        return Health(spec.id, ok=False, found=path, hint=problem, version=version_of(path))
     keys = around.given(known.keys)
     found = f"{path}; {', '.join(keys)} set" if keys else path
     hint = ""

@@ -51,4 +51,4 @@ def test_candidates_outlive_a_server_that_was_killed(
     assert applied["conflicts"] == []
     assert "TEN = 10" in lines_of(nvim, project / "one.py")
     offered = nvim.lua("return vim.fn.getcompletion('Massgen apply ', 'cmdline')")
-    assert offered == [run]
+    assert offered == [run, "first.1"]

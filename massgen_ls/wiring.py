@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,13 @@ from massgen_ls.adapters.host.places import Places
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
+from massgen_ls.adapters.host.trusting import Gate, TrustStore, claim
 from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.sqlite import SqliteStore
-from massgen_ls.config import load, pick_checks, team
+from massgen_ls.config import Loaded, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
+from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.engine.world import World
@@ -133,6 +136,17 @@ def disk_files(say: Callable[[str], None] = to_stderr) -> DiskFiles:
     return DiskFiles(Ledger(state / EDITS, owner_of(os.getpid()), say))
 
 
+def trust_gate(environ: Mapping[str, str] | None = None) -> Gate:
+    """What says whether a folder is trusted."""
+    state = Places.of(os.environ if environ is None else environ).state
+    return Gate(TrustStore(state, lambda: f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"))
+
+
+def claim_of(folder: Path, loaded: Loaded) -> Claim:
+    """What a folder would do if it were trusted. Reads the disk."""
+    return claim(str(folder), loaded.sources, loaded.powers)
+
+
 def make_spec(
     folder: Path,
     *,
@@ -144,6 +158,7 @@ def make_spec(
     mode: Mode | None = None,
     detected_checks: bool = False,
     apply: ApplyMode = "none",
+    word: Word | None = None,
 ) -> RunSpec:
     """A full order out of a wish and the folder's configuration.
 
@@ -157,9 +172,11 @@ def make_spec(
         mode: How the winner is found; None means as configured.
         detected_checks: Also run what the project's files suggest: the user's word for it.
         apply: What happens to the winner.
+        word: What somebody says now about trusting the folder.
 
     Raises:
         ConfigError: The configuration cannot be used, or names no such agent or check.
+        UntrustedError: The folder wants what needs its user's trust.
     """
     if not prompt.strip():
         raise ConfigError("The task is empty", "Say what the team shall do")
@@ -169,7 +186,8 @@ def make_spec(
         known = {check.argv for check in chosen} | {check.name for check in chosen}
         proposed = (proposal.check for proposal in detect(folder))
         chosen += tuple(c for c in proposed if c.argv not in known and c.name not in known)
-    rules = replace(loaded.rules, mode=mode) if mode else loaded.rules
+    trusted = trust_gate().admit(claim_of(folder, loaded), word)
+    rules = replace(loaded.rules, mode=mode or loaded.rules.mode, trusted=trusted)
     if rules.mode == "consensus":
         raise ConfigError(
             "Mode 'consensus' needs agents that can vote, which this version does not have",
@@ -193,6 +211,7 @@ class ConfiguredDesk:
         checks: Sequence[str] | None,
         mode: Mode | None,
         apply: ApplyMode,
+        word: Word | None = None,
     ) -> RunSpec:
         """Chooses agents, checks and rules; blocking. See `lsp.desk.Desk.make_spec`."""
         return make_spec(
@@ -204,7 +223,12 @@ class ConfiguredDesk:
             config=self._config,
             mode=mode,
             apply=apply,
+            word=word,
         )
+
+    def approve(self, claim: Claim, by: Giver) -> None:
+        """Remembers that what was shown is trusted; blocking. See `lsp.desk.Desk.approve`."""
+        trust_gate().store.approve(claim, by)
 
 
 def compose(config: str | None) -> Compose:

@@ -62,6 +62,11 @@ class Options:
     limit: int = 20
     context: str | None = None
     transcript: str | None = None
+    dir: str | None = None
+    list: bool = False
+    show: bool = False
+    revoke: bool = False
+    trust: bool = False
 
 
 def parser() -> argparse.ArgumentParser:
@@ -101,6 +106,9 @@ def parser() -> argparse.ArgumentParser:
         "--context",
         metavar="RUN[/AGENT]",
         help="tell the agents what those of an earlier run, or one of them, said and did",
+    )
+    run.add_argument(
+        "--trust", action="store_true", help="trust this folder's configuration for this run alone"
     )
     run.add_argument("--apply", action="store_true", help="merge the winner into the working tree")
     run.add_argument("--json", action="store_true", help="one event a line on standard output")
@@ -151,6 +159,18 @@ def parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="say what was found here and what to do")
     _config_and_repo(doctor)
     doctor.add_argument("--json", action="store_true", help="for programs")
+
+    trust = commands.add_parser(
+        "trust",
+        help="let a folder's configuration and agents' project settings have their way",
+        description="Trusts a folder as it is now: its configuration may name programs, addresses"
+        " and permissions, and agents obey its own settings. Any change asks again.",
+    )
+    trust.add_argument("dir", nargs="?", metavar="DIR", help="the folder (the current one)")
+    trust.add_argument("--list", action="store_true", help="list the folders that are trusted")
+    trust.add_argument("--show", action="store_true", help="only show what would be trusted")
+    trust.add_argument("--revoke", action="store_true", help="take it back, for the repository")
+    trust.add_argument("--json", action="store_true", help="for programs")
 
     commands.add_parser(
         "demo",
@@ -221,6 +241,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.serve import serve
 
             return serve(options)
+        case "trust":
+            from massgen_ls.cli.trust import trust
+
+            return trust(options)
         case "demo":
             from massgen_ls.cli.demo import demo
 

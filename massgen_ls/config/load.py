@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import importlib.resources
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from massgen_ls.core.errors import ConfigError
+from massgen_ls.core.powers import Power, powers
 from massgen_ls.core.task import AgentSpec, CheckSpec, Rules
+from massgen_ls.core.trust import Source
+
+if TYPE_CHECKING:
+    from massgen_ls.config.document import Document
 
 NAMES = (
     "massgen.yaml",
@@ -32,6 +38,10 @@ class Loaded:
     rules: Rules
     source: str
     """Where it comes from, for people."""
+    sources: tuple[Source, ...] = ()
+    """The files of the project in it; none where the user has named a file themselves."""
+    powers: tuple[Power, ...] = ()
+    """What those want that needs the user's trust. Nothing of it may be obeyed without."""
 
 
 def load(folder: Path, file: str | None = None) -> Loaded:
@@ -48,7 +58,7 @@ def load(folder: Path, file: str | None = None) -> Loaded:
     found = _given(folder, file) if file else _find(folder)
     if found is None:
         return replace(_offline(), source="the built-in offline team (nothing is configured here)")
-    loaded = _read(found, str(found))
+    loaded = _read(found, str(found), projects=not file)
     if not loaded.agents:
         return replace(
             loaded, agents=_offline().agents, source=f"{found}, with the built-in offline team"
@@ -127,24 +137,33 @@ def _offline() -> Loaded:
     # In a source checkout the configurations lie beside the package.
     beside = Path(__file__).resolve().parents[2] / "configs" / "offline.yaml"
     text = packaged.read_text("utf-8") if packaged.is_file() else beside.read_text("utf-8")
-    return _parse(text, "offline.yaml")
+    return _parse(text, "offline.yaml")[0]
 
 
-def _read(path: Path, shown: str) -> Loaded:
+def _read(path: Path, shown: str, *, projects: bool) -> Loaded:
     try:
         if path.stat().st_size > _TOO_BIG:
             raise ConfigError(f"{shown} is over {_TOO_BIG >> 20} MiB, too big for a configuration")
-        text = path.read_text("utf-8-sig")
+        content = path.read_bytes()
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(f"{shown} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{shown} is not UTF-8 text", "Save it as UTF-8") from error
-    return _parse(text, shown)
+    loaded, document = _parse(text, shown)
+    if not projects:
+        return loaded
+    return replace(
+        loaded,
+        sources=(Source(shown, hashlib.sha256(content).hexdigest()),),
+        powers=powers(document.body, None, lambda where: (shown, document.place(where)[0])),
+    )
 
 
-def _parse(text: str, shown: str) -> Loaded:
+def _parse(text: str, shown: str) -> tuple[Loaded, Document]:
     # YAML and pydantic are only imported when something has to be read.
     from massgen_ls.config.document import parse
     from massgen_ls.config.schema import validate
 
-    return validate(parse(text, shown), shown)
+    document = parse(text, shown)
+    return validate(document, shown), document

@@ -31,6 +31,7 @@ from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
 from massgen_ls.lsp.protocol import ParamsError, ScopeParams
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
+from massgen_ls.lsp.trust import Trusting
 from massgen_ls.ports import Buffer, Halt, Note
 
 BASE = "base"
@@ -47,6 +48,7 @@ class Verbs:
 
     server: MassgenServer
     stream: Stream
+    trust: Trusting
 
     def methods(self) -> dict[str, Verb]:
         """By the last part of their names."""
@@ -74,15 +76,19 @@ class Verbs:
         params = protocol.read_run(payload)
         folder, scope = await self._place(params.scope, params.folder, asks=aloud)
         services = await self.server.services()
-        spec = await asyncio.to_thread(
-            services.desk.make_spec,
+        spec = await self.trust.order(
+            services.desk,
             folder,
-            params.prompt,
-            scope,
-            params.agents,
-            params.checks,
-            params.mode,
-            params.apply,
+            lambda word: services.desk.make_spec(
+                folder,
+                params.prompt,
+                scope,
+                params.agents,
+                params.checks,
+                params.mode,
+                params.apply,
+                word,
+            ),
         )
         if params.context is not None:
             earlier = await services.engine.context(params.context.run, params.context.seat)

@@ -73,7 +73,9 @@ PROFILES = {"VS Code": VSCODE, "Neovim": NEOVIM, "Eglot": EGLOT}
 class FakeDesk:
     """Takes every wish; knows one agent."""
 
-    def make_spec(self, folder, prompt, scope: Scope, agents, checks, mode, apply) -> RunSpec:
+    def make_spec(
+        self, folder, prompt, scope: Scope, agents, checks, mode, apply, word=None
+    ) -> RunSpec:
         names = agents or ("one",)
         return RunSpec(
             Task(prompt, scope), tuple(AgentSpec(AgentId(n), "fake") for n in names), apply=apply

@@ -23,6 +23,7 @@ from massgen_ls.adapters.host.journal import Journal, alive, owner_of
 from massgen_ls.adapters.host.ledger import Ledger, MendedSnapshots
 from massgen_ls.adapters.host.places import Places
 from massgen_ls.adapters.host.process import HostProcesses
+from massgen_ls.adapters.host.programs import absolute
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
 from massgen_ls.adapters.host.trusting import Gate, TrustStore, claim
@@ -48,6 +49,11 @@ EDITS = "edits"
 def to_stderr(said: str) -> None:
     """What the user did not ask for, in a terminal."""
     sys.stderr.write(f"massgen-ls: {said}\n")
+
+
+def without_relative_path(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for all that we start: no program is found in the folder worked in."""
+    return {**environ, "PATH": absolute(environ.get("PATH", os.defpath))}
 
 
 @asynccontextmanager
@@ -81,7 +87,7 @@ async def open_supervisor(
     Raises:
         StorageError: Our cache or state folder cannot be used.
     """
-    env = dict(os.environ if environ is None else environ)
+    env = without_relative_path(os.environ if environ is None else environ)
     places = Places.of(env)
     clock = SystemClock()
     cores = max(1, os.cpu_count() or 1)
@@ -121,7 +127,7 @@ async def open_rooms(environ: Mapping[str, str] | None = None) -> AsyncGenerator
     Raises:
         StorageError: Our cache or state folder cannot be used.
     """
-    env = dict(os.environ if environ is None else environ)
+    env = without_relative_path(os.environ if environ is None else environ)
     places = Places.of(env)
     async with (
         open_processes(env, places) as processes,

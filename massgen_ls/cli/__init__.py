@@ -202,6 +202,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser().parse_args(argv)
     known = Options.__dataclass_fields__
     options = Options(**{k: v for k, v in vars(given).items() if k in known})
+    _leave_folder_out()
     try:
         return _dispatch(options)
     except (ConfigError, WorkspaceError, NotFoundError) as error:
@@ -214,6 +215,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_CANCELLED
     except (OSError, ExceptionGroup) as error:
         return _unwritable(error)
+
+
+def _leave_folder_out() -> None:
+    """Sees to it that no program is taken from the current folder, by whatever looks on PATH."""
+    from massgen_ls.adapters.host.programs import absolute
+
+    os.environ["PATH"] = absolute(os.environ.get("PATH", os.defpath))
 
 
 def _unwritable(error: OSError | ExceptionGroup[Exception]) -> int:

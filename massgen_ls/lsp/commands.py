@@ -272,7 +272,9 @@ class Verbs:
             raise ParamsError("no folder is open", "Open one, or give it as `folder`.")
         if len(folders) == 1:
             return folders[0]
-        several = len(await asyncio.to_thread(lambda: {_repository(each) for each in folders})) > 1
+        several = (
+            len(await asyncio.to_thread(lambda: {uris.repository(each) for each in folders})) > 1
+        )
         if several and asks:
             chosen = await self._ask_for_folder(folders)
             if chosen is not None:
@@ -342,16 +344,6 @@ class Verbs:
 def _followed(path: str) -> str:
     """A document that was opened through a link is the file behind it."""
     return os.path.realpath(path) if os.path.islink(path) else path
-
-
-def _repository(folder: str) -> str:
-    """The top of the repository that a folder is in, as far as names tell; the folder itself."""
-    above = os.path.realpath(folder)
-    while not os.path.lexists(os.path.join(above, ".git")):
-        if os.path.dirname(above) == above:
-            return folder
-        above = os.path.dirname(above)
-    return above
 
 
 def _folder(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import cast
@@ -65,8 +66,7 @@ class Trusting:
         """What the editor says of a folder; its trust is for the folders that it has open."""
         if self._says is False:
             return "restricted"
-        inside = any(uris.below(each, folder) is not None for each in self._server.folders)
-        if self._says is None or not inside:
+        if self._says is None or not any(_holds(each, folder) for each in self._server.folders):
             return None
         if self._granted is not None and folder not in self._granted:
             return "granted"
@@ -150,6 +150,14 @@ def in_full(claim: Claim) -> str:
             *own,
         ]
     )
+
+
+def _holds(opened: str, folder: str) -> bool:
+    """Whether a folder is the opened one, or in it and in the same repository."""
+    if os.path.realpath(opened) == os.path.realpath(folder):
+        return True
+    inside = uris.below(opened, folder) is not None
+    return inside and uris.repository(opened) == uris.repository(folder)
 
 
 def _field(node: object, name: str) -> object:

@@ -242,6 +242,7 @@ async def test_settings_raise_trust_only_for_editors_that_have_a_notion_of_it(
 
 
 async def test_an_editor_s_trust_is_for_the_folders_that_it_has_open(tmp_path: Path) -> None:
+    (tmp_path / "open/.git").mkdir(parents=True)
     (tmp_path / "open/cloned/.git").mkdir(parents=True)
     (tmp_path / "open/part").mkdir()
     (tmp_path / "other").mkdir()

@@ -262,8 +262,8 @@ def claim(folder: str, sources: tuple[Source, ...], powers: tuple[Power, ...]) -
         name = _below(root, source.path)
         files[name] = source.digest
         real = os.path.realpath(source.path)
-        if not os.path.isabs(name) and os.path.isabs(_below(root, real)):
-            trouble = f"{name} is a link that leads out of the repository, to {real}"
+        if os.path.isabs(_below(root, real)) and os.path.lexists(os.path.join(root, ".git")):
+            trouble = f"{source.path} is a link that leads out of the repository, to {real}"
         elif (owner := _owner(real)) is not None:
             why = f"the file belongs to another user, {owner}"
             strangers.append(Power(name, 0, "", "", why))

@@ -29,7 +29,7 @@ from massgen_ls.adapters.host.survivors import MARKER
 from massgen_ls.adapters.host.trusting import Gate, TrustStore, claim
 from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.sqlite import SqliteStore
-from massgen_ls.config import Loaded, load, pick_checks, team
+from massgen_ls.config import Beside, Loaded, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
 from massgen_ls.core.trust import Claim, Giver, Word
@@ -161,6 +161,7 @@ def make_spec(
     agents: str | Sequence[str] | None = None,
     checks: Sequence[str] | None = None,
     config: str | None = None,
+    beside: Beside | None = None,
     mode: Mode | None = None,
     detected_checks: bool = False,
     apply: ApplyMode = "none",
@@ -175,6 +176,7 @@ def make_spec(
         agents: Ids of configured agents, comma-separated or in a list, or a file with a team.
         checks: Names of configured checks; None means all of them.
         config: A configuration file instead of the folder's own.
+        beside: What counts beside the files; None: the environment alone.
         mode: How the winner is found; None means as configured.
         detected_checks: Also run what the project's files suggest: the user's word for it.
         apply: What happens to the winner.
@@ -186,7 +188,7 @@ def make_spec(
     """
     if not prompt.strip():
         raise ConfigError("The task is empty", "Say what the team shall do")
-    loaded = load(folder, config)
+    loaded = load(folder, config, beside)
     chosen = pick_checks(loaded, checks)
     if detected_checks:
         known = {check.argv for check in chosen} | {check.name for check in chosen}
@@ -194,12 +196,14 @@ def make_spec(
         chosen += tuple(c for c in proposed if c.argv not in known and c.name not in known)
     trusted = trust_gate().admit(claim_of(folder, loaded), word)
     rules = replace(loaded.rules, mode=mode or loaded.rules.mode, trusted=trusted)
-    if rules.mode == "consensus":
+    members = team(folder, loaded, agents, beside)
+    voters = (*members, *rules.voting.judges)
+    if rules.mode == "consensus" and all(agent.type == "command" for agent in voters):
         raise ConfigError(
-            "Mode 'consensus' needs agents that can vote, which this version does not have",
-            "Use `mode: best_of_n`: the checks decide",
+            "Mode 'consensus' needs agents that can vote, and programs that edit files cannot",
+            "Add a coding agent or a judge, or use `mode: best_of_n`: the checks decide",
         )
-    return RunSpec(Task(prompt, scope), team(folder, loaded, agents), chosen, rules, apply)
+    return RunSpec(Task(prompt, scope), members, chosen, rules, apply)
 
 
 class ConfiguredDesk:

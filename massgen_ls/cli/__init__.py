@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from massgen_ls import __version__
+from massgen_ls.cli.config import add_parser as add_config_parser
 from massgen_ls.core.errors import ConfigError, MassgenError, NotFoundError, WorkspaceError
 
 if TYPE_CHECKING:
-    from massgen_ls.core.task import Mode
+    from massgen_ls.core.task import Mode, VotingRule
 
 EXIT_WON = 0
 EXIT_INTERNAL = 1
@@ -23,6 +24,7 @@ EXIT_NO_CANDIDATE = 3
 EXIT_ABSTAINED = 4
 EXIT_CANCELLED = 5
 EXIT_NOT_APPLIED = 6
+EXIT_INCOMPLETE = 7
 EXIT_PIPE = 141
 
 EXIT_CODES = """\
@@ -35,6 +37,15 @@ exit codes:
      others by the margin that is asked for (tied)
   5  cancelled or out of time
   6  a candidate won, and could not be applied as a whole (conflicts, unwritable files)
+"""
+
+EVALUATE_EXIT_CODES = """\
+exit codes:
+  0  every case was measured, or as many cases were built as were asked for
+  1  internal error
+  2  usage, or no case could be measured or built at all
+  5  stopped; what was measured until then is told
+  7  some cases could not be measured (each says why), or fewer were built than were asked for
 """
 
 
@@ -67,6 +78,19 @@ class Options:
     show: bool = False
     revoke: bool = False
     trust: bool = False
+    action: str = ""
+    profile: str | None = None
+    origin: bool = False
+    cases: str | None = None
+    rules: tuple[VotingRule, ...] = ()
+    early_exit: bool = False
+    jobs: int = 1
+    from_history: str | None = None
+    count: int = 12
+    seed: int = 0
+    output: str | None = None
+    check: str | None = None
+    build_only: bool = False
 
 
 def parser() -> argparse.ArgumentParser:
@@ -171,6 +195,17 @@ def parser() -> argparse.ArgumentParser:
     trust.add_argument("--show", action="store_true", help="only show what would be trusted")
     trust.add_argument("--revoke", action="store_true", help="take it back, for the repository")
     trust.add_argument("--json", action="store_true", help="for programs")
+    _evaluate(
+        commands.add_parser(
+            "evaluate",
+            help="measure on recorded cases how good the choice is",
+            description="Replays recorded candidates as agents, lets the real selection choose, and"
+            " says how much of the gap between one agent and a perfect choice it closes. Nothing of"
+            " it enters your record of runs. See docs/selection.md.",
+            epilog=EVALUATE_EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
 
     commands.add_parser(
         "demo",
@@ -179,11 +214,52 @@ def parser() -> argparse.ArgumentParser:
         " through the language server. Needs no key and no network.",
     )
 
+    add_config_parser(commands, _config_and_repo)
+
     serve = commands.add_parser("serve", help="the language server, on standard input and output")
     serve.add_argument("--stdio", action="store_true", help="the default; editors send it")
     serve.add_argument("--clientProcessId", metavar="PID", help=argparse.SUPPRESS)
     _config_and_repo(serve)
     return top
+
+
+def _evaluate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("cases", metavar="DIR", nargs="?", help="a case, or a folder of cases")
+    command.add_argument(
+        "--rule",
+        dest="rules",
+        action="append",
+        choices=["pairwise", "score", "plurality", "evidence-only"],
+        help="how judges are asked; may be given several times, to compare (as configured)",
+    )
+    command.add_argument(
+        "--config", metavar="FILE", help="a configuration: its judges and its rules"
+    )
+    command.add_argument(
+        "--early-exit",
+        action="store_true",
+        help="end a run when more than half of its agents agree, as runs do; else all are heard",
+    )
+    command.add_argument(
+        "--jobs", type=_positive, default=1, metavar="N", help="cases at the same time (1)"
+    )
+    command.add_argument("--json", action="store_true", help="for programs")
+    history = command.add_argument_group("cases out of a repository's past fixes")
+    history.add_argument(
+        "--from-history",
+        metavar="REPO",
+        nargs="?",
+        const=".",
+        help="build cases of commits that change Python code and tests (of the current folder)",
+    )
+    history.add_argument("--repo", metavar="DIR", help="the same as --from-history DIR")
+    history.add_argument("--count", type=_positive, default=12, metavar="N", help="at most N (12)")
+    history.add_argument("--seed", type=int, default=0, metavar="S", help="what is drawn (0)")
+    history.add_argument(
+        "--check", metavar="COMMAND", help="the project's tests, e.g. 'python -m pytest -q'"
+    )
+    history.add_argument("--output", metavar="DIR", help="keep the cases there")
+    history.add_argument("--build-only", action="store_true", help="do not measure them")
 
 
 def _positive(text: str) -> int:
@@ -194,6 +270,7 @@ def _positive(text: str) -> int:
 
 def _config_and_repo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", metavar="FILE", help="a configuration file")
+    command.add_argument("--profile", metavar="NAME", help="a profile of the configuration")
     command.add_argument("--repo", metavar="DIR", help="another folder than the current one")
 
 
@@ -201,7 +278,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     given = parser().parse_args(argv)
     known = Options.__dataclass_fields__
-    options = Options(**{k: v for k, v in vars(given).items() if k in known})
+    options = Options(**{k: v for k, v in vars(given).items() if k in known and v is not None})
     _leave_folder_out()
     try:
         return _dispatch(options)
@@ -253,6 +330,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.trust import trust
 
             return trust(options)
+        case "config":
+            from massgen_ls.cli.config import config
+
+            return config(options)
         case "demo":
             from massgen_ls.cli.demo import demo
 
@@ -265,6 +346,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.clean import clean
 
             return clean(options)
+        case "evaluate":
+            from massgen_ls.cli.evaluate import evaluate
+
+            return evaluate(options)
         case "doctor":
             from massgen_ls.cli.doctor import doctor
 

@@ -23,6 +23,7 @@ from massgen_ls.cli import (
     Options,
 )
 from massgen_ls.cli.trust import ask
+from massgen_ls.config import Beside
 from massgen_ls.core.changes import rel_path
 from massgen_ls.core.errors import ConfigError, MassgenError, UnsafePathError, WorkspaceError
 from massgen_ls.core.events import Delta, RunSettled
@@ -59,6 +60,7 @@ def run(options: Options) -> int:
             scope=scope,
             agents=options.agents,
             config=options.config,
+            beside=Beside(profile=options.profile),
             mode=options.mode,
             detected_checks=options.detected_checks,
             apply="auto" if options.apply else "none",

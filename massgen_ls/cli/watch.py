@@ -15,6 +15,7 @@ from rich.text import Text
 from massgen_ls.cli.shown import harmless, shown
 from massgen_ls.core.ballots import CRITERIA
 from massgen_ls.core.candidate import Evidence, Scorecard
+from massgen_ls.core.consensus import electorate, open_votes
 from massgen_ls.core.events import (
     AttemptEnded,
     AttemptPaused,
@@ -29,12 +30,14 @@ from massgen_ls.core.events import (
     NoteSent,
     NothingCaptured,
     PermissionDecided,
+    RefinementChosen,
     SnapshotTaken,
 )
-from massgen_ls.core.explain import explanation, marks_of
+from massgen_ls.core.explain import explanation, marks_of, round_cells
 from massgen_ls.core.polls import open_questions, questions
-from massgen_ls.core.run_state import RunState, SeatState, evolve
+from massgen_ls.core.run_state import RunState, evolve
 from massgen_ls.core.scoring import scorecards
+from massgen_ls.core.seats import SeatState
 from massgen_ls.core.task import CandidateId, RunId, SeatId
 from massgen_ls.core.wording import counted
 
@@ -102,6 +105,9 @@ class Watch:
             left = len(open_questions(state))
             done = f"{len(judges) - left} of {len(judges)} answered"
             table.add_row("", "[dim]judges[/]", f"[dim]{done}[/]", "")
+        if voters := open_votes(state):
+            done = f"{len(electorate(state)) - len(voters)} of {len(electorate(state))} voted"
+            table.add_row("", "[dim]votes[/]", f"[dim]{done}[/]", "")
         return Group(table)
 
     def _seat_row(self, seat: SeatState) -> tuple[RenderableType, ...]:
@@ -163,7 +169,10 @@ def _line(news: Envelope) -> str:
             word = f"{ballot.choice or 'neither'}{asked}"
             return f"judge {ballot.judge}: {word}: {ballot.reason}"
         case BallotMissed(judge=judge, shown=compared, reason=reason):
-            return f"judge {judge}: no answer about {', '.join(compared)}: {reason}"
+            about = f" about {', '.join(compared)}" if compared else ""
+            return f"judge {judge}: no answer{about}: {reason}"
+        case RefinementChosen(seat=seat, onto=onto, reason=reason):
+            return f"{seat}: wants to improve on {onto}: {reason}"
         case CrossTested(author=author, onto=onto, result=result):
             names = f"tests of {author[:10]} on {onto[:10]}"
             return f"{names}: {result.outcome}, {result.seconds:.1f} s"
@@ -202,7 +211,14 @@ def print_verdict(console: Console, run: RunId, state: RunState) -> None:
 def print_ballots(console: Console, state: RunState) -> None:
     """What each judge has said, and how the verdict was come by."""
     told = explanation(state)
-    if told.ballots:
+    if told.rounds:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for title in ("round", "agent", "said", "candidate", "what came", "reason"):
+            table.add_column(title)
+        for word in told.rounds:
+            table.add_row(*map(shown, round_cells(word)))
+        console.print(table)
+    elif told.ballots:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         for title in ("judge", "shown", "prefers", *CRITERIA, "reason"):
             table.add_column(title)

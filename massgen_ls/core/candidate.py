@@ -43,6 +43,8 @@ class Candidate:
     summary: str = ""
     digest: str = ""
     """What the changes do beyond layout and comments (see `core.normal`); empty when unknown."""
+    built_on: CandidateId | None = None
+    """The candidate that it improves on, where its agent did not start from the base."""
 
     @property
     def substance(self) -> str:

@@ -207,6 +207,19 @@ class BallotMissed:
 
 
 @dataclass(frozen=True, slots=True)
+class RefinementChosen:
+    """In consensus: an agent wants to improve on a candidate instead of voting."""
+
+    kind: ClassVar[str] = "refinement_chosen"
+    seat: SeatId
+    epoch: int
+    """The number of candidates that existed when it was asked; an older wish is void."""
+    onto: CandidateId
+    """What it builds on: its own or another's."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class JudgingUsed:
     """What a judge's answer has cost so far; the latest report on a question counts."""
 
@@ -312,6 +325,7 @@ Event = (
     | CrossTested
     | BallotCast
     | BallotMissed
+    | RefinementChosen
     | JudgingUsed
     | CancelRequested
     | DeadlinePassed

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from massgen_ls.core.ballots import CRITERIA, Ballot, Marks
 from massgen_ls.core.candidate import Evidence, Scorecard
+from massgen_ls.core.consensus import Word, counting, words_of
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import CandidateId, SeatId, VotingRule
@@ -55,13 +56,15 @@ class Explanation:
     rows: tuple[Row, ...]
     """Best first."""
     ballots: tuple[BallotRow, ...]
+    rounds: tuple[Word, ...]
+    """In consensus: what agents said, round by round; all but the last round's votes are void."""
     steps: tuple[str, ...]
     """How the field was narrowed down to the verdict, one sentence for each rule that was used."""
 
 
 def explanation(state: RunState) -> Explanation:
     """Explains what is known so far; after the verdict, that."""
-    rules = state.spec.rules.voting if state.spec else None
+    rules = counting(state) if state.spec else None
     cards = scorecards(state)
     order = in_order(cards, state.ballots, rules) if cards else None
     checks = tuple(check.name for check in state.spec.checks) if state.spec else ()
@@ -71,6 +74,7 @@ def explanation(state: RunState) -> Explanation:
         checks,
         _rows(state, order, checks),
         (*map(_ballot, state.ballots), *_missed(state)),
+        words_of(state),
         tuple(_steps(cards, order)) if order else (),
     )
 
@@ -164,10 +168,11 @@ def _steps(cards: tuple[Scorecard, ...], order: Order) -> list[str]:
         steps.append(f"{size} of {total} candidates are one and the same change")
     best, second = order.field[:2]
     tally = order.tally
-    if tally.compared:
+    if tally.compared and tally.votes != tally.compared:
         steps.append(f"judges: {_both(order)}, ahead by {float(order.lead):.0%}")
-    if tally.votes and tally.standings[0].support == tally.standings[1].support:
-        steps.append(f"votes: {tally.standings[0].votes} to {tally.standings[1].votes}")
+    first, other = tally.standings[:2]
+    if tally.votes and (tally.compared == tally.votes or first.support == other.support):
+        steps.append(f"votes: {first.votes} to {other.votes}")
     if not order.decided:
         return [*steps, "that is less than the margin: no winner"]
     if tally.standings[0].support != tally.standings[1].support:
@@ -218,12 +223,22 @@ def markdown(state: RunState, run: str) -> str:
             for row in told.rows
         ]
         parts += ["## Candidates", _table(head, rows)]
-    if told.ballots:
+    if told.rounds:
+        head = ["round", "agent", "said", "candidate", "what came", "reason"]
+        parts += ["## Rounds", _table(head, [list(round_cells(w)) for w in told.rounds])]
+    elif told.ballots:
         head = ["judge", "shown", "prefers", *CRITERIA, "reason"]
         parts += ["## Ballots", _table(head, [_ballot_cells(b) for b in told.ballots])]
     if told.steps:
         parts += ["## How", "\n".join(f"{n}. {_cell(s)}" for n, s in enumerate(told.steps, 1))]
     return "\n\n".join(parts) + "\n"
+
+
+def round_cells(word: Word) -> tuple[str, ...]:
+    """One line of the table of rounds."""
+    came = (word.came or "nothing new") if word.said == "improve" else "–"
+    said = {"vote": "votes for", "improve": "improves on"}[word.said]
+    return str(word.round), word.judge, said, word.choice, came, word.reason or "–"
 
 
 def marks_of(row: BallotRow) -> tuple[str, ...]:

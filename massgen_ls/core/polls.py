@@ -36,7 +36,7 @@ class AskJudge:
 
 def questions(state: RunState) -> tuple[AskJudge, ...]:
     """What judges are asked in this state, answered or not; empty when nobody is to be asked."""
-    if state.spec is None or state.stopping or state.late or state.used_up:
+    if state.spec is None or state.stopping or state.late or state.used_up or state.consensus:
         return ()
     voting = state.spec.rules.voting
     cards = scorecards(state)

@@ -48,6 +48,7 @@ TABLE: tuple[Row, ...] = (
     Row("agents.*.id", may="choose"),
     Row("checks.*.name", may="choose"),
     Row("orchestrator.voting.judges.*.id", may="choose"),
+    Row("include", may="choose"),
     # ── being stricter ──
     Row("agents.*.backend.timeout", "gives an agent more time", "lower"),
     Row("agents.*.backend.idle_timeout", "gives an agent more time", "lower"),
@@ -189,10 +190,11 @@ def _walk(
         under = cast("dict[str, object]", below) if isinstance(below, dict) else {}
         gone = [name for name in under if name not in mapping] if merged else []
         for name in (*mapping, *gone):
-            # What a profile says is compared with what holds without it.
+            # What a profile says is compared with what holds without it, and is not the whole.
             aside = where == ("profiles",) or (not where and name == "profiles")
             beside = under if aside else under.get(name)
-            yield from _walk((*where, name), mapping.get(name), beside, depth + 1, merged)
+            whole = merged and not aside
+            yield from _walk((*where, name), mapping.get(name), beside, depth + 1, whole)
     elif isinstance(value, list | tuple):
         for number, item in enumerate(cast("list[object]", value)):
             yield from _walk((*where, number), item, _twin(item, below), depth + 1, merged)

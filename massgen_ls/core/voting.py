@@ -179,7 +179,8 @@ def _why_best(order: Order, passed: Sequence[Scorecard]) -> str:
         return f"{winner} wins: {tried}."
     same = f"{winner} and {rival} measure the same"
     first_standing, second_standing = order.tally.standings[:2]
-    if order.tally.compared and first_standing.support != second_standing.support:
+    voted = order.tally.compared == order.tally.votes and first_standing.votes
+    if order.tally.compared and not voted and first_standing.support != second_standing.support:
         return f"{same}; {winner} wins by the judges' word: {_judged(order)}{mended}."
     if first_standing.votes != second_standing.votes:
         return (

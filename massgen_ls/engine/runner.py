@@ -8,7 +8,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias, assert_never
 
-from massgen_ls.core.candidate import CheckResult
+from massgen_ls.core.candidate import Candidate, CheckResult
+from massgen_ls.core.consensus import AskVoter
 from massgen_ls.core.coordination import (
     CrossTest,
     MakeAttempt,
@@ -23,6 +24,7 @@ from massgen_ls.core.events import (
     AttemptEnded,
     AttemptStarted,
     BallotMissed,
+    CandidateCaptured,
     CheckFinished,
     CrossTested,
     DeadlinePassed,
@@ -44,13 +46,14 @@ from massgen_ls.engine.crosstests import cross_test
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import judge
 from massgen_ls.engine.polling import Polling
+from massgen_ls.engine.questions import news
 from massgen_ls.engine.seat import Seat, told
 from massgen_ls.engine.world import World
 from massgen_ls.ports import Message, Note, SnapshotRequest
 
 _log = logging.getLogger(__name__)
 
-_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck | CrossTest | AskJudge
+_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck | CrossTest | AskJudge | AskVoter
 """A step that takes its time."""
 
 
@@ -88,6 +91,9 @@ class Runner:
                 # Another process has written into this run (a cancel request): read it in order.
                 stored = await self._world.store.read(self.run, self._seq)
             self._take(stored)
+        for event in events:
+            if isinstance(event, CandidateCaptured):
+                await self._spread(event.candidate)
 
     def settle_unrecorded(self, reason: str) -> None:
         """Ends the run where the record cannot be written any more: in memory, and loudly."""
@@ -126,6 +132,18 @@ class Runner:
         await self.append(NoteSent(seat, text, by))
         return ""
 
+    async def _spread(self, candidate: Candidate) -> None:
+        """Tells those who are improving that there is something new; others are left in peace."""
+        if not self.state.consensus or self.state.candidate(candidate.id) is None:
+            return
+        for seat in self.state.seats:
+            inbox = self._inboxes.get(seat.seat)
+            if seat.onto is None or seat.phase != "working" or inbox is None:
+                continue
+            text = news(self.state, candidate)
+            if seat.seat != candidate.seat and inbox.put(Note(text)):
+                await self.append(NoteSent(seat.seat, text, "massgen"))
+
     # ── the loop ────────────────────────────────────────────────────────────────────────────
 
     async def drive(self) -> None:
@@ -163,7 +181,14 @@ class Runner:
         Agents, as they take longest; then the base, which every judgement waits for; then the
         checks that were quick there.
         """
-        ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2, CrossTest: 3, AskJudge: 4}
+        ranks = {
+            TakeSnapshot: 0,
+            MakeAttempt: 1,
+            RunCheck: 2,
+            CrossTest: 3,
+            AskJudge: 4,
+            AskVoter: 4,
+        }
         if not isinstance(step, RunCheck) or self.state.snapshot is None:
             return ranks[type(step)], False, 0.0, repr(step)
         base = self.state.snapshot.tree
@@ -199,7 +224,7 @@ class Runner:
                     await self._run_check(step)
                 case CrossTest():
                     await self._cross_test(step)
-                case AskJudge():
+                case AskJudge() | AskVoter():
                     await self._polling.ask(step)
                 case _:
                     assert_never(step)
@@ -281,7 +306,7 @@ def _given_up(step: _Work, epoch: int) -> list[Event]:
             return [CheckFinished(CheckResult(check, tree, "broken", output=reason), repeat)]
         case CrossTest(author=author, onto=onto):
             return [CrossTested(author, onto, CheckResult("", onto, "broken", output=reason))]
-        case AskJudge(judge=judge, shown=shown):
-            return [BallotMissed(judge, epoch, shown, reason)]
+        case AskJudge() | AskVoter():
+            return [BallotMissed(step.judge, epoch, step.shown, reason)]
         case _:
             assert_never(step)

@@ -12,6 +12,7 @@ from typing import assert_never
 from massgen_ls.core.budget import Usage
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import ChangeSet
+from massgen_ls.core.consensus import labels
 from massgen_ls.core.conversation import Called, Recorder, Spoken
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import (
@@ -29,12 +30,14 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.failures import next_try
 from massgen_ls.core.normal import Normaliser
+from massgen_ls.core.novelty import refusal
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.engine import prompts
 from massgen_ls.engine.brief import brief
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.permits import Permits
+from massgen_ls.engine.questions import refinement
 from massgen_ls.engine.substance import substance
 from massgen_ls.engine.tools import SeatTools
 from massgen_ls.engine.world import World
@@ -42,6 +45,7 @@ from massgen_ls.ports import (
     Access,
     Acted,
     Brief,
+    Captured,
     Driver,
     Ended,
     Fence,
@@ -89,6 +93,13 @@ class Seat:
         """The agent's id."""
         return SeatId(str(self.agent.id))
 
+    @property
+    def onto(self) -> Candidate | None:
+        """The candidate that this attempt goes on from; None where it begins with the base."""
+        state = self.view()
+        seat = state.seat(self.id)
+        return state.candidate(seat.onto) if seat and seat.onto else None
+
     async def work(self) -> None:
         """Leases a worktree, runs the agent, captures what it left, all as events.
 
@@ -97,7 +108,11 @@ class Seat:
         rules = self.spec.rules
         try:
             async with self.world.worktrees.lease(
-                self.snapshot, self.run, rules.worktree, sandbox=rules.sandbox
+                self.snapshot,
+                self.run,
+                rules.worktree,
+                tree=self.onto.tree if self.onto else None,
+                sandbox=rules.sandbox,
             ) as lease:
                 await self.emit(AttemptStarted(self.id, self.attempt, lease.path, self.agent.type))
                 await _Attempt(self, lease).run()
@@ -127,12 +142,14 @@ class _Attempt:
         self._before = Usage()
         """What earlier tries have spent."""
         self._spent = Usage()
+        self._onto = seat.onto
         self._tools = SeatTools(
             seat.id,
             seat.view,
             seat.emit,
             seat.world.objects,
-            sharing=seat.spec.rules.share_candidates,
+            sharing=seat.spec.rules.share_candidates or self._onto is not None,
+            labels=labels if seat.spec.rules.mode == "consensus" else None,
         )
 
     async def run(self) -> None:
@@ -178,7 +195,12 @@ class _Attempt:
             return Ended("missing", reason, failure="missing")
         async with self._access(driver) as access:
             order = brief(
-                seat.agent, seat.spec, seat.attempt, briefed=driver.briefed, access=access
+                seat.agent,
+                seat.spec,
+                seat.attempt,
+                briefed=driver.briefed,
+                access=access,
+                before=refinement(seat.run, seat.view(), seat.id),
             )
             if driver.briefed:
                 self._record.add(Spoken(order.prompt, by="user"))
@@ -324,7 +346,10 @@ class _Attempt:
         if transcript.parts:
             # Before the last fact about this attempt, which may settle the run.
             found.append(Conversed(seat.id, seat.attempt, transcript))
-        if captured.changes:
+        problem = await self._not_new(ended, captured)
+        if problem:
+            found.append(NothingCaptured(seat.id, seat.attempt, problem))
+        elif captured.changes:
             alone = len(seat.spec.agents) == 1
             digest = "" if alone else await self._substance(captured.changes)
             candidate = Candidate(
@@ -336,11 +361,28 @@ class _Attempt:
                 captured.changes,
                 summary,
                 digest,
+                self._onto.id if self._onto else None,
             )
             found.append(CandidateCaptured(candidate, seat.world.clock.monotonic() - started))
         else:
             found.append(NothingCaptured(seat.id, seat.attempt, "changed nothing"))
         await seat.emit(*found)
+
+    async def _not_new(self, ended: Ended, captured: Captured) -> str:
+        """Why an improvement is no candidate; empty for one that is, and for a first answer."""
+        if self._onto is None:
+            return ""
+        if ended.outcome != "done":
+            return "its improvement was not finished"
+        seat, state = self._seat, self._seat.view()
+        if any(c.tree == captured.tree for c in state.candidates):
+            return "what it left is there already"
+        rule = seat.spec.rules.consensus.novelty
+        if rule == "lenient":
+            return ""
+        patch = seat.world.objects.patch
+        others = {c.id: await patch(seat.snapshot, c.tree) for c in state.candidates}
+        return refusal(rule, await patch(seat.snapshot, captured.tree), others)
 
     async def _substance(self, changes: ChangeSet) -> str:
         seat = self._seat

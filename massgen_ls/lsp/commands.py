@@ -62,6 +62,7 @@ class Verbs:
             "discard": self.discard,
             "compare": self.compare,
             "tell": self.tell,
+            "hunks": self.hunks,
         }
 
     async def run(self, payload: object) -> Json:
@@ -227,6 +228,16 @@ class Verbs:
             raise ParamsError(f"run {run} has no winner", "Name a candidate with `candidateId`.")
         diff, uri = await show_patch(self.server, services, run, CandidateId(candidate))
         return {"diff": diff, "uri": uri}
+
+    async def hunks(self, payload: object) -> Json:
+        """The hunks of a candidate (or the winner), each with its place in the live text."""
+        ref = protocol.read_ref(payload, "massgen/hunks")
+        services = await self.server.services()
+        run = await services.engine.resolve(ref.run)
+        wanted = CandidateId(ref.candidate) if ref.candidate else None
+        live = self.server.live_files(services)
+        candidate, root, files = await services.engine.hunks(run, wanted, live)
+        return {"run": run, "candidate": candidate, "root": root, "files": to_json(files)}
 
     async def content(self, uri: str) -> Json:
         """The text behind a ``massgen:`` URI."""

@@ -12,6 +12,7 @@ from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.events import Delta, Envelope
 from massgen_ls.core.plan import Conflict, Held
 from massgen_ls.core.run_state import RunState
+from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
 from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.bus import Gap
@@ -138,6 +139,12 @@ class Engine(Protocol):
         partial: bool = False,
     ) -> Delivered:
         """Lands a candidate, or a part of it, in the live files."""
+        ...
+
+    async def hunks(
+        self, run: RunId, candidate: CandidateId | None, live: LiveFiles
+    ) -> tuple[CandidateId, str, tuple[FileSurvey, ...]]:
+        """A candidate, the top that its paths count from, and its hunks in the live files."""
         ...
 
     async def discard(self, run: RunId, candidate: CandidateId | None) -> None:

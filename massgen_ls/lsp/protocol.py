@@ -13,6 +13,7 @@ Requests (and, with the same object as their one argument, the commands ``massge
 - ``massgen/tell`` {runId, seat, text | stop: true} → {told}; to an agent at work
 - ``massgen/apply`` {runId, candidateId?, paths?, hunks?, partial?} → {applied, conflicts, …}
 - ``massgen/discard`` {runId, candidateId?} → {discarded}
+- ``massgen/hunks`` {runId, candidateId?} → {run, candidate, root, files}, each hunk in its place
 - ``massgen/compare`` {runId, candidateId?} → {diff, uri}; shows the diff where the editor can
 
 Notification: ``massgen/event``. What is wrong with a payload is said in words, with the nearest
@@ -33,7 +34,7 @@ from massgen_ls.core.text import Position, Range
 EVENT = "massgen/event"
 ReadFormat = Literal["json", "markdown"]
 READ_FORMATS: tuple[ReadFormat, ...] = ("json", "markdown")
-VERBS = ("run", "wait", "cancel", "list", "read", "apply", "discard", "compare", "tell")
+VERBS = ("run", "wait", "cancel", "list", "read", "apply", "discard", "compare", "tell", "hunks")
 
 MODES: tuple[Mode, ...] = ("best_of_n", "consensus")
 APPLY_MODES: tuple[ApplyMode, ...] = ("auto", "ask", "none")

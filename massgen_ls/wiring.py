@@ -9,10 +9,12 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from massgen_ls.adapters.agents.roster import open_drivers
+from massgen_ls.adapters.agents.secrets import secrets
 from massgen_ls.adapters.checks.command import CommandChecker
 from massgen_ls.adapters.checks.detect import detect
 from massgen_ls.adapters.git.linediff import differ, refiner
@@ -39,7 +41,7 @@ from massgen_ls.engine.world import World
 from massgen_ls.ports import Approver
 
 if TYPE_CHECKING:
-    from massgen_ls.lsp.desk import Compose
+    from massgen_ls.lsp.desk import Compose, Team
 
 RECORD = "runs.sqlite3"
 JOURNAL = "processes"
@@ -116,6 +118,7 @@ async def open_supervisor(
             confines=processes.confines,
             approver=approver,
             endpoint=endpoint,
+            secrets=partial(secrets, env),
         )
         yield await stack.enter_async_context(Supervisor(world))
 
@@ -166,6 +169,7 @@ def make_spec(
     detected_checks: bool = False,
     apply: ApplyMode = "none",
     word: Word | None = None,
+    say: Callable[[str], None] = to_stderr,
 ) -> RunSpec:
     """A full order out of a wish and the folder's configuration.
 
@@ -181,6 +185,7 @@ def make_spec(
         detected_checks: Also run what the project's files suggest: the user's word for it.
         apply: What happens to the winner.
         word: What somebody says now about trusting the folder.
+        say: Where it goes what is worth knowing about the configuration.
 
     Raises:
         ConfigError: The configuration cannot be used, or names no such agent or check.
@@ -189,6 +194,8 @@ def make_spec(
     if not prompt.strip():
         raise ConfigError("The task is empty", "Say what the team shall do")
     loaded = load(folder, config, beside)
+    for warning in loaded.warnings:
+        say(warning.shown(loaded.source))
     chosen = pick_checks(loaded, checks)
     if detected_checks:
         known = {check.argv for check in chosen} | {check.name for check in chosen}
@@ -211,6 +218,13 @@ class ConfiguredDesk:
 
     def __init__(self, config: str | None) -> None:
         self._config = config
+        self._told: set[str] = set()
+
+    def _once(self, said: str) -> None:
+        """To the log that the editor keeps of us; not again with every run."""
+        if said not in self._told:
+            self._told.add(said)
+            to_stderr(said)
 
     def make_spec(
         self,
@@ -234,11 +248,21 @@ class ConfiguredDesk:
             mode=mode,
             apply=apply,
             word=word,
+            say=self._once,
         )
 
     def approve(self, claim: Claim, by: Giver) -> None:
         """Remembers that what was shown is trusted; blocking. See `lsp.desk.Desk.approve`."""
         trust_gate().store.approve(claim, by)
+
+    def team(self, folder: str) -> Team:
+        """What is configured for a folder; blocking. See `lsp.desk.Desk.team`."""
+        from massgen_ls.lsp.desk import Team
+
+        loaded = load(Path(folder), self._config)
+        agents = tuple((str(agent.id), agent.type) for agent in loaded.agents)
+        checks = tuple(check.name for check in loaded.checks)
+        return Team(agents, checks, loaded.rules.mode, loaded.source)
 
 
 def compose(config: str | None) -> Compose:

@@ -91,6 +91,8 @@ class Options:
     output: str | None = None
     check: str | None = None
     build_only: bool = False
+    file: str = ""
+    force: bool = False
 
 
 def parser() -> argparse.ArgumentParser:

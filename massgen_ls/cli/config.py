@@ -1,4 +1,4 @@
-"""``massgen-ls config``: what counts here and where it was said, and the schema."""
+"""``massgen-ls config``: what counts here and where it was said, the schema, and single files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from massgen_ls.cli import config_files
 
 if TYPE_CHECKING:
     from massgen_ls.cli import Options
@@ -19,7 +21,7 @@ def add_parser(
     common_arguments: Callable[[argparse.ArgumentParser], None],
 ) -> None:
     """The arguments of the group. Imports nothing heavy."""
-    group = commands.add_parser("config", help="show the configuration and its schema")
+    group = commands.add_parser("config", help="show, check and import configurations")
     actions = group.add_subparsers(dest="action", metavar="ACTION", required=True)
 
     show = actions.add_parser(
@@ -33,6 +35,7 @@ def add_parser(
     show.add_argument("--json", action="store_true", help="for programs")
 
     actions.add_parser("schema", help="print the JSON schema of configuration files")
+    config_files.add_parsers(actions)
 
 
 def config(options: Options) -> int:
@@ -80,4 +83,9 @@ def _schema(_: Options) -> int:
     return 0
 
 
-_ACTIONS: dict[str, Callable[[Any], int]] = {"show": _show, "schema": _schema}
+_ACTIONS: dict[str, Callable[[Any], int]] = {
+    "show": _show,
+    "schema": _schema,
+    "check": config_files.check,
+    "import": config_files.import_file,
+}

@@ -14,17 +14,18 @@ from massgen_ls.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from massgen_ls.cli import Options
-    from massgen_ls.config.massgen import Report
+    from massgen_ls.config.massgen.report import Fate, Report
     from massgen_ls.config.problems import Problem
 
 _OK, _NOT_OK = 0, 2
-_HEADINGS = {
+_HEADINGS: dict[Fate, str] = {
     "errors": "Wrong",
     "refused": "Refused: running without it would do something else than was meant",
     "ignored": "Not used here",
     "mapped": "Used",
 }
 _SHOWN_PLACES = 6
+_OUTPUT = "massgen.yaml"
 
 
 def add_parsers(
@@ -48,9 +49,7 @@ def add_parsers(
         " each key.",
     )
     taken.add_argument("file", metavar="FILE", help="a configuration of MassGen")
-    taken.add_argument(
-        "--output", metavar="FILE", default="massgen.yaml", help="massgen.yaml by default"
-    )
+    taken.add_argument("--output", metavar="FILE", default=_OUTPUT, help=f"{_OUTPUT} by default")
     taken.add_argument("--force", action="store_true", help="replace a file that is there")
     taken.add_argument("--json", action="store_true", help="for programs")
 
@@ -77,11 +76,11 @@ def import_file(options: Options) -> int:
     from massgen_ls.config.files import checked
     from massgen_ls.config.massgen.writing import write
 
-    source, output = Path(options.file), Path(options.output)
+    source, output = Path(options.file), Path(options.output or _OUTPUT)
     document, report = checked(source)
     if report.errors:
         return check(options)
-    if document is None or report.kind != "massgen":
+    if report.kind != "massgen":
         raise ConfigError(
             f"{source} is a configuration of massgen-ls already", "It can be used as it is"
         )
@@ -115,7 +114,7 @@ def _write(output: Path, text: str, *, force: bool) -> None:
 
 
 def _shown(file: str, report: Report) -> Iterator[str]:
-    from massgen_ls.config.massgen import FATES
+    from massgen_ls.config.massgen.report import FATES
 
     whose = "a configuration of MassGen" if report.kind == "massgen" else "a configuration"
     can = "can be used" if report.ok else "cannot be used as it is"
@@ -131,7 +130,12 @@ def _shown(file: str, report: Report) -> Iterator[str]:
             yield from _groups(lists[fate])
 
 
-_COUNTED = {"errors": "wrong", "refused": "refused", "ignored": "not used", "mapped": "used"}
+_COUNTED: dict[Fate, str] = {
+    "errors": "wrong",
+    "refused": "refused",
+    "ignored": "not used",
+    "mapped": "used",
+}
 
 
 def _groups(problems: Sequence[Problem]) -> Iterator[str]:

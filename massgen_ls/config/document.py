@@ -54,6 +54,25 @@ class Document:
             where = where[:-1]
         return self.keys.get(where) or self.values.get(where) or Span(1, 1, 1, 1)
 
+    def reach(self, where: Where, *, key: bool = False) -> Span:
+        """From the key of a value to the end of the value, for marking it in an editor.
+
+        Args:
+            where: What it is about.
+            key: Only its key; so it is also where the value goes over several lines.
+        """
+        span = self.span(where)
+        value = self.values.get(where)
+        if key or value is None or value.end_line != span.line:
+            return span
+        return Span(span.line, span.column, value.end_line, value.end_column)
+
+    @classmethod
+    def placed(cls, body: Any, places: Mapping[Where, tuple[int, int]]) -> Document:
+        """A document that was made of another one, with places there."""
+        spans = {where: Span(*place, *place) for where, place in places.items()}
+        return cls(body, values={(): Span(1, 1, 1, 1), **spans})
+
     def at(self, line: int, column: int) -> Where:
         """The innermost key or value that covers a position; ``()`` for none."""
         best: Where = ()

@@ -38,7 +38,7 @@ def problem(
     warning: bool = False,
 ) -> Problem:
     """A finding about a merged value, at the place in the file that says it."""
-    origin = merged.origin(where)
+    origin = merged.origin(where, key=on_key)
     return Problem(
         what,
         origin.where,
@@ -48,6 +48,7 @@ def problem(
         meant=meant,
         file=origin.source,
         severity="warning" if warning else "error",
+        end=origin.end,
         on_key=on_key,
     )
 

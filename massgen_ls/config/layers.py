@@ -10,7 +10,7 @@ in a lower layer. Any other list, and a ``backend`` that names its type, replace
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
 from massgen_ls.config.document import Document, leaves
@@ -56,8 +56,17 @@ class Layer:
     def origin(self, where: Where) -> Origin:
         """Of a value in its body."""
         there = (*self.root, *where)
-        line, column = self.document.place(there) if self.document.values else (0, 0)
-        return Origin(self.name, self.source, self.author, there, line, column)
+        if not self.document.values:
+            return Origin(self.name, self.source, self.author, there)
+        span = self.document.reach(there)
+        return Origin(self.name, self.source, self.author, there, *span[:2], span[2:])
+
+    def key(self, where: Where) -> Origin:
+        """Of the key of a value in its body."""
+        origin = self.origin(where)
+        if not origin.line:
+            return origin
+        return replace(origin, end=self.document.reach(origin.where, key=True)[2:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,8 @@ class Origin:
     line: int = 0
     """1-based; 0 for what has no lines."""
     column: int = 0
+    end: tuple[int, int] | None = None
+    """Where it ends, if that is in the same line; else where its key ends."""
 
     def shown(self) -> str:
         """``source:line:column``, without what it does not have."""
@@ -94,15 +105,21 @@ class Merged:
     )
     """Layer and way there; only where that does not follow from what is above it."""
 
-    def origin(self, where: Where) -> Origin:
-        """Where a value was said; of what nobody said, where the nearest thing around it was."""
+    def origin(self, where: Where, *, key: bool = False) -> Origin:
+        """Where a value was said; of what nobody said, where the nearest thing around it was.
+
+        Args:
+            where: Which value.
+            key: Where its key stands, not the whole.
+        """
         known = where
         while known not in self.sources:
             if not known:
                 return DEFAULT
             known = known[:-1]
         layer, there = self.sources[known]
-        return self.layers[layer].origin((*there, *where[len(known) :]))
+        whole = (*there, *where[len(known) :])
+        return self.layers[layer].key(whole) if key else self.layers[layer].origin(whole)
 
     def says(self, where: Where) -> bool:
         """Whether some layer says this value, or a scalar in the place of what is around it."""

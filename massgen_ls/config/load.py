@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from massgen_ls.config.layers import Merged, merge
 from massgen_ls.config.problems import InvalidConfig, Problem, Where
-from massgen_ls.config.sources import NAMES, Beside, Gathered, gather, offline
+from massgen_ls.config.sources import NAMES, Beside, FileRead, gather, offline
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.powers import Power, powers
 from massgen_ls.core.task import AgentSpec, CheckSpec, Rules
@@ -30,6 +30,8 @@ class Loaded:
     """Where it comes from, for people."""
     merged: Merged = field(default_factory=Merged, repr=False)
     """What was said where: `Merged.origin` of every value, and so who wrote it."""
+    files: tuple[FileRead, ...] = ()
+    """Every file that is in it, the lowest first."""
     warnings: tuple[Problem, ...] = ()
     """What is worth knowing and does not stop anything."""
     sources: tuple[Source, ...] = ()
@@ -68,18 +70,15 @@ def load(folder: Path, file: str | None = None, beside: Beside | None = None) ->
     return replace(
         loaded,
         source=_source(merged, found.project, found.files),
+        files=found.files,
         warnings=(*found.problems, *loaded.warnings),
         # A file that the user names is their own word, wherever it lies.
-        sources=() if named else tuple(Source(p, d) for p, d in _projects(found).items()),
+        sources=()
+        if named
+        else tuple(Source(str(f.path), f.digest) for f in found.files if f.author == "project"),
         # Before variables are replaced: a value of the user's is nothing to be shown.
         powers=() if named else _powers(merged),
     )
-
-
-def _projects(found: Gathered) -> dict[str, str]:
-    """The digests of the files that whoever made the project has written."""
-    written = {layer.source for layer in found.layers if layer.author == "project"}
-    return {path: digest for path, digest in found.digests.items() if path in written}
 
 
 def _powers(merged: Merged) -> tuple[Power, ...]:
@@ -103,8 +102,8 @@ def _powers(merged: Merged) -> tuple[Power, ...]:
     return powers(merged.body, below.body, place, merged=True)
 
 
-def _source(merged: Merged, project: Path | None, files: Sequence[Path]) -> str:
-    others = [str(file) for file in files if file != project]
+def _source(merged: Merged, project: Path | None, files: Sequence[FileRead]) -> str:
+    others = [str(file.path) for file in files if file.path != project]
     named = ", ".join(filter(None, [str(project) if project else "", *others]))
     if merged.origin(("agents",)).layer != "defaults":
         return named or merged.origin(("agents",)).source

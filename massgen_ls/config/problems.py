@@ -47,12 +47,13 @@ class Problem:
         return shown_path(self.where)
 
     def shown(self, file: str = "") -> str:
-        """``file:line:column: in path: message; suggestion``."""
+        """``file:line:column: in path: message; suggestion`` (or a sentence of its own)."""
         name = self.file or file
         at = f"{name}:{self.line}:{self.column}" if self.line else name
         where = self.where[:-1] if self.on_key else self.where
         path = f"in {shown_path(where)}: " if where else ""
-        then = f"; {self.suggestion}" if self.suggestion else ""
+        link = ". " if self.suggestion[:1].isupper() else "; "
+        then = f"{link}{self.suggestion}" if self.suggestion else ""
         return f"{at}: {path}{self.message}{then}"
 
     def plain(self) -> dict[str, object]:

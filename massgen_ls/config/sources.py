@@ -61,6 +61,16 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True)
+class FileRead:
+    """A file that was read."""
+
+    path: Path
+    author: Author
+    digest: str
+    """sha256 of its bytes; of an editor's text, of what a save as UTF-8 would write."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gathered:
     """Every layer that counts for a folder."""
 
@@ -69,22 +79,27 @@ class Gathered:
     """Of reading; each with its file."""
     project: Path | None
     """The project's file, or the one that was named instead."""
-    files: tuple[Path, ...] = ()
-    """Every file that was read."""
-    digests: Mapping[str, str] = field(default_factory=dict[str, str])
-    """sha256 of the text of each, with the line ends of Unix."""
+    files: tuple[FileRead, ...] = ()
+    """Every file that was read, the lowest first."""
 
 
-def gather(folder: Path, file: Path | None = None, beside: Beside | None = None) -> Gathered:
+def gather(
+    folder: Path,
+    file: Path | None = None,
+    beside: Beside | None = None,
+    *,
+    project: bool = True,
+) -> Gathered:
     """Reads everything that counts for a folder. Never raises; what is wrong is told.
 
     Args:
         folder: The folder that the user opened.
         file: A configuration file instead of the project's own, absolute.
         beside: What counts beside files.
+        project: False: nothing but what counts in every project.
     """
     beside = beside or Beside()
-    found = file or find(folder, beside)
+    found = (file or find(folder, beside)) if project else None
     reading = _Reading(beside)
     user = next((p for p in user_files(beside.env) if reading.there(p)), None)
     files: list[Layer] = []
@@ -92,15 +107,13 @@ def gather(folder: Path, file: Path | None = None, beside: Beside | None = None)
         files += reading.file("user", user, "user", user.parent)
     if found is not None:
         author: Author = "user" if file is not None and _top(folder, file) is None else "project"
-        files += reading.file("project", found, author, _top(found, found) or found.parent)
+        files += reading.file("project", found, author, _top(found.parent, found) or found.parent)
     layers = [offline(), *files, *reading.profiles(files)]
     layers += reading.editor()
     layers += reading.variables()
     for option, where, value in beside.arguments:
         layers.append(Layer("arguments", Document(_nested(where, value)), option, "user"))
-    return Gathered(
-        tuple(layers), tuple(reading.problems), found, tuple(reading.read), reading.digests
-    )
+    return Gathered(tuple(layers), tuple(reading.problems), found, tuple(reading.read))
 
 
 def find(folder: Path, beside: Beside | None = None) -> Path | None:
@@ -156,8 +169,7 @@ class _Reading:
     def __init__(self, beside: Beside) -> None:
         self._beside = beside
         self.problems: list[Problem] = []
-        self.read: list[Path] = []
-        self.digests: dict[str, str] = {}
+        self.read: list[FileRead] = []
 
     # ── files ───────────────────────────────────────────────────────────────────────────────
 
@@ -196,13 +208,13 @@ class _Reading:
         text = self._text(path)
         if text is None:
             return []
-        self.read.append(path)
-        plain = text.replace("\r\n", "\n").encode("utf-8", "surrogatepass")
-        self.digests[str(path)] = hashlib.sha256(plain).hexdigest()
         document = scan(text, path.name)
         if path.name == "pyproject.toml":
             document = document.under("tool", "massgen")
-        self.problems += [replace(p, file=str(path)) for p in document.problems]
+        from massgen_ls.config.massgen.loading import understood
+
+        document, found = understood(document)
+        self.problems += [replace(p, file=str(path)) for p in found]
         layer = Layer(name, document, str(path), author)
         layers: list[Layer] = []
         for where, target in _includes(document.body):
@@ -220,6 +232,8 @@ class _Reading:
                 self._wrong(layer, where, wrong)
             else:
                 layers += self.file(name, into, author, top, (*chain, path))
+        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+        self.read.append(FileRead(path, author, digest))
         return [*layers, layer]
 
     def _text(self, path: Path, *, quiet: bool = False) -> str | None:

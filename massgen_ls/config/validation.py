@@ -55,7 +55,9 @@ def examine(
     try:
         parsed = Configuration.model_validate(merged.body)
     except ValidationError as errors:
-        problems += [explain(merged, e, Configuration) for e in errors.errors(include_url=False)]
+        told = {(p.file, p.where) for p in problems if p.severity == "error"}
+        wrong = [explain(merged, e, Configuration) for e in errors.errors(include_url=False)]
+        problems += [p for p in wrong if (p.file, p.where) not in told or p.on_key]
     ranks = {layer.source: rank for rank, layer in enumerate(merged.layers)}
     problems = list(dict.fromkeys(problems))
     problems.sort(key=lambda p: (ranks.get(p.file, -1), p.line, p.column))

@@ -21,7 +21,7 @@ from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import agreed, scorecards
 from massgen_ls.core.seats import may_improve
 from massgen_ls.core.task import CandidateId, SeatId, Voting
-from massgen_ls.core.voting import contenders
+from massgen_ls.core.voting import contenders, share
 
 MOST_OTHERS = 6
 """Candidates of others that a voter is shown: models choose worse among many."""
@@ -117,7 +117,7 @@ def decided(state: RunState, left: int) -> bool:
     if len(ordered) < 2:
         return False
     lead = ordered[0] - ordered[1] - left
-    margin = Fraction(str(min(max(state.spec.rules.voting.margin, 0.0), 1.0)))
+    margin = share(state.spec.rules.voting.margin)
     return lead > 0 and Fraction(lead, len(cast) + left) >= margin
 
 

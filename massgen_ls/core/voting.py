@@ -74,7 +74,7 @@ def in_order(
     """
     rules = voting or Voting()
     field = contenders(cards)
-    tally = count(rules.rule, [card.cluster.members for card in cards], _between(field, ballots))
+    tally = count(rules.rule, [card.cluster.members for card in cards], between(field, ballots))
 
     def merit(place: int) -> tuple[tuple[bool, int, int, int], Fraction, int, int, int, int, int]:
         card, standing = cards[place], tally.standings[place]
@@ -93,17 +93,17 @@ def in_order(
     tally = Tally(tuple(tally.standings[place] for place in places), tally.compared)
     lead = tally.lead(0, 1) if len(field) > 1 else Fraction(1)
     decided = bool(field) and (
-        len(field) == 1 or majority(cards) is ordered[0] or lead >= _share(rules.margin)
+        len(field) == 1 or majority(cards) is ordered[0] or lead >= share(rules.margin)
     )
     return Order(ordered, tally, ordered[: len(field)], lead, decided)
 
 
-def _share(margin: float) -> Fraction:
+def share(margin: float) -> Fraction:
     """The margin as it is written: 0.1 is a tenth, and not a little more."""
     return Fraction(str(min(max(margin, 0.0), 1.0)))
 
 
-def _between(field: Sequence[Scorecard], ballots: Sequence[Ballot]) -> list[Ballot]:
+def between(field: Sequence[Scorecard], ballots: Sequence[Ballot]) -> list[Ballot]:
     """Ballots about those that are to be told apart; votes of agents at work all count."""
     inside = {member for card in field for member in card.cluster.members}
     return [b for b in ballots if not b.shown or inside.issuperset(b.shown)]

@@ -46,6 +46,15 @@ Through the same server you can see what others have finished (`list_candidates`
 GO_ON = "The connection to your model broke off. Go on with the task where you were."
 """For an agent that continues its own conversation after a failure."""
 
+FOLLOW_UP = "Your changes are in the files. Go on from there."
+"""For an agent that ended before it could hear a message."""
+
+SAID = """\
+Meanwhile the user has said to you:
+
+{notes}"""
+"""What an agent could not hear when it was said."""
+
 QUESTION = """\
 You judge changes to a project that others have made, independently of each other, for one task.
 You see this project as it was before, in your working folder, and may read it; change nothing.
@@ -110,7 +119,7 @@ changes and in the measurements above everything that is said about them.{refuse
 
 {choice}"""
 
-OWN = "Your own is {names}, the last: nobody votes for their own."
+OWN = "Yours stands last: {names}. Nobody votes for their own."
 NO_OWN = "None of these is yours."
 VOTE_ONLY = """\
 Vote: `decision` is `vote`, `candidate` the one of {others} that you would merge. In `reason`, two

@@ -56,6 +56,7 @@ def run_json(run: RunId, state: RunState) -> dict[str, Json]:
         **settled(run, state),
         "kind": "run",
         "folder": state.folder,
+        "root": state.snapshot.root if state.snapshot else None,
         "task": to_json(spec.task) if spec else None,
         "base": state.snapshot.commit if state.snapshot else None,
         "seats": [

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
 from massgen_ls.core.candidate import Candidate, CheckResult
@@ -36,18 +37,20 @@ from massgen_ls.core.events import (
     Notice,
     RunFailed,
     RunSettled,
+    RunStarted,
     SnapshotTaken,
 )
 from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
-from massgen_ls.core.task import RunId, SeatId
+from massgen_ls.core.task import RunId, RunSpec, SeatId
 from massgen_ls.engine.crosstests import cross_test
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import judge
 from massgen_ls.engine.polling import Polling
 from massgen_ls.engine.questions import news
 from massgen_ls.engine.seat import Seat, told
+from massgen_ls.engine.veil import Veil, VeiledChecker
 from massgen_ls.engine.world import World
 from massgen_ls.ports import Message, Note, SnapshotRequest
 
@@ -70,7 +73,8 @@ class Runner:
         self.run = run
         self.state: RunState = EMPTY
         self.settled = asyncio.Event()
-        self._world = world
+        self._veil = Veil()
+        self._world = replace(world, checker=VeiledChecker(world.checker, self._veil))
         self._request = request
         self._tell = tell
         self._seq = 0
@@ -78,15 +82,19 @@ class Runner:
         self._appending = asyncio.Lock()
         self._inboxes: dict[SeatId, SeatInbox] = {}
         self._judging = asyncio.Semaphore(max(1, world.cores))
-        self._polling = Polling(world, run, lambda: self.state, self.append, tell)
+        self._polling = Polling(self._world, run, lambda: self.state, self.append, self._say)
         self._normaliser = Normaliser()
 
     # ── the record ──────────────────────────────────────────────────────────────────────────
 
     async def append(self, *events: Event) -> None:
         """Stores events, then lets the state and everyone who listens know."""
+        for event in events:
+            if isinstance(event, RunStarted):
+                self._veil.hide(self._world.secrets(_variables(event.spec)))
+        clean = [self._veil.event(event) for event in events]
         async with self._appending:
-            stored = await self._world.store.append(self.run, events)
+            stored = await self._world.store.append(self.run, clean)
             if len(stored) < len(events) or stored[0].seq > self._seq + 1:
                 # Another process has written into this run (a cancel request): read it in order.
                 stored = await self._world.store.read(self.run, self._seq)
@@ -108,7 +116,14 @@ class Runner:
         async with self._appending:
             self._take(await self._world.store.read(self.run, self._seq))
 
+    def _say(self, noise: Delta) -> None:
+        """Tells live noise, without secrets."""
+        if (clean := self._veil.live(noise)) is not None:
+            self._tell(clean)
+
     def _take(self, envelopes: Sequence[Envelope]) -> None:
+        for noise in self._veil.held():
+            self._tell(noise)
         for envelope in envelopes:
             self._seq = envelope.seq
             self.state = evolve(self.state, envelope.event)
@@ -126,6 +141,12 @@ class Runner:
         inbox = self._inboxes.get(seat)
         if inbox is None or state.phase != "working":
             return f"{seat} is not at work"
+        if inbox.closed:
+            return f"{seat} is ending"
+        agent = self.state.agent(seat)
+        driver = self._world.drivers.get(agent.type) if agent is not None else None
+        if isinstance(message, Note) and driver is not None and not driver.hears:
+            return f"{seat} is a program that reads no messages"
         if not inbox.put(message):
             return f"{seat} has not read the last messages yet"
         text = message.text if isinstance(message, Note) else "stop where you are"
@@ -261,10 +282,11 @@ class Runner:
                 snapshot,
                 step.attempt,
                 self.append,
-                self._tell,
+                self._say,
                 lambda: self.state,
                 inbox,
                 normaliser=self._normaliser,
+                veil=self._veil,
             ).work()
         finally:
             if self._inboxes.get(step.seat) is inbox:
@@ -277,7 +299,7 @@ class Runner:
         check = next(c for c in spec.checks if c.name == step.check)
         async with self._judging:
             result = await judge(
-                self._world, self.run, spec, snapshot, check, step.tree, self._tell, step.repeat
+                self._world, self.run, spec, snapshot, check, step.tree, self._say, step.repeat
             )
         found: list[Event] = [CheckFinished(result, step.repeat)]
         if result.outcome in {"broken", "unjudged"}:
@@ -287,8 +309,20 @@ class Runner:
 
     async def _cross_test(self, step: CrossTest) -> None:
         async with self._judging:
-            tested = await cross_test(self._world, self.run, self.state, step, self._tell)
+            tested = await cross_test(self._world, self.run, self.state, step, self._say)
         await self.append(tested)
+
+
+def _variables(spec: RunSpec) -> list[str]:
+    """Names of variables that the configuration passes on to agents."""
+    agents = [*spec.agents, *spec.rules.voting.judges]
+    found: list[str] = []
+    while agents:
+        agent = agents.pop()
+        named = agent.settings.get("env")
+        found += map(str, named if isinstance(named, list) else ())
+        agents += [agent.fallback] if agent.fallback else []
+    return found
 
 
 def _given_up(step: _Work, epoch: int) -> list[Event]:

@@ -182,8 +182,9 @@ def _chosen(found: Verdict, names: Mapping[str, str]) -> str | None:
 def _notes(state: RunState, names: Mapping[str, str]) -> Iterator[str]:
     for seat in state.seats:
         if not any(c.seat == seat.seat and c.id in state.finished for c in state.candidates):
-            what = "changes nothing" if seat.outcome == "done" else "made no candidate"
-            yield " ".join(f"{names[seat.seat]} {what}: {seat.reason}".split()).rstrip(": ")
+            made = f"made no candidate: {seat.reason}"
+            what = "changes nothing" if seat.outcome == "done" else made
+            yield " ".join(f"{names[seat.seat]} {what}".split())
     seen = {notice.text for notice in state.notices if notice.level != "info"}
     yield from sorted(seen)
     said = {e.note for card in scorecards(state) for e in card.evidence if e.note}

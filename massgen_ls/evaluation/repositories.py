@@ -22,10 +22,11 @@ WAYS: tuple[tuple[str, ...], ...] = (
     ("-p0",),
     ("--ignore-space-change",),
     ("--recount",),
+    ("--unidiff-zero",),
     ("-p0", "--ignore-space-change"),
 )
 """Options of ``git apply``, the strictest first: as it is; without a/ and b/; where line ends were
-changed on the way; where a hunk's header counts wrongly."""
+changed on the way; where a hunk's header counts wrongly; without lines of context."""
 
 
 class Repositories:

@@ -29,6 +29,8 @@ COMMANDS = (
     "massgen.apply",
     "massgen.discard",
     "massgen.compare",
+    "massgen.tell",
+    "massgen.team",
 )
 ACTION_KINDS = ("quickfix", "refactor.rewrite", "refactor.massgen")
 

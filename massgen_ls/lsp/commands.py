@@ -12,13 +12,15 @@ from typing import cast
 from pygls.exceptions import JsonRpcException
 
 from massgen_ls.core.changes import RelPath, rel_path
-from massgen_ls.core.errors import MassgenError, UnsafePathError
+from massgen_ls.core.errors import MassgenError, NotFoundError, UnsafePathError
 from massgen_ls.core.explain import markdown
+from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import (
     CandidateId,
     Diagnostic,
     Json,
     LineRange,
+    RunId,
     Scope,
 )
 from massgen_ls.core.text import LineIndex, Range
@@ -63,6 +65,7 @@ class Verbs:
             "compare": self.compare,
             "tell": self.tell,
             "hunks": self.hunks,
+            "team": self.team,
         }
 
     async def run(self, payload: object) -> Json:
@@ -148,6 +151,8 @@ class Verbs:
             known = await engine.transcripts(run)
             return {"transcripts": [to_json(t) for t in known if t.agent == params.seat]}
         state = await engine.state(run)
+        if params.check is not None:
+            return _last_look(state, run, params.check, candidate)
         if params.path is not None:
             if candidate == BASE:
                 candidate = None
@@ -192,6 +197,7 @@ class Verbs:
             params.paths,
             params.hunks,
             partial=params.partial,
+            preview=params.preview,
         )
         if aloud:  # not awaited: the answer is no place to wait for a user
             self.server.spawn(conclude(self.server, services, run, delivery))
@@ -205,6 +211,22 @@ class Verbs:
         message = Halt() if params.text is None else Note(params.text)
         await engine.tell(run, params.seat, message, "the editor")
         return {"told": True}
+
+    async def team(self, payload: object) -> Json:
+        """The agents and checks that are configured for a folder, for pickers."""
+        named = protocol.read_team(payload)
+        folder = _folder(named) if named is not None else next(iter(self.server.folders), None)
+        if folder is None:
+            raise ParamsError("no folder is open", "Open one, or give it as `folder`.")
+        desk = (await self.server.services()).desk
+        team = await asyncio.to_thread(desk.team, folder)
+        return {
+            "agents": [{"id": agent, "type": kind} for agent, kind in team.agents],
+            "checks": [*team.checks],
+            "modes": [*protocol.MODES],
+            "mode": team.mode,
+            "source": team.source,
+        }
 
     async def discard(self, payload: object) -> Json:
         """Records that the user does not want it."""
@@ -350,6 +372,31 @@ class Verbs:
             if buffer is not None:
                 found.append(Buffer(path, buffer.text, buffer.encoding))
         return tuple(found)
+
+
+def _last_look(
+    state: RunState, run: RunId, check: str, candidate: CandidateId | None
+) -> dict[str, Json]:
+    """What a check said about a candidate's tree, or about the snapshot's, the last time."""
+    if candidate is None or candidate == BASE:
+        tree = state.snapshot.tree if state.snapshot else None
+    else:
+        chosen = state.candidate(candidate)
+        tree = chosen.tree if chosen else None
+    looks = state.results(check, tree) if tree is not None else ()
+    if not looks:
+        known = sorted({c.result.check for c in state.checked})
+        raise NotFoundError(
+            f"No check {check!r} has looked at {candidate or 'the snapshot'} of run {run}",
+            f"There are: {', '.join(known) or 'none'}",
+        )
+    return {
+        "check": check,
+        "outcome": looks[-1].outcome,
+        "seconds": looks[-1].seconds,
+        "failures": [*looks[-1].failures],
+        "text": looks[-1].output,
+    }
 
 
 def _followed(path: str) -> str:

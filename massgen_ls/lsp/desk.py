@@ -21,6 +21,18 @@ from massgen_ls.ports import Approver, Buffer, LiveFiles, Message, RunRecord
 News = Envelope | Delta | Gap
 
 
+@dataclass(frozen=True, slots=True)
+class Team:
+    """What a run in a folder can be told to use."""
+
+    agents: tuple[tuple[str, str], ...]
+    """(id, type) of each agent, in the order of the configuration."""
+    checks: tuple[str, ...]
+    mode: Mode
+    source: str
+    """Where it comes from, for people."""
+
+
 class Desk(Protocol):
     """Turns a wish into a full order, with the configuration of the folder."""
 
@@ -51,6 +63,14 @@ class Desk(Protocol):
 
         Raises:
             StorageError: It cannot be remembered.
+        """
+        ...
+
+    def team(self, folder: str) -> Team:
+        """What is configured for a folder. Called in a thread: it may read files.
+
+        Raises:
+            ConfigError: The configuration cannot be used.
         """
         ...
 

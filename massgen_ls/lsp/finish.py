@@ -74,13 +74,16 @@ async def land(
     hunks: Mapping[str, Sequence[int]] | None = None,
     *,
     partial: bool = False,
+    preview: bool = False,
 ) -> Delivered:
     """Lands a candidate in the editor, one after the other.
+
+    With ``preview`` the editor shows what would change first, where it can, and its user decides.
 
     Raises:
         NotFoundError: No such run, candidate or file.
     """
-    live = server.live_files(services)
+    live = server.live_files(services, preview=preview)
     async with server.applying:
         return await services.engine.apply(
             run, candidate, live, paths=paths, hunks=hunks, partial=partial

@@ -39,6 +39,7 @@ class LspLiveFiles:
         disk: The files under the buffers.
         roots: The workspace folders as the editor spells them.
         deadlines: How long to wait.
+        preview: Have the user confirm each change of an edit in the editor.
     """
 
     def __init__(
@@ -49,6 +50,8 @@ class LspLiveFiles:
         disk: LiveFiles,
         roots: Callable[[], Sequence[str]],
         deadlines: Deadlines | None = None,
+        *,
+        preview: bool = False,
     ) -> None:
         self._documents = documents
         self._client = client
@@ -56,6 +59,7 @@ class LspLiveFiles:
         self._asking = Asking(documents, editor, deadlines or Deadlines())
         self._disk = disk
         self._roots = roots
+        self._preview = preview
         self._steps: Stepwise | None = None
 
     async def read(self, root: str, paths: Sequence[RelPath]) -> Mapping[RelPath, LiveFile]:
@@ -210,7 +214,7 @@ class LspLiveFiles:
             for op in operations
             if isinstance(op, EditText)
         }
-        edit = workspace_edit(operations, plan.label, self._client, target)
+        edit = workspace_edit(operations, plan.label, self._client, target, confirm=self._preview)
         params = types.ApplyWorkspaceEditParams(edit=edit, label=plan.label)
         answer = await self._asking.edit(params, expected)
         if answer is not None and answer.applied:

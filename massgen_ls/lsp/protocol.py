@@ -11,7 +11,10 @@ Requests (and, with the same object as their one argument, the commands ``massge
 - ``massgen/read`` {runId, format: "markdown"} → {text}, the verdict with all that led to it
 - ``massgen/read`` {runId, seat} → {transcripts: […]}, what that agent said and did
 - ``massgen/tell`` {runId, seat, text | stop: true} → {told}; to an agent at work
-- ``massgen/apply`` {runId, candidateId?, paths?, hunks?, partial?} → {applied, conflicts, …}
+- ``massgen/apply`` {runId, candidateId?, paths?, hunks?, partial?, preview?} → {applied,
+  conflicts, …}
+- ``massgen/read`` {runId, candidateId?, check} → {check, outcome, seconds, failures, text}
+- ``massgen/team`` {folder?} → {agents, checks, modes, mode, source}, what a run may be told to use
 - ``massgen/discard`` {runId, candidateId?} → {discarded}
 - ``massgen/hunks`` {runId, candidateId?} → {run, candidate, root, files}, each hunk in its place
 - ``massgen/compare`` {runId, candidateId?} → {diff, uri}; shows the diff where the editor can
@@ -34,7 +37,9 @@ from massgen_ls.core.text import Position, Range
 EVENT = "massgen/event"
 ReadFormat = Literal["json", "markdown"]
 READ_FORMATS: tuple[ReadFormat, ...] = ("json", "markdown")
-VERBS = ("run", "wait", "cancel", "list", "read", "apply", "discard", "compare", "tell", "hunks")
+VERBS = (
+    "run", "wait", "cancel", "list", "read", "apply", "discard", "compare", "tell", "hunks", "team",
+)  # fmt: skip
 
 MODES: tuple[Mode, ...] = ("best_of_n", "consensus")
 APPLY_MODES: tuple[ApplyMode, ...] = ("auto", "ask", "none")
@@ -117,6 +122,7 @@ class ReadParams:
     path: str | None
     seat: str | None = None
     format: ReadFormat = "json"
+    check: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,7 @@ class ApplyParams:
     paths: tuple[str, ...] | None
     hunks: Mapping[str, tuple[int, ...]] | None
     partial: bool = False
+    preview: bool = False
 
 
 class _Fields:
@@ -392,9 +399,19 @@ def read_read(node: object, where: str = "massgen/read") -> ReadParams:
         fields.text("path"),
         fields.text("seat"),
         cast("ReadFormat", fields.choice("format", READ_FORMATS) or "json"),
+        fields.text("check"),
     )
     fields.end()
     return params
+
+
+def read_team(node: object, where: str = "massgen/team") -> str | None:
+    """Parses ``massgen/team``, which may have no parameters at all; returns the folder."""
+    fields = _Fields(where, {} if node is None else node)
+    folder = fields.text("folder")
+    fields.token()
+    fields.end()
+    return folder
 
 
 def read_list(node: object, where: str = "massgen/list") -> ListParams:
@@ -414,6 +431,7 @@ def read_apply(node: object, where: str = "massgen/apply") -> ApplyParams:
         fields.texts("paths"),
         fields.by_path("hunks"),
         fields.flag("partial"),
+        fields.flag("preview"),
     )
     fields.token()
     fields.end()

@@ -17,6 +17,7 @@ import inspect
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from cattrs import transform_error
@@ -305,10 +306,20 @@ class MassgenServer(LanguageServer):
         """
         return await asyncio.shield(self._services)
 
-    def live_files(self, services: Services) -> LspLiveFiles:
+    def live_files(self, services: Services, *, preview: bool = False) -> LspLiveFiles:
         """The user's files as this editor has them."""
+        preview = preview and self.client.annotations
+        deadlines = self.deadlines
+        if preview:  # the answer comes when its user has decided
+            deadlines = replace(deadlines, answer=deadlines.question)
         return LspLiveFiles(
-            self.documents, self.client, self, services.disk, lambda: self.folders, self.deadlines
+            self.documents,
+            self.client,
+            self,
+            services.disk,
+            lambda: self.folders,
+            deadlines,
+            preview=preview,
         )
 
     # ── tasks ───────────────────────────────────────────────────────────────────────────────

@@ -21,7 +21,19 @@ from massgen_ls.adapters.agents.command import PROMPT_FILE, CommandDriver
 from massgen_ls.adapters.host.process import HostProcesses, Patience
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.task import AgentId, AgentSpec, Json, LineRange, RunId, Scope, SeatId, Task
-from massgen_ls.ports import AgentNews, Brief, Driver, Ended, Fence, Place, Said
+from massgen_ls.engine.inbox import SeatInbox
+from massgen_ls.ports import (
+    STOPPED,
+    AgentNews,
+    Brief,
+    Driver,
+    Ended,
+    Fence,
+    Halt,
+    Note,
+    Place,
+    Said,
+)
 from tests.adapters.trees import ENV, nobody, somebody, tag
 
 SETTINGS = Mapping[str, Json]
@@ -243,6 +255,23 @@ async def test_a_hanging_agent_is_out_of_time_and_leaves_nothing(stage: Stage) -
     assert ended.outcome == "timed_out"
     assert "0.2 s" in ended.reason
     assert said.startswith("begun\n")
+    assert await nobody(word, 0)
+
+
+async def test_a_program_that_shall_stop_is_ended_and_what_it_did_counts(stage: Stage) -> None:
+    word = tag()
+    stage.environ["TAG"] = word
+    inbox = SeatInbox()
+    at = replace(stage, place=replace(stage.place, inbox=inbox))
+    script = "echo begun; while true; do echo on; sleep 0.01; done"
+    settings: SETTINGS = {"argv": ["sh", "-c", script], "env": ["TAG"]}
+    async with asyncio.timeout(5), aclosing(at.news(settings)) as news:
+        assert isinstance(await anext(news), Said)
+        inbox.put(Note("nobody reads this"))
+        inbox.put(Halt())
+        *_, ended = [item async for item in news]
+    assert isinstance(ended, Ended)
+    assert (ended.outcome, ended.reason) == ("done", STOPPED)
     assert await nobody(word, 0)
 
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from massgen_ls.adapters.agents.acp import AcpDriver
-from massgen_ls.adapters.agents.acp_pool import AcpPool
+from massgen_ls.adapters.agents.acp_pool import STOPPING, AcpPool
 from massgen_ls.core.task import AgentSpec, Json, RunId, SeatId
 from massgen_ls.ports import AgentNews, Fence, Halt
 from tests.agents.stage import Stage, Told, agent, attempt, begun, brief, there
@@ -72,11 +72,13 @@ def environ(log: Path) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def house(top: Path, seats: int = 2, linger: float = 30.0) -> AsyncGenerator[House]:
+async def house(
+    top: Path, seats: int = 2, linger: float = 30.0, stopping: float = STOPPING
+) -> AsyncGenerator[House]:
     """A house; no process may be left when it is closed."""
     log = top / "heard.jsonl"
     starter = Stage(top / "starter")
-    async with AcpPool(starter.processes, linger) as pool:
+    async with AcpPool(starter.processes, linger, stopping) as pool:
         built = House(top, pool, seats, log)
         yield built
     for pid in built.pids:
@@ -165,11 +167,8 @@ async def test_one_seat_is_cancelled_and_the_other_goes_on(tmp_path: Path) -> No
         assert len(home.pids) == 1
 
 
-async def test_a_session_that_does_not_stop_takes_its_process_along(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("massgen_ls.adapters.agents.acp_session.SHARED_STOPPING", 0.3)
-    async with house(tmp_path) as home:
+async def test_a_session_that_does_not_stop_takes_its_process_along(tmp_path: Path) -> None:
+    async with house(tmp_path, stopping=0.3) as home:
         async with home.begun(0, "touch here\nwait") as (news, _):
             await there(home.stages[0].tree / "here")
             async with home.begun(1, "touch here\ndeaf") as (_, task):

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from massgen_ls.config.document import Document, parse
-from massgen_ls.config.massgen import Report, convert, kind_of
-from massgen_ls.config.massgen.leaves import leaves
+from massgen_ls.config.document import Document, leaves, parse
+from massgen_ls.config.massgen.kind import kind_of
+from massgen_ls.config.massgen.mapping import convert
+from massgen_ls.config.massgen.report import Report
 
 HERE = Path(__file__).parent / "massgen"
 FILES = sorted(path.relative_to(HERE).as_posix() for path in HERE.rglob("*.yaml"))
@@ -27,7 +28,7 @@ def silent_losses(source: Document, report: Report) -> list[tuple[object, list[s
     """Leaves that do not stand in exactly one list, with the lists they stand in."""
     covered = {fate: {p.where for p in problems} for fate, problems in report.lists()}
     lost: list[tuple[object, list[str]]] = []
-    for where, _ in leaves((), source.body):
+    for where, _ in leaves(source.body):
         ways = {where[:i] for i in range(len(where) + 1)}
         fates = [fate for fate, there in covered.items() if ways & there]
         if len(fates) != 1:

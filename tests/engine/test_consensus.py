@@ -47,10 +47,10 @@ class Member:
             yield item
 
 
-def own(brief: Brief) -> str:
-    found = re.search(r"^Your own is (\S+), the last", brief.prompt, re.MULTILINE)
+def own(brief: Brief) -> list[str]:
+    found = re.search(r"^Yours stands last: (.+)\. Nobody votes", brief.prompt, re.MULTILINE)
     assert found is not None
-    return found[1]
+    return found[1].split(", ")
 
 
 def offered(brief: Brief) -> list[str]:
@@ -62,7 +62,7 @@ def votes(*likes: str) -> Callable[[Brief], Json]:
     """Votes for the first of these words that stands in a candidate of somebody else."""
 
     def says(brief: Brief) -> Json:
-        others = {n: said for n, said in told(brief).items() if n != own(brief)}
+        others = {n: said for n, said in told(brief).items() if n not in own(brief)}
         for word in likes:
             for name, said in others.items():
                 if word in said:
@@ -79,7 +79,7 @@ def improves(*likes: str, on: str = "") -> Callable[[Brief], Json]:
         if "improve" not in offered(brief):
             return votes(*likes)(brief)
         there = told(brief)
-        chosen = next((n for n, said in there.items() if on and on in said), own(brief))
+        chosen = next((n for n, said in there.items() if on and on in said), own(brief)[0])
         return {"reason": f"{chosen} can be better", "decision": "improve", "candidate": chosen}
 
     return says
@@ -231,7 +231,7 @@ async def test_everybody_sees_the_same_labels_and_its_own_last(bench: Bench) -> 
             assert every.setdefault(word, label) == label
     assert len(set(every.values())) == 4
     for member in members.values():
-        assert list(told(member.heard[0]))[-1] == own(member.heard[0])
+        assert list(told(member.heard[0]))[-1:] == own(member.heard[0])
     assert state.verdict is not None
 
 
@@ -239,7 +239,7 @@ async def test_votes_are_for_others_only_and_an_unusable_answer_is_asked_for_aga
     bench: Bench,
 ) -> None:
     def vain(brief: Brief) -> Json:
-        return {"reason": "mine", "decision": "vote", "candidate": own(brief)}
+        return {"reason": "mine", "decision": "vote", "candidate": own(brief)[0]}
 
     members = three(b=votes("aaaaa"), c=vain)
     state = await finish(bench, dict(members))

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from massgen_ls.config.document import Document
-from massgen_ls.config.massgen import convert, kind_of
-from massgen_ls.config.massgen.leaves import leaves
+from massgen_ls.config.document import Document, leaves
+from massgen_ls.config.massgen.kind import kind_of
+from massgen_ls.config.massgen.mapping import convert
 from massgen_ls.config.massgen.orchestrator import ORCHESTRATOR
 from massgen_ls.config.massgen.tables import TOP
 from massgen_ls.config.massgen.writing import write
@@ -84,7 +84,7 @@ def test_no_leaf_is_lost_and_nothing_raises(body: Any) -> None:
     ours, report = convert(Document(body, {}))
     assert repr(body) == repr(before), "the source stays as it is"
     covered = {fate: {p.where for p in problems} for fate, problems in report.lists()}
-    for where, _ in leaves((), body):
+    for where, _ in leaves(body):
         ways = {where[:i] for i in range(len(where) + 1)}
         fates = [fate for fate, there in covered.items() if ways & there]
         assert len(fates) == 1, (where, fates)

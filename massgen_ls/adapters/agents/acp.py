@@ -90,6 +90,7 @@ class Acp:
         until = loop.time() + limit
         last: Ended | None = None
         broken: Exception | None = None
+        unheard: tuple[str, ...] = ()
         try:
             told = await asyncio.to_thread(instructions, place, launch.instructions)
             async with self._connection(launch, brief, place) as connection:
@@ -104,7 +105,7 @@ class Acp:
                             else:
                                 yield item
                 finally:
-                    broken = session.broken
+                    broken, unheard = session.broken, session.unheard
                     if session.stubborn and self._pool is not None:
                         self._pool.condemn(connection)
         except FileNotFoundError as error:
@@ -117,7 +118,7 @@ class Acp:
         if broken is not None:
             raise broken
         assert last is not None
-        yield last
+        yield replace(last, unheard=unheard)
 
     @contextlib.asynccontextmanager
     async def _connection(
@@ -143,6 +144,7 @@ class AcpDriver:
     """Runs any ACP agent; implements `ports.Driver`. See `Acp` for its arguments."""
 
     briefed = True
+    hears = True
     heavy = True
 
     def __init__(

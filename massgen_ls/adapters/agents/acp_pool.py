@@ -33,6 +33,8 @@ _log = logging.getLogger(__name__)
 
 LINGER = 3.0
 """Seconds that a process without a seat waits for the next one."""
+STOPPING = 3.0
+"""Seconds that a session has to stop: ending the process ends the work of the other seats too."""
 
 if TYPE_CHECKING:
     from massgen_ls.adapters.agents.acp_connection import Connection
@@ -68,11 +70,15 @@ class AcpPool:
     Args:
         processes: Starts the programs.
         linger: Seconds that a process without a seat waits for the next one.
+        stopping: Seconds that a session has to stop before its process is ended.
     """
 
-    def __init__(self, processes: Processes, linger: float = LINGER) -> None:
+    def __init__(
+        self, processes: Processes, linger: float = LINGER, stopping: float = STOPPING
+    ) -> None:
         self._processes = processes
         self._linger = linger
+        self._stopping = stopping
         self._running: dict[str, _Shared] = {}
         self._homes: dict[str, str] = {}
         self._group = asyncio.TaskGroup()
@@ -147,7 +153,9 @@ class AcpPool:
 
         try:
             command = await prepare(await self._home(key))
-            async with connect(self._processes, command, alone=False) as connection:
+            async with connect(
+                self._processes, command, alone=False, stopping=self._stopping
+            ) as connection:
                 shared.ready.set_result(connection)
                 await self._while_of_use(key, shared, connection)
         except (OSError, MassgenError) as error:

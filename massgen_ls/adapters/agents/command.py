@@ -23,17 +23,22 @@ from dataclasses import dataclass
 from massgen_ls.adapters.agents.argv import BadArgvError, Values, rounds, uses
 from massgen_ls.adapters.agents.speech import Speech, signal_name, tail
 from massgen_ls.adapters.agents.surroundings import Surroundings, make_home, write_private
+from massgen_ls.adapters.agents.talk import beside
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import AgentSpec, Json
 from massgen_ls.ports import (
+    STOPPED,
     AgentNews,
     Brief,
     Command,
     Ended,
     Finished,
+    Halt,
     Health,
+    Inbox,
     Place,
     Processes,
+    Running,
     Said,
 )
 
@@ -87,6 +92,7 @@ class CommandDriver:
         self._python = python
 
     briefed = False
+    hears = False
     heavy = False
 
     async def attempt(
@@ -119,13 +125,14 @@ class CommandDriver:
                 keep=KEEP,
                 fence=place.fence,
             )
-            async with contextlib.aclosing(self._round(command, settings, limit)) as news:
+            turn = self._round(command, settings, limit, place.inbox)
+            async with contextlib.aclosing(turn) as news:
                 async for item in news:
                     if isinstance(item, Ended):
                         last = item
                     else:
                         yield item
-            if last.outcome != "done":
+            if last.outcome != "done" or last.reason:
                 break
         yield last
 
@@ -146,12 +153,25 @@ class CommandDriver:
         return Health(spec.id, ok=True, found=path, hint=hint)
 
     async def _round(
-        self, command: Command, settings: _Settings, limit: float
+        self, command: Command, settings: _Settings, limit: float, inbox: Inbox | None
     ) -> AsyncGenerator[AgentNews]:
+        halted = False
+
+        async def stop_when_told(running: Running) -> None:
+            nonlocal halted
+            while inbox is not None:
+                # It can be told nothing else: a program reads no messages.
+                if isinstance(await inbox.receive(), Halt):
+                    halted = True
+                    await running.stop()
+
         speech = {"stdout": Speech("stdout"), "stderr": Speech("stderr")}
         name = command.argv[0]
         try:
-            async with self._processes.start(command) as running:
+            async with (
+                self._processes.start(command) as running,
+                beside(stop_when_told(running)),
+            ):
                 async with contextlib.aclosing(running.output()) as output:
                     async for piece in output:
                         if said := speech[piece.stream].heard(piece):
@@ -171,7 +191,11 @@ class CommandDriver:
             return
         if finished.survivors:
             yield Said(f"[{finished.survivors} processes outlived it and were ended]\n", "stderr")
-        yield _verdict(finished, settings.ok, limit)
+        if halted:
+            code = finished.exit_code
+            yield Ended("done", STOPPED, code, tail(finished.stdout))
+        else:
+            yield _verdict(finished, settings.ok, limit)
 
     def _prepare(self, settings: _Settings, brief: Brief, place: Place) -> list[tuple[str, ...]]:
         make_home(place)

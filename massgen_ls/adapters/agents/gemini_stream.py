@@ -21,13 +21,15 @@ from massgen_ls.adapters.agents.failing import explained, kind_of, retry_after
 from massgen_ls.adapters.agents.gemini_events import Told
 from massgen_ls.adapters.agents.instructions import instructions
 from massgen_ls.adapters.agents.members import NOTHING, inner, text
+from massgen_ls.adapters.agents.notes import Notes
 from massgen_ls.adapters.agents.surroundings import Surroundings
-from massgen_ls.adapters.agents.talk import Gone, Line, Noise, Quiet, open_talk
+from massgen_ls.adapters.agents.talk import Due, Gone, Line, Noise, Quiet, open_talk
 from massgen_ls.core.budget import Usage
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.failures import FailureKind
 from massgen_ls.core.permissions import Action
 from massgen_ls.ports import (
+    STOPPED,
     AgentNews,
     Brief,
     Command,
@@ -58,7 +60,7 @@ class _Run:
     command: Command
     session: str
     usage: Usage
-    notes: list[str]
+    notes: Notes
     halted: bool = False
     last: str = ""
 
@@ -92,7 +94,7 @@ class GeminiStream:
             yield Said("[Gemini CLI works without massgen's tools over stream-json]\n", "stderr")
         run = _Run(
             launch, settings, brief, place, until, limit,
-            replace(command, cwd=place.folder), brief.session, Usage(), [],
+            replace(command, cwd=place.folder), brief.session, Usage(), Notes(),
         )  # fmt: skip
         words = brief.prompt
         if not brief.session:
@@ -111,10 +113,9 @@ class GeminiStream:
                         yield item
             assert ended is not None
             if ended.outcome != "done" or run.halted:
-                yield ended
+                yield replace(ended, unheard=run.notes.unheard)
                 return
-            if run.notes:
-                words, run.notes = "\n\n".join(run.notes), []
+            if words := run.notes.next_turn():
                 continue
             if brief.schema is None:
                 yield ended
@@ -148,9 +149,10 @@ class GeminiStream:
                 up=run.place.up,
             ) as talk:
                 while True:
-                    left = max(0.0, run.until - loop.time())
-                    idle = FAREWELL if told.result is not None else run.settings.idle_timeout
-                    talk.patience = min(idle, left)
+                    if told.result is None:
+                        talk.due = run.until
+                    elif talk.due == run.until:
+                        talk.due = loop.time() + FAREWELL
                     match await talk.hear():
                         case Line(value=event):
                             for news in told.heard(event):
@@ -159,13 +161,15 @@ class GeminiStream:
                             printed = f"{printed}{line}\n"[-_TAIL:]
                             yield Said(f"{line}\n", "stderr" if stream == "stderr" else "stdout")
                         case Note(text=note):
-                            run.notes.append(note)
+                            run.notes.add(note)
                         case Halt():
                             run.halted = True
                             break
+                        case Due():
+                            late = told.result is None
+                            break
                         case Quiet():
-                            late = loop.time() >= run.until and told.result is None
-                            quiet = not late and told.result is None
+                            quiet = told.result is None
                             break
                         case Gone(finished=finished):
                             code = finished.exit_code
@@ -180,13 +184,18 @@ class GeminiStream:
             why = f"{run.launch.name} cannot be started: {error.strerror or error}."
             yield Ended("failed", why, failure="missing")
             return
+        for item in talk.unheard():
+            if isinstance(item, Note):
+                run.notes.add(item.text)
+            else:
+                run.halted = True
         for news in told.flush():
             yield news
         run.usage = told.usage if told.result is not None else run.usage
         run.session = told.session or run.session
         run.last = told.last or run.last
         if run.halted:
-            yield Ended("done", "stopped on request", summary=told.summary, session=run.session)
+            yield Ended("done", STOPPED, summary=told.summary, session=run.session)
         elif late:
             why = f"did not end within {run.limit:g} s and was ended; `timeout` sets the limit"
             yield _timed_out(run, why)

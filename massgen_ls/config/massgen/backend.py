@@ -65,7 +65,8 @@ _EFFORT = ("none", "minimal", "low", "medium", "high", "xhigh")
 _CONFINED = Sets("orchestrator.sandbox", "required", "commands are confined, or nothing starts")
 
 _MODEL = (
-    "temperature top_p top_k top_a min_p typical_p min_tokens max_tokens max_output_tokens max_completion_tokens "
+    "temperature top_p top_k top_a min_p typical_p "
+    "min_tokens max_tokens max_output_tokens max_completion_tokens "
     "frequency_penalty presence_penalty repetition_penalty seed stop stop_sequences n "
     "logit_bias logprobs top_logprobs response_format service_tier store metadata user "
     "stream truncation parallel_tool_calls tool_choice text verbosity thinking betas "
@@ -199,8 +200,10 @@ _KEYS: dict[str, Rule] = {
         }
     ),
     "max_turns": To("@backend.max_turns", "count"),
-    "agent_config": _FRAMEWORK,
-    "group_config": _FRAMEWORK,
+    **{
+        key: To(f"@backend.{key}", "any", "teams of the AG2 framework are not started here")
+        for key in ("agent_config", "group_config")
+    },
     **same("llm_config code_execution_config", _FRAMEWORK),
     **same("enable_nlip nlip nlip_config", Ignored("NLIP messages are not used here")),
     **same("debug_delay_seconds debug_delay_after_n_tools skip_health_check", _DEBUG),

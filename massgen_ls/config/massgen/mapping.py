@@ -10,10 +10,10 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from massgen_ls.config.backends import BACKENDS
-from massgen_ls.config.document import Document, Where
+from massgen_ls.config.document import Document, Where, leaves
+from massgen_ls.config.explain import explain
+from massgen_ls.config.layers import Layer, merge
 from massgen_ls.config.massgen.backend import MODELS_TO_NAME
-from massgen_ls.config.massgen.leaves import leaves
 from massgen_ls.config.massgen.outcome import Outcome
 from massgen_ls.config.massgen.readers import nearest
 from massgen_ls.config.massgen.report import Fate, Report
@@ -34,7 +34,7 @@ from massgen_ls.config.massgen.rules import (
     Wrong,
 )
 from massgen_ls.config.massgen.tables import TOP
-from massgen_ls.config.schema import Configuration, Orchestrator
+from massgen_ls.config.schema import Configuration
 
 
 def convert(source: Document) -> tuple[Document, Report]:
@@ -48,8 +48,9 @@ def convert(source: Document) -> tuple[Document, Report]:
         or refusals in the report the document is what could be understood.
     """
     walk = _Walk(source)
-    if isinstance(source.body, dict):
-        walk.go(TOP, (), source.body, ())
+    body: object = source.body
+    if isinstance(body, dict):
+        walk.go(TOP, (), cast("Any", body), ())
         walk.whole()
         walk.valid()
     else:
@@ -59,7 +60,7 @@ def convert(source: Document) -> tuple[Document, Report]:
 
 class _Walk:
     def __init__(self, source: Document) -> None:
-        self._body = cast("Any", source.body)
+        self._body = source.body
         agents = _agents(self._body)
         kinds = {where: _get(_get(agent, "backend"), "type") for where, agent in agents.items()}
         self._kinds = {w: kind if isinstance(kind, str) else "" for w, kind in kinds.items()}
@@ -103,7 +104,8 @@ class _Walk:
         if len(given) == 2:
             self.outcome.promote(("agent",), "give `agents` or `agent`, not both")
         elif not given:
-            self.outcome.wrong(("agents",), "there are no agents", "List them under `agents`")
+            there = ("agents",) if self._body else ()
+            self.outcome.wrong(there, "there are no agents", "List them under `agents`")
         for where, agent in _agents(self._body).items():
             if isinstance(agent, dict):
                 self._needs(where, cast("dict[str, Any]", agent))
@@ -112,17 +114,17 @@ class _Walk:
 
     def valid(self) -> None:
         """Asks our schema about what came out: what it does not take is an error in the source."""
-        body = self.outcome.document().body
         if self.outcome.has_errors:
             return
+        merged = merge([Layer("project", self.outcome.document(), "", "project")])
         try:
-            Configuration.model_validate(body)
+            Configuration.model_validate(merged.body)
         except ValidationError as errors:
             for error in errors.errors(include_url=False):
-                if error["type"] == "union_tag_invalid" or "${" in str(error.get("input")):
-                    continue  # not built yet; not expanded yet
-                where = _untagged(tuple(error["loc"]))
-                self.outcome.promote(self.outcome.came_from(where), str(error["msg"]))
+                if "${" not in str(error.get("input")):  # it is not replaced yet
+                    wrong = explain(merged, error, Configuration)
+                    where = self.outcome.came_from(wrong.where)
+                    self.outcome.promote(where, wrong.message, wrong.suggestion)
 
     def _needs(self, where: Where, agent: dict[str, Any]) -> None:
         old = {"agent_id": "id", "agent_type": "backend", "model_config": "backend"}
@@ -143,22 +145,12 @@ class _Walk:
             self.outcome.wrong(there, "the key 'model' is missing", advice)
 
     def _mode(self) -> None:
+        about = "MassGen's agents look at each other's answers and vote: `mode: consensus`"
         where = ("orchestrator", "mode")
-        if "max_new_answers_per_agent" in Orchestrator.model_fields:
-            about = "MassGen's agents look at each other's answers and vote: `mode: consensus`"
-            self.outcome.add(
-                Entry("mapped", where, about, "", "orchestrator.mode", "consensus"), ()
-            )
-        else:
-            self.outcome.note(
-                "ignored",
-                where,
-                "MassGen's agents look at each other's answers and vote; in this version each works"
-                " on its own, and checks, tests and judges decide (`mode: best_of_n`)",
-            )
+        self.outcome.add(Entry("mapped", where, about, "", "orchestrator.mode", "consensus"), ())
 
     def _leaves(self, fate: Fate, where: Where, value: Any, about: str, advice: str) -> None:
-        for leaf, _ in leaves(where, value):
+        for leaf, _ in leaves(value, where):
             self.outcome.note(fate, leaf, about, advice)
 
     def _to(
@@ -168,7 +160,7 @@ class _Walk:
         if wrong:
             self._leaves("errors", where, value, f"should be {wrong}", "")
             return
-        for leaf, _ in leaves(where, value):
+        for leaf, _ in leaves(value, where):
             self.outcome.add(Entry("mapped", leaf, "", "", target, ours), agent, unless)
 
     def _choice(self, rule: Choice, where: Where, value: Any, agent: Where) -> None:
@@ -181,7 +173,7 @@ class _Walk:
             known = [str(word).lower() if isinstance(word, bool) else str(word) for word in rule.of]
             near = nearest(value, known) if isinstance(value, str) else None
             advice = f"Did you mean {near!r}?" if near else f"Write one of: {', '.join(known)}"
-            for leaf, _ in leaves(where, value):
+            for leaf, _ in leaves(value, where):
                 self.outcome.wrong(leaf, "MassGen knows no such value here", advice, near)
 
     def _table(self, table: Table, where: Where, value: Any, agent: Where) -> None:
@@ -218,7 +210,7 @@ class _Walk:
             advice = f"It belongs under `{place}`"
         elif near is None and len(known) < 12:
             advice = f"Known are: {', '.join(known)}"
-        for leaf, _ in leaves(where, below):
+        for leaf, _ in leaves(below, where):
             self.outcome.wrong(leaf, f"MassGen has no key {key[:60]!r}{here}", advice, near)
 
     def _items(self, each: Rule, where: Where, value: Any, agent: Where) -> None:
@@ -302,12 +294,3 @@ def _shaped(value: Any, shape: Shape) -> tuple[object, str]:
             return value, "" if good else "a whole number from 1"
         case "any":
             return value, ""
-
-
-def _untagged(where: Where) -> Where:
-    """A place without the type names that pydantic puts after ``backend``."""
-    return tuple(
-        part
-        for i, part in enumerate(where)
-        if not (i and where[i - 1] == "backend" and part in BACKENDS)
-    )

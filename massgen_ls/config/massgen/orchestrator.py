@@ -20,7 +20,6 @@ from massgen_ls.config.massgen.rules import (
     same,
 )
 
-_CONSENSUS = "it belongs to the mode `consensus`, which this version does not have"
 _TREES = Ignored(WORKTREES)
 _PROMPTS = Ignored(
     "it steers prompts of MassGen's rounds; here checks, tests and votes decide",
@@ -138,12 +137,11 @@ _VOTES: dict[str, Rule] = {
     "voting_sensitivity": Reader(
         read_sensitivity,
         "`orchestrator.voting_sensitivity` (lenient, balanced, strict)",
-        _CONSENSUS,
     ),
-    "max_new_answers_per_agent": To("orchestrator.max_new_answers_per_agent", "count", _CONSENSUS),
-    "max_new_answers_global": To("orchestrator.max_new_answers_global", "count", _CONSENSUS),
+    "max_new_answers_per_agent": To("orchestrator.max_new_answers_per_agent", "count"),
+    "max_new_answers_global": To("orchestrator.max_new_answers_global", "count"),
     "answer_novelty_requirement": Choice(
-        dict.fromkeys(LEVELS, To("orchestrator.answer_novelty_requirement", "text", _CONSENSUS))
+        dict.fromkeys(LEVELS, To("orchestrator.answer_novelty_requirement", "text"))
     ),
     "coordination_mode": Choice(
         {

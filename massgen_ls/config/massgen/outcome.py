@@ -8,7 +8,7 @@ from typing import Any, cast, get_args
 from pydantic import BaseModel
 
 from massgen_ls.config.backends import BACKENDS
-from massgen_ls.config.document import Document, Where
+from massgen_ls.config.document import Document, Span, Where
 from massgen_ls.config.massgen.report import Fate, Kind, Report
 from massgen_ls.config.massgen.rules import Entry
 from massgen_ls.config.problems import Problem, shown_path
@@ -31,7 +31,8 @@ class Outcome:
         self._lists: dict[Fate, list[Problem]] = {
             "errors": [], "mapped": [], "ignored": [], "refused": [],
         }  # fmt: skip
-        self._places: dict[Where, tuple[int, int]] = {}
+        self._keys: dict[Where, Span] = {}
+        self._values: dict[Where, Span] = {}
         self._came: dict[Where, Where] = {}
         self.body: dict[str, Any] = {}
 
@@ -81,7 +82,7 @@ class Outcome:
 
     def document(self) -> Document:
         """What the source says in our words; each value stands where it came from."""
-        return Document(self.body, self._places)
+        return Document(self.body, self._keys, self._values)
 
     def came_from(self, target: Where) -> Where:
         """The way in the source to what stands at a way of our document, or around it."""
@@ -89,19 +90,30 @@ class Outcome:
             target = target[:-1]
         return self._came.get(target, ())
 
-    def promote(self, where: Where, message: str) -> None:
-        """Makes an error of what was mapped: our schema does not take the value."""
+    def promote(self, where: Where, message: str, suggestion: str = "") -> None:
+        """Makes an error of what was mapped: it cannot be used as it is."""
         mapped = self._lists["mapped"]
         hit = [p for p in mapped if p.where[: len(where)] == where] if where else []
         self._lists["mapped"] = [p for p in mapped if p not in hit]
         for leaf in hit or [None]:
-            self._file("errors", leaf.where if leaf else where, message, "")
+            self._file("errors", leaf.where if leaf else where, message, suggestion)
 
     def _file(
         self, fate: Fate, where: Where, message: str, suggestion: str, meant: str | None = None
     ) -> None:
-        line, column = self._source.place(where)
-        self._lists[fate].append(Problem(message, where, line, column, suggestion, meant))
+        line, column, *end = self._source.span(where)
+        self._lists[fate].append(
+            Problem(
+                message,
+                where,
+                line,
+                column,
+                suggestion,
+                meant,
+                severity="error" if fate in {"errors", "refused"} else "warning",
+                end=(end[0], end[1]),
+            )
+        )
 
     def _targets(self, target: str, agent: Where) -> list[Where]:
         if not target:
@@ -155,10 +167,14 @@ class Outcome:
         elif old is not None:
             value = old
         holder[last] = value
-        place = self._source.place(source)
-        for i in range(1, len(target) + 1):
-            self._places.setdefault(target[:i], place)
         self._came.setdefault(target, source)
+        for i in range(len(target) + 1):
+            way = target[:i]
+            at = source if i == len(target) or way not in self._source.values else way
+            if way not in self._values:
+                self._values[way] = self._source.values.get(at) or self._source.span(at)
+                if at in self._source.keys:
+                    self._keys[way] = self._source.keys[at]
 
 
 def _model_in(annotation: Any) -> Any:

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, cast
 
-from massgen_ls.config.document import Where
-from massgen_ls.config.massgen.leaves import leaves
+from massgen_ls.config.document import Where, leaves
 from massgen_ls.config.massgen.rules import Entry, Scene
 
 _TOOLS = {
@@ -168,5 +167,5 @@ def _glob(expression: str) -> str | None:
 
 
 def _wrong(value: Any, where: Where, about: str, advice: str) -> Iterator[Entry]:
-    for leaf, _ in leaves(where, value):
+    for leaf, _ in leaves(value, where):
         yield Entry("errors", leaf, about, advice)

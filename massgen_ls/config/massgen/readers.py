@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from massgen_ls.config.backends import BACKENDS, NOT_BUILT
-from massgen_ls.config.document import Where
-from massgen_ls.config.massgen.leaves import leaves
+from massgen_ls.config.document import Where, leaves
 from massgen_ls.config.massgen.rules import Entry, Scene
 
 LEVELS = ("lenient", "balanced", "strict")
@@ -156,7 +155,7 @@ def read_context_paths(value: Any, where: Where, _: Scene) -> Iterator[Entry]:
     for i, item in enumerate(cast("list[Any]", value)):
         given: dict[str, Any] = cast("dict[str, Any]", item) if isinstance(item, dict) else {}
         there = (*where, i)
-        path: Any = given.get("path") if given else item
+        path = given.get("path") if given else cast("Any", item)
         if not isinstance(path, str):
             yield from _all(
                 "errors", there, item, "the path is missing", "Write {path: src, permission: read}"
@@ -183,9 +182,9 @@ def _context_path(path: str, given: dict[str, Any], where: Where) -> Iterator[En
         fate, about, advice = "mapped", "agents change copies of it, and you take the best", ""
     else:
         fate, about, advice = "mapped", "it is part of the snapshot that every agent gets", ""
-    for leaf, _ in leaves(where, paths) if at is None else [(at, None)]:
+    for leaf, _ in leaves(paths, where) if at is None else [(at, None)]:
         yield Entry(fate, leaf, about, advice)  # pyright: ignore[reportArgumentType] # one of four
-    for leaf, name in leaves((*where, "protected_paths"), given.get("protected_paths", {})):
+    for leaf, name in leaves(given.get("protected_paths", {}), (*where, "protected_paths")):
         if "protected_paths" not in given:
             break
         if not isinstance(name, str):
@@ -226,5 +225,5 @@ def _shape(value: Any, where: Where, about: str, advice: str) -> Iterator[Entry]
 
 
 def _all(fate: Any, where: Where, value: Any, about: str, advice: str) -> Iterator[Entry]:
-    for leaf, _ in leaves(where, value):
+    for leaf, _ in leaves(value, where):
         yield Entry(fate, leaf, about, advice)

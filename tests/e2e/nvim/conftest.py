@@ -7,13 +7,16 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.nvim.nvim_embed import Neovim
+from tests.e2e.nvim.served import Gate, Serve
 from tests.e2e.world import World
 
 CHECKOUT = Path(__file__).parents[3]
@@ -90,3 +93,23 @@ def neovim(nvim_binary: Path, world: World, project: Path) -> Iterator[Open]:
 
         yield start
     asyncio.run(world.gone())
+
+
+@pytest.fixture
+def gate(world: World) -> Gate:
+    return Gate(world.agents / "gate")
+
+
+@pytest.fixture
+def serve(world: World) -> Serve:
+    """Makes a team of programs; returns the server's command line."""
+
+    def make(*programs: str, **backend: Any) -> list[str]:
+        names = ("first", "second", "third")
+        team = [world.agent(n, p, **backend) for n, p in zip(names, programs, strict=False)]
+        config = world.configure(team)
+        return [
+            sys.executable, "-m", "massgen_ls", "serve", "--stdio", "--config", str(config),
+        ]  # fmt: skip
+
+    return make

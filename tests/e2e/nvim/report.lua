@@ -4,7 +4,12 @@ local function tell(name, argument)
   vim.rpcnotify(1, name, argument)
 end
 
-for _, name in ipairs({ 'MassgenRunStarted', 'MassgenRunSettled', 'MassgenApplied' }) do
+for _, name in ipairs({
+  'MassgenRunStarted',
+  'MassgenCandidate',
+  'MassgenRunSettled',
+  'MassgenApplied',
+}) do
   vim.api.nvim_create_autocmd('User', {
     pattern = name,
     callback = function(args)

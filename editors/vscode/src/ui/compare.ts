@@ -1,0 +1,74 @@
+/** Diff editors: candidate against live buffers, against the snapshot, against another candidate. */
+
+import * as vscode from "vscode";
+import type { Run } from "../model/run";
+import type { CandidateReport } from "../model/wire";
+import { type App, BASE, live, pickCandidate, type Target, theCandidate, theRun, virtual } from "./app";
+
+type Row = [vscode.Uri, vscode.Uri | undefined, vscode.Uri | undefined];
+
+/** A whole candidate against what is open and on the disk, in one multi-file diff editor. */
+export async function compare(app: App, target?: Target, against: "live" | "base" = "live"): Promise<void> {
+  const run = await theRun(app, target, (each) => !each.whole || each.candidates.size > 0);
+  const candidate = run && (await theCandidate(app, run, target));
+  if (!run || !candidate) return;
+  const before = (path: string): vscode.Uri => (against === "live" ? live(run, path) : virtual(run.id, BASE, path));
+  const rows: Row[] = [];
+  for (const file of candidate.files) {
+    const old = before(file.oldPath ?? file.path);
+    const left = file.kind === "added" && !(against === "live" && (await exists(old))) ? undefined : old;
+    rows.push([before(file.path), left, file.kind === "deleted" ? undefined : virtual(run.id, candidate.id, file.path)]);
+  }
+  await show(`${candidate.id} ↔ ${against === "live" ? "your files" : "the snapshot"}`, rows);
+}
+
+/** One file of a candidate against the live buffer. */
+export async function compareFile(app: App, target: Target): Promise<void> {
+  const run = await theRun(app, target);
+  const candidate = run && (await theCandidate(app, run, target));
+  const file = candidate?.files.find((each) => each.path === target.path) ?? candidate?.files[0];
+  if (!run || !candidate || !file) return;
+  const left = live(run, file.oldPath ?? file.path);
+  const right = virtual(run.id, candidate.id, file.path);
+  const title = `${file.path} (${candidate.id})`;
+  if (file.kind === "deleted") await vscode.window.showTextDocument(left, { preview: true });
+  else if (!(await exists(left))) await vscode.window.showTextDocument(right, { preview: true });
+  else await vscode.commands.executeCommand("vscode.diff", left, right, title, { preview: true });
+}
+
+/** Two candidates of one run. */
+export async function compareCandidates(app: App, target?: Target & { with?: string }): Promise<void> {
+  const run = await theRun(app, target, (each) => each.candidates.size > 1);
+  const one = run && (await theCandidate(app, run, target));
+  if (!run || !one) return;
+  const others = [...run.candidates.values()].filter((each) => each.id !== one.id);
+  if (others.length === 0) {
+    void vscode.window.showInformationMessage("massgen: this run has one candidate alone.");
+    return;
+  }
+  const named = others.find((each) => each.id === target?.with);
+  const other = named ?? (others.length === 1 ? others[0] : await pickCandidate(run, others, `compare ${one.id} with …`));
+  if (other) await show(`${one.id} ↔ ${other.id}`, between(run, one, other));
+}
+
+function between(run: Run, one: CandidateReport, other: CandidateReport): Row[] {
+  const paths = [...new Set([...one.files, ...other.files].map((file) => file.path))].sort();
+  const side = (candidate: CandidateReport, path: string): vscode.Uri | undefined => {
+    const file = candidate.files.find((each) => each.path === path);
+    if (file?.kind === "deleted") return undefined;
+    if (file) return virtual(run.id, candidate.id, path);
+    // Untouched by this candidate: as the snapshot has it, if it is there at all.
+    const made = [...one.files, ...other.files].some((each) => each.path === path && ["added", "renamed"].includes(each.kind));
+    return made ? undefined : virtual(run.id, BASE, path);
+  };
+  return paths.map((path) => [live(run, path), side(one, path), side(other, path)]);
+}
+
+async function show(title: string, rows: readonly Row[]): Promise<void> {
+  await vscode.commands.executeCommand("vscode.changes", title, rows);
+}
+
+async function exists(uri: vscode.Uri): Promise<boolean> {
+  if (vscode.workspace.textDocuments.some((each) => each.uri.toString() === uri.toString())) return true;
+  return vscode.workspace.fs.stat(uri).then(() => true, () => false);
+}

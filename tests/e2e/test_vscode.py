@@ -1,0 +1,102 @@
+"""The extension in the real VS Code workbench."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.workbench import Workbench, chromium, code_server, packaged
+from tests.e2e.world import World
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+EVERYTHING = """
+import os
+print('hello from one', flush=True)
+text = open('a.py').read()
+open('a.py', 'w').write(text.replace('unsaved', 'UNSAVED').replace('five', 'FIVE'))
+os.makedirs('pkg', exist_ok=True)
+open('pkg/made.py', 'w').write('made\\n')
+if os.path.exists('extra'):
+    os.remove('extra')
+    os.rename('old.py', 'new.py')
+open('other.py', 'a').write('more\\n')
+"""
+BREAKS = "open('a.py', 'w').write(open('a.py').read().replace('two', 'broken'))"
+SLOW = """
+import time
+open('a.py', 'a').write('slow\\n')
+print('waiting', flush=True)
+time.sleep(600)
+"""
+MANY = """
+for i in range(50):
+    open(f'many{i}.py', 'w').write('\\n'.join(f'line {n} of {i}' for n in range(40)))
+"""
+CHECK = "import sys; sys.exit('broken is in a.py' if 'broken' in open('a.py').read() else 0)"
+
+
+@pytest.fixture(scope="module")
+def parts() -> tuple[str, Path, str]:
+    """code-server, our VSIX and a browser."""
+    browser = chromium()
+    return code_server(), packaged(), browser
+
+
+@pytest.fixture
+def workbench(parts: tuple[str, Path, str], world: World) -> Workbench:
+    kept = os.environ.get("MASSGEN_TEST_OUTPUT")
+    out = Path(kept) / "vscode" if kept else world.top / "out"
+    out.mkdir(parents=True, exist_ok=True)
+    entry, vsix, browser = parts
+    return Workbench(world, entry, vsix, browser, out)
+
+
+def team(world: World) -> str:
+    """A repository, and a team with all kinds of agents."""
+    long = "".join(f"line {i}\n" for i in range(20))
+    world.init(extra="gone\n", **{"other.py": "other\n", "old.py": long})
+    agents = [
+        world.agent("one", EVERYTHING),
+        world.agent("two", BREAKS),
+        world.agent("slow", SLOW),
+        world.agent("many", MANY),
+    ]
+    check = {"name": "tests", "argv": [sys.executable, "-c", CHECK]}
+    return str(world.configure(agents, [check]))
+
+
+def steps(report: dict[str, Any]) -> list[str]:
+    assert report["error"] is None, f"{report['error']}\n{json.dumps(report['steps'], indent=1)}"
+    return [step["name"] for step in report["steps"]]
+
+
+def test_the_package_is_small(parts: tuple[str, Path, str]) -> None:
+    vsix = parts[1]
+    print(f"\nVSIX: {vsix.stat().st_size / 1024:.0f} KiB")
+    assert vsix.stat().st_size < 300 * 1024
+
+
+async def test_the_whole_way_without_a_click(workbench: Workbench, world: World) -> None:
+    config = team(world)
+    report, _ = await workbench.play("whole", **{"massgen.server.configuration": config})
+    assert "its tree" in steps(report)
+    print(f"\nmeasured in the real workbench: {json.dumps(report['measured'], indent=1)}")
+
+
+async def test_nothing_runs_in_a_folder_that_is_not_trusted(
+    workbench: Workbench, world: World
+) -> None:
+    settings = {
+        "massgen.server.configuration": team(world),
+        "security.workspace.trust.enabled": True,
+        "security.workspace.trust.startupPrompt": "never",
+        "security.workspace.trust.banner": "never",
+    }
+    report, _ = await workbench.play("trust", "trust", **settings)
+    assert steps(report)[-1] == "then it runs"

@@ -1,0 +1,123 @@
+// Works the massgen extension through the vscode API, without a click, and writes what it saw.
+// The scenario and the report's place come from the environment.
+const fs = require("node:fs");
+const path = require("node:path");
+const vscode = require("vscode");
+
+const report = process.env.MASSGEN_TEST_REPORT;
+const seen = { steps: [], measured: {}, error: null };
+
+exports.activate = () => {
+  const scenario = process.env.MASSGEN_TEST_SCENARIO;
+  if (!scenario) return; // a person is at work
+  const steps = require(path.join(__dirname, `${scenario}.js`));
+  const extension = vscode.extensions.getExtension("massgen-ls.massgen-ls");
+  void (async () => {
+    try {
+      const api = await extension.activate();
+      await steps(new World(api));
+    } catch (error) {
+      seen.error = `${error.stack ?? error}`;
+    }
+    seen.done = true;
+    write();
+  })();
+};
+
+function write() {
+  fs.writeFileSync(`${report}.part`, JSON.stringify(seen, null, 1));
+  fs.renameSync(`${report}.part`, report);
+}
+
+class World {
+  constructor(api) {
+    this.api = api;
+    this.vscode = vscode;
+    this.measured = seen.measured;
+    this.folder = vscode.workspace.workspaceFolders[0].uri;
+  }
+
+  // One line of the report; what is not as expected is an error with both in it.
+  step(name, got, expected) {
+    seen.steps.push({ name, got });
+    const [a, b] = [JSON.stringify(got), JSON.stringify(expected)];
+    if (expected !== undefined && a !== b) throw new Error(`${name}: got ${a}, expected ${b}`);
+    write();
+  }
+
+  uri(name) {
+    return vscode.Uri.joinPath(this.folder, name);
+  }
+
+  async open(name) {
+    const document = await vscode.workspace.openTextDocument(this.uri(name));
+    return vscode.window.showTextDocument(document, { preview: false });
+  }
+
+  // What is in the editor, else on the disk; null where there is nothing.
+  async text(name) {
+    const open = vscode.workspace.textDocuments.find((each) => each.uri.toString() === this.uri(name).toString());
+    if (open) return open.getText();
+    try {
+      return Buffer.from(await vscode.workspace.fs.readFile(this.uri(name))).toString();
+    } catch {
+      return null;
+    }
+  }
+
+  async type(name, text) {
+    const editor = await this.open(name);
+    const whole = new vscode.Range(0, 0, editor.document.lineCount, 0);
+    await editor.edit((builder) => builder.replace(whole, text));
+  }
+
+  command(name, argument) {
+    return vscode.commands.executeCommand(`massgen.${name}`, argument);
+  }
+
+  run(id) {
+    return this.api.runs.get(id);
+  }
+
+  // Until something holds: looked at after every event, and now and then.
+  until(what, holds, seconds = 60) {
+    return new Promise((resolve, reject) => {
+      const began = Date.now();
+      const look = async () => {
+        let found;
+        try {
+          found = await holds();
+        } catch (error) {
+          return end(() => reject(error));
+        }
+        if (found) return end(() => resolve(found));
+        if (Date.now() - began > seconds * 1000) return end(() => reject(new Error(`never came: ${what}`)));
+      };
+      const timer = setInterval(look, 20);
+      const end = (then) => {
+        clearInterval(timer);
+        then();
+      };
+      void look();
+    });
+  }
+
+  async settled(id) {
+    await this.until(`the end of ${id}`, () => this.run(id) && !this.run(id).running);
+    return this.run(id);
+  }
+
+  // The tree as indented lines.
+  async tree(parent, depth = 0) {
+    const lines = [];
+    for (const node of await this.api.tree.getChildren(parent)) {
+      lines.push(`${"  ".repeat(depth)}${node.kind} ${node.label} | ${node.description}`);
+      if (node.expandable) lines.push(...(await this.tree(node, depth + 1)));
+    }
+    return lines;
+  }
+
+  tab() {
+    return vscode.window.tabGroups.activeTabGroup.activeTab;
+  }
+}

@@ -1,0 +1,178 @@
+// The whole way, in one window: see test_vscode.py for the repository and its agents.
+const BEFORE = "unsaved\ntwo\nthree\nfour\nfive\n";
+const AFTER = "UNSAVED\ntwo\nthree\nfour\nFIVE\n";
+
+module.exports = async (world) => {
+  const { vscode, api } = world;
+  world.measured.activation_ms = api.measured.activation;
+  await api.ready();
+  world.step("trusted", vscode.workspace.isTrusted, true);
+
+  // ── a run out of a code action, from an unsaved buffer ──────────────────────────────────────
+  await world.type("a.py", BEFORE);
+  const range = new vscode.Range(0, 0, 1, 0);
+  const actions = await world.until("code actions", async () => {
+    const found = await vscode.commands.executeCommand("vscode.executeCodeActionProvider", world.uri("a.py"), range);
+    const ours = found.filter((each) => each.command?.command === "massgen.run");
+    return ours.length > 0 && ours;
+  });
+  world.step("code actions", actions.map((each) => each.title).includes("massgen: simplify the selection"), true);
+  const action = actions.find((each) => each.title === "massgen: simplify the selection");
+  const argument = { ...action.command.arguments[0], agents: ["one", "two"] };
+  const first = await vscode.commands.executeCommand("massgen.run", argument);
+  let run = await world.settled(first);
+  world.step("outcome", [run.outcome, run.winner], ["won", "one.1"]);
+  world.measured.shown_ms = api.measured.shown;
+  world.measured.first_progress_ms = api.measured.progress;
+  await world.until("the whole run", () => run.whole && run.candidates.get("one.1")?.checks.length > 0);
+  const tree = await world.tree();
+  world.step("tree", tree.map((line) => line.replace(/ · [\d.]+ s$/, "")), [
+    "run Simplify this code without changing what it does. | one.1 won",
+    "  seat one | 5 files",
+    "    candidate one.1 | winner · 5 files +4 −3",
+    "      check tests | passed",
+    "      file a.py | +2 −2",
+    "      file extra | +0 −1",
+    "      file new.py | +0 −0",
+    "      file other.py | +1 −0",
+    "      file made.py | pkg · +1 −0",
+    "  seat two | 1 file",
+    "    candidate two.1 | 1 file +1 −1 · breaks 1",
+    "      check tests | breaks 1",
+    "      file a.py | +1 −1",
+  ].map((line) => line));
+
+  // ── compare ─────────────────────────────────────────────────────────────────────────────────
+  await world.command("compareFile", { run: first, candidate: "one.1", path: "a.py" });
+  const input = world.tab().input;
+  world.step("diff editor", [input.original?.scheme, input.modified?.scheme], ["file", "massgen"]);
+  const shown = vscode.workspace.textDocuments.find((each) => each.uri.toString() === input.modified.toString());
+  world.step("the candidate's file", shown.getText(), AFTER);
+  await world.command("compareCandidate", { run: first });
+  world.step("multi-file diff", world.tab().label.startsWith("one.1 ↔ your files"), true);
+  await world.command("compareCandidates", { run: first, candidate: "one.1", with: "two.1" });
+  world.step("two candidates", world.tab().label.startsWith("one.1 ↔ two.1"), true);
+  await world.command("openVerdict", { run: first });
+  world.step("verdict", world.tab().label.startsWith("Verdict:"), true);
+  await world.command("showCheck", { run: first, candidate: "two.1", check: "tests" });
+  world.step("check output", vscode.window.activeTextEditor.document.getText().includes("tests on two.1: failed"), true);
+  await world.command("openLog", { run: first, seat: "one" });
+  const log = vscode.window.activeTextEditor.document;
+  world.step("log", [log.getText().includes("hello from one"), log.uri.scheme], [true, "massgen-text"]);
+  await world.command("exportMarkdown", { run: first });
+  const exported = vscode.window.activeTextEditor.document;
+  world.step("export", [exported.languageId, exported.getText().includes("one.1")], ["markdown", true]);
+
+  // ── hunks, files, all; and back in one step each ────────────────────────────────────────────
+  await world.command("applyHunks", { run: first, candidate: "one.1", hunks: { "a.py": [1] } });
+  world.step("one hunk", await world.text("a.py"), "unsaved\ntwo\nthree\nfour\nFIVE\n");
+  world.step("undo", await world.command("undoApply"), true);
+  world.step("as before the hunk", await world.text("a.py"), BEFORE);
+  await world.command("applyFiles", { run: first, candidate: "one.1", paths: ["other.py"] });
+  world.step("one file", [await world.text("other.py"), await world.text("a.py")], ["other\nmore\n", BEFORE]);
+  await world.command("undoApply");
+  const names = ["a.py", "other.py", "pkg/made.py", "extra", "old.py", "new.py"];
+  const texts = () => Promise.all(names.map((name) => world.text(name)));
+  const untouched = await texts();
+  const delivery = await world.command("applyCandidate", { run: first });
+  world.step("applied", [delivery.applied, delivery.conflicts], [true, []]);
+  const landed = await texts();
+  world.step("landed", landed, [AFTER, "other\nmore\n", "made\n", null, null, untouched[4]]);
+  world.step("one undo", await world.command("undoApply"), true);
+  world.step("all as before", await texts(), untouched);
+  await world.command("applyCandidate", { run: first });
+  await world.type("a.py", `${AFTER}typed\n`);
+  world.step("no undo over what was typed", await world.command("undoApply"), false);
+  await world.type("a.py", AFTER);
+  world.step("then again", await world.command("undoApply"), true);
+
+  // ── a conflict ──────────────────────────────────────────────────────────────────────────────
+  const mine = BEFORE.replace("five", "mine");
+  await world.type("a.py", mine);
+  const met = await world.command("applyCandidate", { run: first });
+  world.step("conflicts", met.conflicts.map((each) => [each.path, each.reason]), [["a.py", "overlap"]]);
+  world.step("mine stays", await world.text("a.py"), mine);
+  await world.command("mergeConflicts", { run: first, candidate: "one.1", conflicts: met.conflicts });
+  world.step("merge editor", world.tab().label, "Merging: a.py");
+  world.step("nothing is written by it", await world.text("a.py"), mine);
+  await vscode.commands.executeCommand("workbench.action.closeAllEditors");
+  await world.command("undoApply");
+  await world.type("a.py", BEFORE);
+
+  // ── preview: pending until its user decides ─────────────────────────────────────────────────
+  const waiting = world.command("applyPreview", { run: first, candidate: "one.1", paths: ["a.py"] });
+  await world.until("the preview", async () => {
+    await vscode.commands.executeCommand("refactorPreview.apply");
+    return Promise.race([waiting.then(() => true), new Promise((r) => setTimeout(() => r(false), 100))]);
+  });
+  world.step("preview", await world.text("a.py"), AFTER);
+  await world.command("undoApply");
+  world.step("preview undone", await world.text("a.py"), BEFORE);
+
+  // ── at work: a note, one seat stopped, an answer now, cancel ────────────────────────────────
+  const slow = await world.command("runTask", { prompt: "slowly", agents: ["slow", "one"] });
+  await world.until("slow at work", () => world.run(slow)?.seats.get("slow")?.log.includes("waiting"));
+  await world.command("answerNow", { run: slow });
+  run = await world.settled(slow);
+  world.step("answered now", [run.outcome, run.candidates.has("slow.1")], ["won", true]);
+  const gone = await world.command("runTask", { prompt: "cancel me", agents: ["slow"] });
+  await world.until("slow again", () => world.run(gone)?.seats.get("slow")?.phase === "working");
+  world.step("status", (await world.tree())[1].startsWith("  seat slow | working"), true);
+  await world.command("cancelRun", { run: gone });
+  run = await world.settled(gone);
+  world.step("cancelled", run.outcome, "cancelled");
+
+  // ── again, with others; a follow-up; what an earlier server did ─────────────────────────────
+  const again = await world.command("rerun", { run: first, agents: ["two"] });
+  run = await world.settled(again);
+  world.step("rerun", [...run.seats.keys()], ["two"]);
+  const more = await world.command("followUp", { run: again, prompt: "go on" });
+  world.step("follow-up", (await world.settled(more)).prompt, "go on");
+  await world.command("discardCandidate", { run: first, candidate: "one.1" });
+  world.step("discarded", world.run(first).candidates.get("one.1").discarded, true);
+  await world.command("restartServer");
+  world.step("after a restart", api.runs.all.length, 5);
+  const reread = await world.tree();
+  world.step("its tree", reread.filter((line) => line.startsWith("run ")).length, 5);
+
+  // ── how fast ────────────────────────────────────────────────────────────────────────────────
+  await world.type("a.py", BEFORE);
+  const key = performance.now();
+  const started = world.command("runTask", { prompt: "fast", agents: ["many"] });
+  const big = await started;
+  world.measured.run_answered_ms = performance.now() - key;
+  await world.settled(big);
+  world.measured.warm_shown_ms = api.measured.shown;
+  world.measured.warm_first_progress_ms = api.measured.progress;
+  await world.until("fifty files", () => world.run(big).candidates.get("many.1")?.files.length === 50);
+  for (const round of ["cold", "warm"]) {
+    const began = performance.now();
+    await world.command("compareCandidate", { run: big, candidate: "many.1" });
+    world.measured[`diff_of_50_files_${round}_ms`] = performance.now() - began;
+    await vscode.commands.executeCommand("workbench.action.closeActiveEditor");
+  }
+  const ids = [...Array(16).keys()].map((i) => `s${i}`);
+  const event = (kind, more) => api.runs.take({ kind, run: "load", seq: 1, time: Date.now() / 1000, ...more });
+  event("run_started", { spec: { task: { prompt: "load" }, agents: ids.map((id) => ({ id, type: "x" })), checks: [] }, folder: "/" });
+  for (const seat of ids) event("attempt_started", { seat, attempt: 1, type: "x" });
+  const drawn = api.tree.drawn;
+  const cpu = process.cpuUsage();
+  const began = performance.now();
+  // Each seat says something ten times a second, as the server gathers it, and acts twice.
+  for (let beat = 0; beat < 50; beat++) {
+    for (const seat of ids) {
+      event("delta", { source: seat, stream: "stdout", text: "some words of an agent at work\n".repeat(4) });
+      if (beat % 5 === 0) event("agent_acted", { seat, action: "edit", target: `f${beat}.py` });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const seconds = (performance.now() - began) / 1000;
+  const spent = process.cpuUsage(cpu);
+  world.measured.tree_updates_per_second = (api.tree.drawn - drawn) / seconds;
+  world.measured.host_core_percent_16_seats = ((spent.user + spent.system) / 1e4) / seconds;
+  const idle = process.cpuUsage();
+  await new Promise((resolve) => setTimeout(resolve, 3000));
+  const rest = process.cpuUsage(idle);
+  world.measured.host_core_percent_idle = ((rest.user + rest.system) / 1e4) / 3;
+  event("run_settled", { verdict: { outcome: "none", winner: null, why: "", ranking: [] } });
+};

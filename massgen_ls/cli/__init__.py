@@ -85,6 +85,7 @@ class Options:
     early_exit: bool = False
     jobs: int = 1
     from_history: str | None = None
+    revision: str = "HEAD"
     count: int = 12
     seed: int = 0
     output: str | None = None
@@ -252,6 +253,9 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
         help="build cases of commits that change Python code and tests (of the current folder)",
     )
     history.add_argument("--repo", metavar="DIR", help="the same as --from-history DIR")
+    history.add_argument(
+        "--revision", default="HEAD", metavar="REV", help="look at its commits and older (HEAD)"
+    )
     history.add_argument("--count", type=_positive, default=12, metavar="N", help="at most N (12)")
     history.add_argument("--seed", type=int, default=0, metavar="S", help="what is drawn (0)")
     history.add_argument(

@@ -112,6 +112,7 @@ def _documents(server: MassgenServer) -> None:
     _feature(server, types.TEXT_DOCUMENT_DID_SAVE, saved)
     _feature(server, types.TEXT_DOCUMENT_DID_CLOSE, closed)
     _feature(server, types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, moved)
+    _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, server.settings.changed)
 
 
 def _where(change: types.TextDocumentContentChangeEvent) -> Range | None:

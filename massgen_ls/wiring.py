@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import Beside, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
+from massgen_ls.core.secrets import secrets_of
 from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
 from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
@@ -35,7 +37,7 @@ from massgen_ls.engine.world import World
 from massgen_ls.ports import Approver
 
 if TYPE_CHECKING:
-    from massgen_ls.lsp.desk import Compose, Team
+    from massgen_ls.lsp.desk import Compose, EditorView, Team
 
 RECORD = "runs.sqlite3"
 JOURNAL = "processes"
@@ -107,6 +109,7 @@ async def open_supervisor(
             confines=processes.confines,
             approver=approver,
             endpoint=endpoint,
+            secrets=partial(secrets_of, env),
         )
         yield await stack.enter_async_context(Supervisor(world))
 
@@ -189,8 +192,9 @@ def make_spec(
 class ConfiguredDesk:
     """Orders of an editor, with the configuration of the folder. Implements `lsp.desk.Desk`."""
 
-    def __init__(self, config: str | None) -> None:
+    def __init__(self, config: str | None, profile: str | None = None) -> None:
         self._config = config
+        self._profile = profile
         self._told: set[str] = set()
 
     def _once(self, said: str) -> None:
@@ -208,6 +212,7 @@ class ConfiguredDesk:
         checks: Sequence[str] | None,
         mode: Mode | None,
         apply: ApplyMode,
+        editor: EditorView,
     ) -> RunSpec:
         """Chooses agents, checks and rules; blocking. See `lsp.desk.Desk.make_spec`."""
         return make_spec(
@@ -217,32 +222,40 @@ class ConfiguredDesk:
             agents=agents,
             checks=checks,
             config=self._config,
+            beside=self._beside(editor),
             mode=mode,
             apply=apply,
             say=self._once,
         )
 
-    def team(self, folder: str) -> Team:
+    def _beside(self, editor: EditorView) -> Beside:
+        def read(path: Path) -> str | None:
+            return editor.texts.get(str(path))
+
+        return Beside(profile=self._profile, settings=editor.settings, read=read)
+
+    def team(self, folder: str, editor: EditorView) -> Team:
         """What is configured for a folder; blocking. See `lsp.desk.Desk.team`."""
         from massgen_ls.lsp.desk import Team
 
-        loaded = load(Path(folder), self._config)
+        loaded = load(Path(folder), self._config, self._beside(editor))
         agents = tuple((str(agent.id), agent.type) for agent in loaded.agents)
         checks = tuple(check.name for check in loaded.checks)
         return Team(agents, checks, loaded.rules.mode, loaded.source)
 
 
-def compose(config: str | None) -> Compose:
+def compose(config: str | None, profile: str | None = None) -> Compose:
     """How the language server gets at everything else.
 
     Args:
         config: A configuration file for every folder, instead of their own.
+        profile: A profile that the user named.
     """
     from massgen_ls.lsp.desk import Services
 
     @asynccontextmanager
     async def services(say: Callable[[str], None], approver: Approver) -> AsyncGenerator[Services]:
         async with open_supervisor(approver=approver, say=say) as supervisor:
-            yield Services(supervisor, ConfiguredDesk(config), disk_files(say))
+            yield Services(supervisor, ConfiguredDesk(config, profile), disk_files(say))
 
     return services

@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -71,6 +72,9 @@ class Options:
     all: bool = False
     detected_checks: bool = False
     limit: int = 20
+    log_level: str | None = None
+    log_file: str | None = None
+    log_format: str | None = None
     context: str | None = None
     transcript: str | None = None
     action: str = ""
@@ -81,6 +85,7 @@ class Options:
     early_exit: bool = False
     jobs: int = 1
     from_history: str | None = None
+    revision: str = "HEAD"
     count: int = 12
     seed: int = 0
     output: str | None = None
@@ -190,6 +195,16 @@ def parser() -> argparse.ArgumentParser:
         )
     )
 
+    report = commands.add_parser(
+        "bugreport",
+        help="collect what a maintainer needs to know of a problem, and nothing private",
+        description="Collects versions, kinds, numbers and times; no texts, names, paths or keys."
+        " Read it before you give it away.",
+    )
+    report.add_argument("run", nargs="?", metavar="RUN", help="only this run, step by step")
+    report.add_argument("--output", metavar="FILE", help="instead of standard output")
+    _config_and_repo(report)
+
     commands.add_parser(
         "demo",
         help="show the main job on a sample repository",
@@ -203,6 +218,8 @@ def parser() -> argparse.ArgumentParser:
     serve.add_argument("--stdio", action="store_true", help="the default; editors send it")
     serve.add_argument("--clientProcessId", metavar="PID", help=argparse.SUPPRESS)
     _config_and_repo(serve)
+    for command in (top, *commands.choices.values()):
+        _logging(command)
     return top
 
 
@@ -236,6 +253,9 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
         help="build cases of commits that change Python code and tests (of the current folder)",
     )
     history.add_argument("--repo", metavar="DIR", help="the same as --from-history DIR")
+    history.add_argument(
+        "--revision", default="HEAD", metavar="REV", help="look at its commits and older (HEAD)"
+    )
     history.add_argument("--count", type=_positive, default=12, metavar="N", help="at most N (12)")
     history.add_argument("--seed", type=int, default=0, metavar="S", help="what is drawn (0)")
     history.add_argument(
@@ -251,6 +271,18 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _logging(command: argparse.ArgumentParser) -> None:
+    # Given before or after the command, they are the same; a default would undo what came before.
+    log = command.add_argument_group("log", argument_default=argparse.SUPPRESS)
+    log.add_argument(
+        "--log-level",
+        metavar="LEVEL",
+        help="error, warning (default), info or debug; single rooms: info,engine=debug",
+    )
+    log.add_argument("--log-file", metavar="FILE", help="instead of standard error")
+    log.add_argument("--log-format", choices=["text", "json"], help="text (default) or json")
+
+
 def _config_and_repo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", metavar="FILE", help="a configuration file")
     command.add_argument("--profile", metavar="NAME", help="a profile of the configuration")
@@ -263,7 +295,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     known = Options.__dataclass_fields__
     options = Options(**{k: v for k, v in vars(given).items() if k in known and v is not None})
     try:
-        return _dispatch(options)
+        if options.command == "serve":
+            return _dispatch(options)  # its log is opened when the editor has its first answer
+        with logged(options):
+            return _dispatch(options)
     except (ConfigError, WorkspaceError, NotFoundError) as error:
         _complain(error)
         return EXIT_USAGE
@@ -274,6 +309,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_CANCELLED
     except (OSError, ExceptionGroup) as error:
         return _unwritable(error)
+
+
+def logged(options: Options) -> AbstractContextManager[None]:
+    """The log, as the options and the environment want it; keys are no part of it.
+
+    Raises:
+        ConfigError: A word is none of those that there are, or the file cannot be written.
+    """
+    from massgen_ls.adapters.host.logs import log_rules, open_log
+    from massgen_ls.core.secrets import Hidden, secrets_of
+
+    rules = log_rules(os.environ, options.log_level, options.log_file, options.log_format)
+    return open_log(rules, Hidden(secrets_of(os.environ), shapes=True))
 
 
 def _unwritable(error: OSError | ExceptionGroup[Exception]) -> int:
@@ -305,6 +353,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.config import config
 
             return config(options)
+        case "bugreport":
+            from massgen_ls.cli.bugreport import bugreport
+
+            return bugreport(options)
         case "demo":
             from massgen_ls.cli.demo import demo
 

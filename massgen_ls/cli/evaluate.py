@@ -80,7 +80,7 @@ async def _built(options: Options, into: Path) -> int:
     from massgen_ls.adapters.checks.detect import detect
     from massgen_ls.evaluation.history import History, SkippedError
 
-    where = Path(options.repo or options.from_history or ".").resolve()
+    where = Path(os.path.abspath(options.repo or options.from_history or "."))
     words = shlex.split(options.check or "")
     check = CheckSpec("tests", tuple(words)) if words else None
 
@@ -92,7 +92,7 @@ async def _built(options: Options, into: Path) -> int:
     async with _world() as (processes, repositories, top, environ):
         checker = CommandChecker(processes, environ, sys.executable)
         history = History(repositories, checker, where, check, tests_of, options.seed, top)
-        fixes = await history.fixes()
+        fixes = await history.fixes(options.revision)
         _tell(f"{where}: {counted(len(fixes), 'commit')} change code and tests")
         for fix in fixes:
             if built >= options.count:

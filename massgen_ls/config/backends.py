@@ -102,7 +102,7 @@ class _CodingBackend(_ProgramBackend):
     idle_timeout: PositiveFloat | None = None
     """Seconds of silence after which it is taken for stuck; 900 otherwise."""
     max_turns: PositiveInt | None = None
-    """How often it may ask its model, where the program has such a limit."""
+    """How often it may ask its model; refused where the program has no such limit (`acp`)."""
 
 
 class ClaudeCodeBackend(_CodingBackend):
@@ -126,6 +126,15 @@ class GeminiCliBackend(_CodingBackend):
     share: StrictBool = True
     """One process for several seats, where no sandbox confines them."""
 
+    @model_validator(mode="after")
+    def _kept(self) -> GeminiCliBackend:
+        if self.login == "user" and self.max_turns is not None:
+            raise ValueError(
+                "`max_turns` cannot be kept with `login: user`: it is a setting of your own "
+                "~/.gemini then (model.maxSessionTurns); leave it out"
+            )
+        return self
+
 
 class AcpBackend(_CodingBackend):
     """Any agent that speaks the Agent Client Protocol, by name or by its command."""
@@ -148,6 +157,16 @@ class AcpBackend(_CodingBackend):
     def _one_way(self) -> AcpBackend:
         if (self.agent is None) == (self.argv is None):
             raise ValueError("give `agent` (a name such as goose) or `argv`, one of the two")
+        if self.max_turns is not None:
+            raise ValueError(
+                "`max_turns` cannot be kept: ACP has no way to say it; use `timeout`, or the "
+                "team's `limits`"
+            )
+        if self.argv is not None and self.base_url is not None:
+            raise ValueError(
+                "`base_url` goes with `agent`; how a program of your own is led to another "
+                "service is said in its `argv` or by a variable that `env` names"
+            )
         return self
 
 

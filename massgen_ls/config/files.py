@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from massgen_ls.config.checkup import problems_of
 from massgen_ls.config.document import Document, scan
 from massgen_ls.config.layers import Layer, merge
 from massgen_ls.config.massgen.kind import kind_of
@@ -46,23 +47,20 @@ def checked(path: Path, environ: Mapping[str, str] | None = None) -> tuple[Docum
 
 
 def _ours(path: Path, environ: Mapping[str, str]) -> Report:
-    """A file of ours with what it includes, and the user's own file below it."""
+    """A file of ours, in its place, with what it includes."""
     path = path.absolute()
-    found = gather(path.parent, path, Beside(environ=environ))
-    layers = [each for each in found.layers if each.name in {"defaults", "user", "project"}]
-    _, _, problems = examine(merge(layers), environ, str(path.parent))
-    every = [_here(p, str(path)) for p in dict.fromkeys((*found.problems, *problems))]
+    beside = Beside(environ=environ)
+    every = [replace(p, file="", line=max(1, p.line)) for p in problems_of(path, beside)]
+    included = [
+        replace(p, message=f"in {p.file}: {p.message}", where=(), line=1, column=1)
+        for p in gather(path.parent, path, beside).problems
+        if p.file != str(path) and p.file.startswith("/") and p.severity == "error"
+    ]
     return Report(
         "massgen-ls",
-        errors=tuple(p for p in every if p.severity == "error"),
+        errors=(*(p for p in every if p.severity == "error"), *included),
         ignored=tuple(p for p in every if p.severity == "warning"),
     )
-
-
-def _here(problem: Problem, path: str) -> Problem:
-    if problem.file in {"", path}:
-        return replace(problem, file="", line=max(1, problem.line))
-    return replace(problem, message=f"in {problem.file}: {problem.message}")
 
 
 def _with_variables(ours: Document, report: Report, environ: Mapping[str, str]) -> Report:

@@ -16,10 +16,8 @@ from typing import Any, cast, get_args
 
 from pydantic import BaseModel
 
-from massgen_ls.config.backends import NOT_BUILT
+from massgen_ls.config.backends import BACKENDS, NOT_BUILT
 from massgen_ls.config.schema import Configuration
-
-_ID = "https://raw.githubusercontent.com/massgen/massgen-ls/main/massgen_ls/config/massgen.schema.json"
 
 
 @cache
@@ -61,6 +59,19 @@ def json_schema() -> dict[str, Any]:
     _or(schema["properties"]["checks"]["items"], name)
     # In a file of several, what is missing may stand in a lower one.
     definitions["Agent"]["required"] = ["id"]
+    changeable = {
+        key: field
+        for model in reversed(list(dict.fromkeys(BACKENDS.values())))
+        for key, field in definitions[model.__name__]["properties"].items()
+        if key != "type"
+    }
+    definitions["Change"] = {
+        "description": "Changes the backend that a lower layer has for this agent.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": changeable,
+    }
+    _or(definitions["Agent"]["properties"]["backend"], {"$ref": "#/$defs/Change"})
     definitions["Check"]["required"] = ["name"]
     profile = {k: v for k, v in schema["properties"].items() if k not in {"profiles", "include"}}
     definitions["Profile"] = {
@@ -69,7 +80,10 @@ def json_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": profile,
     }
-    schema["properties"]["profiles"]["additionalProperties"] = {"$ref": "#/$defs/Profile"}
+    profiles = schema["properties"]["profiles"]
+    profiles["propertyNames"] = {k: v for k, v in name.items() if k != "description"}
+    profiles["additionalProperties"] = {"$ref": "#/$defs/Profile"}
+    profiles.pop("patternProperties", None)
     missing = [kind for kinds in NOT_BUILT.values() for kind in kinds]
     for inner in definitions.values():
         kind = inner.get("properties", {}).get("type", {})
@@ -78,7 +92,6 @@ def json_schema() -> dict[str, Any]:
             inner["description"] += " Valid here; this version has no driver for it."
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": _ID,
         **schema,
         "title": "massgen-ls",
         "additionalProperties": False,
@@ -90,9 +103,12 @@ def _modes(definitions: dict[str, Any]) -> dict[str, Any]:
     return {"type": "string", "enum": mode["enum"]}
 
 
+_FORM = ("$ref", "type", "items", "allOf", "oneOf", "discriminator")
+
+
 def _or(place: dict[str, Any], other: Mapping[str, Any]) -> None:
     """Lets a place take another form as well."""
-    first = {key: place.pop(key) for key in ("$ref", "type", "items", "allOf") if key in place}
+    first = {key: place.pop(key) for key in _FORM if key in place}
     plain = {k: v for k, v in other.items() if k not in {"description", "title"}}
     place["anyOf"] = [first, plain]
 

@@ -214,6 +214,15 @@ class Configuration(Strict):
     include: StrictStr | tuple[StrictStr, ...] = ()
     """Other files, relative to this one; what this one says counts more."""
 
+    @field_validator("profiles")
+    @classmethod
+    def _flat(cls, given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, profile in given.items():
+            for key in ("profiles", "include"):
+                if key in profile:
+                    raise Misplaced(f"a profile has no {key!r} of its own", (name, key))
+        return given
+
     @model_validator(mode="after")
     def _consistent(self) -> Configuration:
         if self.agent is not None and self.agents:

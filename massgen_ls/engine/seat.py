@@ -40,6 +40,7 @@ from massgen_ls.engine.permits import Permits
 from massgen_ls.engine.questions import refinement
 from massgen_ls.engine.substance import substance
 from massgen_ls.engine.tools import SeatTools
+from massgen_ls.engine.veil import Veil, VeiledTools
 from massgen_ls.engine.world import World
 from massgen_ls.ports import (
     STOPPED,
@@ -89,6 +90,8 @@ class Seat:
     grace: float = _GRACE
     normaliser: Normaliser = field(default_factory=Normaliser)
     """The run's, which knows the base's files from the first candidate on."""
+    veil: Veil = field(default_factory=Veil)
+    """The run's, through which all events and live noise go."""
 
     @property
     def id(self) -> SeatId:
@@ -288,8 +291,8 @@ class _Attempt:
                 async for item in news:
                     up()
                     if isinstance(item, Ended):
-                        return item
-                    await self._hear(item)
+                        return seat.veil.news(item)
+                    await self._hear(seat.veil.news(item))
         except TimeoutError:
             return Ended("timed_out", f"did not end within {place.timeout:g} s", failure="timeout")
         return Ended("failed", "its driver ended without saying how", failure="protocol")
@@ -320,7 +323,9 @@ class _Attempt:
         if endpoint is None or not driver.briefed:
             yield None
             return
-        async with endpoint.open(self._tools) as access:
+        veil = self._seat.veil
+        async with endpoint.open(VeiledTools(self._tools, veil)) as access:
+            veil.hide({access.token: "[token]"})
             yield access
 
     def _place(self, access: Access | None) -> Place:
@@ -331,7 +336,9 @@ class _Attempt:
             limit = min(limit, float(wanted))
         walls = fence(seat.spec, lease)
         confined = walls is not None and seat.world.confines
-        permits = Permits(seat.world, seat.run, seat.id, seat.agent.permissions, seat.emit)
+        permits = Permits(
+            seat.world, seat.run, seat.id, seat.agent.permissions, seat.emit, seat.veil.action
+        )
         return Place(
             lease.path,
             lease.folder,

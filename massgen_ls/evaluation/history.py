@@ -17,7 +17,7 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,10 +33,12 @@ from massgen_ls.ports import Checker
 
 NEWEST = 3000
 """Commits that are looked at."""
-POOL = 400
+POOL = 200
 """Fixes, the newest, among which the seed decides."""
 CANDIDATES = 5
-_MOST_VERSIONS = 10
+_MOST_VERSIONS = 14
+_ENOUGH = 3
+"""Wrong versions that fail no test of the base, after which no more are looked for."""
 _MOST_LINES = 150
 _SLOWEST = 120.0
 """Seconds that a project's tests may take."""
@@ -64,6 +66,8 @@ class _Measured:
     resolved: bool
     failing: frozenset[str]
     """Functions of the fix's tests that it fails."""
+    careless: bool = False
+    """Whether tests that there were before the fix are among them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,8 @@ class _Ground:
     """Tests that pass with the fix: what a version must pass."""
     telling: frozenset[str]
     """Those of them that fail on the base."""
+    kept: frozenset[str]
+    """Those of them that pass on the base as it was."""
 
     @property
     def quick(self) -> CheckSpec:
@@ -130,13 +136,13 @@ class History:
         self._seed = seed
         self._top = top
 
-    async def fixes(self) -> list[Fix]:
-        """The newest commits of the repository that may be fixes, in the order of the seed.
+    async def fixes(self, revision: str = "HEAD") -> list[Fix]:
+        """The newest commits of a revision that may be fixes, in the order of the seed.
 
         Raises:
             WorkspaceError: There is no such repository, or it has no commit.
         """
-        head = await self._repositories.commit(self._repo, "HEAD")
+        head = await self._repositories.commit(self._repo, revision)
         listed = await self._repositories.run(
             self._repo,
             *("log", "--no-merges", "--no-renames", "--numstat", "--format=%x01%H %P"),
@@ -168,15 +174,11 @@ class History:
             ground = await self._ground(fix, trying)
             measured = await self._measured(ground, trying, chance)
             drafts = await _drafts(ground, measured, trying, chance)
-            folder = into / f"{self._repo_name()}-{fix.commit[:10]}"
+            folder = into / f"{self._repo.name.removesuffix('.git') or 'case'}-{fix.commit[:10]}"
             await self._write(folder, ground, drafts, trying)
             return folder
         finally:
             await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
-
-    def _repo_name(self) -> str:
-        path = self._repo.parent if self._repo.name in ("repo", ".git") else self._repo
-        return path.name.removesuffix(".git").rpartition("+")[2]
 
     async def _ground(self, fix: Fix, trying: Trying) -> _Ground:
         check = self._check or await asyncio.to_thread(self._detect, trying.folder)
@@ -193,13 +195,17 @@ class History:
         first, second = [await trying.run(check, code, tests) for _ in range(2)]
         needed = first.passed & second.passed
         telling = needed - (await trying.run(check, tests)).passed
+        if not _of_files(tests, needed):
+            raise SkippedError(f"its tests do not pass with it here: {_last(first)}")
         if not telling:
             raise SkippedError("none of its tests fails on the base and passes with the fix")
         message = await self._repositories.run(
             self._repo, "log", "-1", "--format=%B", fix.commit, "--"
         )
         prompt = message.decode("utf-8", "replace").strip()
-        return _Ground(fix, prompt, check, base, code, tests, old_tests, needed, telling)
+        return _Ground(
+            fix, prompt, check, base, code, tests, old_tests, needed, telling, needed & own.passed
+        )
 
     async def _texts(self, commit: str, paths: Sequence[str]) -> dict[str, str]:
         """Files of a commit; those that it does not have are left out."""
@@ -225,10 +231,10 @@ class History:
         for version in mutations.versions(ground.base, ground.code, chance, _MOST_VERSIONS):
             files = {**ground.base, **version.files}
             found.append(await _judged(ground, version, files, trying))
-            wrong += not found[-1].resolved
-            if wrong >= CANDIDATES - 1:
+            wrong += not found[-1].resolved and not found[-1].careless
+            if wrong >= _ENOUGH:
                 break
-        if not wrong:
+        if all(version.resolved for version in found):
             raise SkippedError("its tests notice no slip in it")
         return found
 
@@ -307,20 +313,27 @@ async def _judged(ground: _Ground, version: Version, files: Texts, trying: Tryin
         if failing:
             break
     functions = frozenset(map(owntests.function_of, failing))
-    return _Measured(version, not failing, functions)
+    return _Measured(version, not failing, functions, careless=bool(failing & ground.kept))
 
 
 def _inside(ground: _Ground) -> frozenset[str]:
     """The needed tests of the files that the fix changes."""
-    known = owntests.tests_of(ground.tests, ground.needed)
+    return _of_files(ground.tests, ground.needed)
+
+
+def _of_files(files: Texts, tests: Collection[str]) -> frozenset[str]:
+    known = owntests.tests_of(files, tests)
     inside = {name for names in known.values() for name in names}
-    return frozenset(t for t in ground.needed if owntests.function_of(t) in inside)
+    return frozenset(test for test in tests if owntests.function_of(test) in inside)
 
 
 # ── drawing ─────────────────────────────────────────────────────────────────────────────────────
 
 _RIGHT = 0.45
 """How often a candidate is right: what single agents reach on public tasks."""
+_CAREFUL = 0.85
+"""How often somebody who is wrong has run the project's tests before, and so fails none of them,
+where that can be had: of real patches few fail a test of the project as it was."""
 _COPY = 0.25
 """How often it is a copy of one before it in another layout."""
 _TESTED = 0.6
@@ -336,19 +349,23 @@ async def _drafts(
     right = [_Measured(Version("the fix", ground.code), resolved=True, failing=frozenset())]
     right += [m for m in measured if m.resolved]
     wrong = [m for m in measured if not m.resolved]
+    careful = [m for m in wrong if not m.careless]
     kinds = [chance.random() < _RIGHT for _ in range(CANDIDATES)]
     kinds[:2] = [True, False]
     drawn: list[tuple[_Measured, Texts, str]] = []
     for good in kinds:
         before = [d for d in drawn if d[0].resolved == good]
-        fresh = [m for m in (right if good else wrong) if all(m is not d[0] for d in before)]
-        if before and (chance.random() < _COPY or not fresh):
-            of = chance.choice(before)[0]
-            files = mutations.restyled(ground.base, of.version.files, chance)
-            drawn.append((of, files, f"{of.version.how}, in another layout"))
+        pool = right if good else careful if chance.random() < _CAREFUL else wrong
+        fresh = [m for m in pool or wrong if all(m is not d[0] for d in before)]
+        if before and chance.random() < _COPY:
+            of, files, how = chance.choice(before)
+            files = mutations.restyled(ground.base, files, chance)
+            drawn.append((of, files, f"{how}, in another layout"))
+        elif fresh:
+            drawn.append((fresh[0], fresh[0].version.files, fresh[0].version.how))
         else:
-            of = fresh[0]
-            drawn.append((of, of.version.files, of.version.how))
+            of = chance.choice(before)[0]
+            drawn.append(await _reworded(ground, of, trying, chance))
     found: list[_Draft] = []
     for of, files, how in drawn:
         tests, told = await _own_tests(ground, of, trying, chance)
@@ -356,6 +373,19 @@ async def _drafts(
         found.append(_Draft(f"{how}; {told}", code, tests, of.resolved))
     chance.shuffle(found)
     return found
+
+
+async def _reworded(
+    ground: _Ground, of: _Measured, trying: Trying, chance: random.Random
+) -> tuple[_Measured, Texts, str]:
+    """A version in other words that does the same by the fix's tests, else in another layout."""
+    files = mutations.reworded(ground.base, of.version.files, chance)
+    how = f"{of.version.how}, in other words"
+    other = await _judged(ground, Version(how, files), {**ground.base, **files}, trying)
+    if (other.resolved, other.failing) == (of.resolved, of.failing):
+        return of, files, how
+    files = mutations.restyled(ground.base, of.version.files, chance)
+    return of, files, f"{of.version.how}, in another layout"
 
 
 async def _own_tests(

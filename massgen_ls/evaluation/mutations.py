@@ -294,3 +294,56 @@ def restyled(base: Texts, files: Texts, chance: random.Random) -> Texts:
 
 
 _REMARKS = ("see the issue", "this is the case that was wrong", "keep this in mind", "was wrong")
+
+
+# ── the same in other words ─────────────────────────────────────────────────────────────────────
+
+_TURNED = {
+    ast.Eq: "==", ast.NotEq: "!=", ast.Lt: ">", ast.LtE: ">=", ast.Gt: "<", ast.GtE: "<=",
+}  # fmt: skip
+
+
+def reworded(base: Texts, files: Texts, chance: random.Random) -> Texts:
+    """What should do the same, written otherwise where something was changed.
+
+    Nothing is promised: whether it does the same is for tests to say. Where nothing can be written
+    otherwise, the files stay as they are.
+    """
+    found: list[tuple[str, str]] = []
+    for path, text in files.items():
+        inside = {n for *_, c, d in hunks(base.get(path, ""), text) for n in range(c + 1, d + 1)}
+        try:
+            tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError):
+            continue
+        at = _Places(text)
+        for node in ast.walk(tree):
+            if getattr(node, "lineno", 0) in inside:
+                made = (edit.of(text) for edit in _otherwise(node, at))
+                found += [(path, other) for other in made if _parses(other)]
+    if not found:
+        return files
+    path, text = chance.choice(found)
+    return {**files, path: text}
+
+
+def _otherwise(node: ast.AST, at: _Places) -> Iterator[Edit]:
+    match node:
+        case ast.Return(value=ast.expr() as value) if not isinstance(value, ast.Constant):
+            first, last = at.span(node)
+            indent = " " * node.col_offset
+            written = at.written(value)
+            if "\n" not in written and at.text[first - node.col_offset : first] == indent:
+                text = f"outcome = {written}\n{indent}return outcome"
+                yield Edit(first, last, text, "a result got a name")
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _TURNED:
+            text = f"{at.written(right)} {_TURNED[type(op)]} {at.written(left)}"
+            yield at.replaced(node, text, "a comparison was turned round")
+        case ast.If(test=test) | ast.IfExp(test=test):
+            yield at.replaced(test, f"bool({at.written(test)})", "a condition was spelled out")
+        case ast.BoolOp(op=op, values=[left, right]):
+            word = "or" if isinstance(op, ast.And) else "and"
+            text = f"not (not ({at.written(left)}) {word} not ({at.written(right)}))"
+            yield at.replaced(node, text, "a condition was put the other way round")
+        case _:
+            pass

@@ -56,6 +56,8 @@ class Client(NamedTuple):
     action_disabled: bool = False
     virtual_documents: bool = False
     workspace_folders: bool = False
+    configuration: bool = False
+    """It answers `workspace/configuration`."""
     asks_prompts: bool = False
     """A plug-in asks the user for the prompt of a ``massgen.run`` command that has none."""
     one_by_one: bool = False
@@ -122,6 +124,7 @@ def resolve(params: object) -> Client:
         action_disabled=_at(caps, "textDocument.codeAction.disabledSupport") is True,
         virtual_documents=isinstance(_at(caps, "workspace.textDocumentContent"), dict),
         workspace_folders=_at(caps, "workspace.workspaceFolders") is True,
+        configuration=_at(caps, "workspace.configuration") is True,
         asks_prompts=prompts,
         one_by_one=plain_neovim,
         own_end=plain_neovim,

@@ -87,6 +87,7 @@ class Verbs:
             params.checks,
             params.mode,
             params.apply,
+            await self.server.settings.view(folder),
         )
         if params.context is not None:
             earlier = await services.engine.context(params.context.run, params.context.seat)
@@ -213,7 +214,7 @@ class Verbs:
         if folder is None:
             raise ParamsError("no folder is open", "Open one, or give it as `folder`.")
         desk = (await self.server.services()).desk
-        team = await asyncio.to_thread(desk.team, folder)
+        team = await asyncio.to_thread(desk.team, folder, await self.server.settings.view(folder))
         return {
             "agents": [{"id": agent, "type": kind} for agent, kind in team.agents],
             "checks": [*team.checks],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from massgen_ls.core.changes import RelPath
@@ -32,6 +32,16 @@ class Team:
     """Where it comes from, for people."""
 
 
+@dataclass(frozen=True, slots=True)
+class EditorView:
+    """What the editor has that counts for a run."""
+
+    settings: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Its section ``massgen``."""
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By absolute path: what it has open, saved or not."""
+
+
 class Desk(Protocol):
     """Turns a wish into a full order, with the configuration of the folder."""
 
@@ -44,6 +54,7 @@ class Desk(Protocol):
         checks: Sequence[str] | None,
         mode: Mode | None,
         apply: ApplyMode,
+        editor: EditorView,
     ) -> RunSpec:
         """Chooses agents, checks and rules. Called in a thread: it may read files.
 
@@ -54,7 +65,7 @@ class Desk(Protocol):
         """
         ...
 
-    def team(self, folder: str) -> Team:
+    def team(self, folder: str, editor: EditorView) -> Team:
         """What is configured for a folder. Called in a thread: it may read files.
 
         Raises:

@@ -112,6 +112,7 @@ def _documents(server: MassgenServer) -> None:
     _feature(server, types.TEXT_DOCUMENT_DID_SAVE, saved)
     _feature(server, types.TEXT_DOCUMENT_DID_CLOSE, closed)
     _feature(server, types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, moved)
+    _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, server.settings.changed)
 
 
 def _where(change: types.TextDocumentContentChangeEvent) -> Range | None:
@@ -134,6 +135,9 @@ def _life(server: MassgenServer) -> None:
     def again(_: object) -> None:
         raise ParamsError("the server is initialized already")
 
+    def trace(params: object) -> None:
+        server.protocol.trace.turn(getattr(params, "value", None))
+
     def nothing(_: object) -> None:
         """Nothing has to be done."""
 
@@ -142,7 +146,7 @@ def _life(server: MassgenServer) -> None:
         types.EXIT: leave,
         types.INITIALIZE: again,
         types.INITIALIZED: nothing,
-        types.SET_TRACE: nothing,
+        types.SET_TRACE: trace,
     }
     for name, handler in quiet.items():
         _feature(server, name, handler)

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from massgen_ls.adapters.agents.acp import AcpDriver
-from massgen_ls.adapters.agents.acp_pool import STOPPING, AcpPool
+from massgen_ls.adapters.agents.acp_pool import KEEP, STOPPING, AcpPool
 from massgen_ls.core.task import AgentSpec, Json, RunId, SeatId
-from massgen_ls.ports import AgentNews, Fence, Halt
+from massgen_ls.ports import AgentNews, Fence, Halt, Returned
 from tests.agents.stage import Stage, Told, agent, attempt, begun, brief, there
 
 AGENT = Path(__file__).with_name("sdk_agent.py")
@@ -73,12 +73,16 @@ def environ(log: Path) -> dict[str, str]:
 
 @contextlib.asynccontextmanager
 async def house(
-    top: Path, seats: int = 2, linger: float = 30.0, stopping: float = STOPPING
+    top: Path,
+    seats: int = 2,
+    linger: float = 30.0,
+    stopping: float = STOPPING,
+    keep: float = KEEP,
 ) -> AsyncGenerator[House]:
     """A house; no process may be left when it is closed."""
     log = top / "heard.jsonl"
     starter = Stage(top / "starter")
-    async with AcpPool(starter.processes, linger, stopping) as pool:
+    async with AcpPool(starter.processes, linger, stopping, keep) as pool:
         built = House(top, pool, seats, log)
         yield built
     for pid in built.pids:
@@ -140,6 +144,21 @@ async def test_a_conversation_outlives_its_process(tmp_path: Path) -> None:
         told = await home.play(0, "say y", order={"session": first.ended.session})
         assert told.spoke == ["y"]
         assert [h["session"] for h in home.heard("load")] == [first.ended.session]
+
+
+async def test_a_home_is_freed_when_nobody_comes_back_to_it(tmp_path: Path) -> None:
+    async with house(tmp_path, linger=0.05, keep=0.05) as home:
+        told = await home.play(0, "run echo $HOME\nsay x")
+        folder = Path(next(i.text for i in told.news if isinstance(i, Returned)).strip())
+        assert folder.name.isdigit()
+        await home.gone(home.pids[0])
+        async with asyncio.timeout(DEADLINE):
+            while await asyncio.to_thread(folder.exists):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert folder.parent.exists()
+        again = await home.play(0, "say y")
+        assert again.spoke == ["y"]
+    assert not folder.parent.exists()
 
 
 async def test_a_crash_fails_every_seat_in_it_and_the_next_try_works(tmp_path: Path) -> None:

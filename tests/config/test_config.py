@@ -225,6 +225,18 @@ def test_coding_agents_with_permissions_fallbacks_and_limits(tmp_path: Path) -> 
             "in agents[0].backend: give `agent` (a name such as goose) or `argv`, one of the two",
         ),
         (
+            "{id: a, backend: {type: acp, agent: goose, max_turns: 3}}",
+            "in agents[0].backend: `max_turns` cannot be kept: ACP has no way to say it; use",
+        ),
+        (
+            "{id: a, backend: {type: acp, argv: [x], base_url: 'http://127.0.0.1:9/'}}",
+            "in agents[0].backend: `base_url` goes with `agent`; how a program of your own is led",
+        ),
+        (
+            "{id: a, backend: {type: gemini_cli, login: user, max_turns: 3}}",
+            "in agents[0].backend: `max_turns` cannot be kept with `login: user`: it is a setting",
+        ),
+        (
             "{id: a, backend: {model: x}}",
             "in agents[0].backend: the key 'type' is missing; it is one of: command, claude_code,",
         ),

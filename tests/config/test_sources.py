@@ -52,7 +52,7 @@ def test_each_layer_counts_over_those_below(tmp_path: Path) -> None:
     project(tmp_path, say(2) + "profiles: {ci: {orchestrator: {timeout: 3}}}")
     assert timeout(load(folder, beside=Beside(env))) == (2, "project")
     assert timeout(load(folder, beside=Beside(env, "ci"))) == (3, "profile")
-    editor: dict[str, Any] = {"orchestrator": {"timeout": 4, "quorum": None}, "trace": "off"}
+    editor: dict[str, Any] = {"orchestrator": {"timeout": 4, "quorum": None}, "whenWon": "ask"}
     assert timeout(load(folder, beside=Beside(env, "ci", editor))) == (4, "editor")
     env = {**env, "MASSGEN_ORCHESTRATOR__TIMEOUT": "5", "MASSGEN_LS_X": "1", "MASSGEN_LOG": "x"}
     loaded = load(folder, beside=Beside(env, "ci", editor))
@@ -250,6 +250,7 @@ profiles:
   ci:
     orchestrator: {quorum: 3}
     agents: [a, nobody]
+    include: x.yaml
 agnets: []
 """
     folder, env = project(tmp_path, text.replace("${NOPE}", '"${NOPE}"')), home(tmp_path)
@@ -261,9 +262,10 @@ agnets: []
         (3, "orchestrator.timeout", "error", None),
         (6, "profiles.ci.orchestrator.quorum", "error", None),
         (7, "profiles.ci.agents[1]", "error", None),
-        (8, "agnets", "error", "agents"),
+        (8, "profiles.ci.include", "error", None),
+        (9, "agnets", "error", "agents"),
     ]
-    assert (found[0].column, found[0].end) == (34, (2, 39))
+    assert (found[0].column, found[0].end) == (36, (2, 41))
 
 
 def test_problems_are_those_of_the_file_alone(tmp_path: Path) -> None:

@@ -27,7 +27,10 @@ if os.path.exists('extra'):
     os.rename('old.py', 'new.py')
 open('other.py', 'a').write('more\\n')
 """
-BREAKS = "open('a.py', 'w').write(open('a.py').read().replace('two', 'broken'))"
+BREAKS = """
+text = open('a.py').read()
+open('a.py', 'w').write(text.replace('two', 'broken'))
+"""
 SLOW = """
 import time
 open('a.py', 'a').write('slow\\n')

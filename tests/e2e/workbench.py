@@ -90,6 +90,7 @@ class Workbench:
     ) -> tuple[dict[str, Any], str]:
         """One scenario from an empty window to its end: (the driver's report, complaints)."""
         report = self.out / f"{scenario or scene}.json"
+        report.unlink(missing_ok=True)
         async with self._serving(scenario, report, settings) as url:
             script = str(HERE / "workbench.mjs")
             process = await asyncio.create_subprocess_exec(

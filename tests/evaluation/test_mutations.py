@@ -8,7 +8,7 @@ import random
 import pytest
 
 from massgen_ls.core.normal import form
-from massgen_ls.evaluation.mutations import restyled, slips, versions
+from massgen_ls.evaluation.mutations import restyled, reworded, slips, versions
 
 BASE = {
     "m.py": '''"""A module."""
@@ -92,3 +92,18 @@ def test_another_layout_is_another_text_with_the_same_meaning() -> None:
 def test_what_has_no_place_for_a_comment_stays() -> None:
     base, new = {"m.py": "x = '''\na\n'''\n"}, {"m.py": "x = '''\nb\n'''\n"}
     assert restyled(base, new, random.Random(1)) == new
+
+
+@pytest.mark.parametrize(
+    ("line", "made"),
+    [
+        ("    return f(a)", "    outcome = f(a)\n    return outcome"),
+        ("    x = a < b", "    x = b > a"),
+        ("    if a: pass", "    if bool(a): pass"),
+        ("    x = a and b", "    x = not (not (a) or not (b))"),
+        ("    return 1", "    return 1"),
+    ],
+)
+def test_other_words(line: str, made: str) -> None:
+    base, new = {"m.py": "def g(a, b):\n    pass\n"}, {"m.py": f"def g(a, b):\n{line}\n"}
+    assert reworded(base, new, random.Random(0)) == {"m.py": f"def g(a, b):\n{made}\n"}

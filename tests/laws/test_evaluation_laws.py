@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 from hypothesis import given
@@ -36,7 +37,9 @@ def test_every_share_is_between_nothing_and_the_oracle(cases: list[CaseResult]) 
 
 
 @given(CASES, st.randoms(use_true_random=False))
-def test_no_order_of_cases_or_candidates_changes_a_number(cases, chance) -> None:
+def test_no_order_of_cases_or_candidates_changes_a_number(
+    cases: list[CaseResult], chance: random.Random
+) -> None:
     shuffled = [
         replace(case, trials=tuple(chance.sample(case.trials, len(case.trials)))) for case in cases
     ]
@@ -45,7 +48,9 @@ def test_no_order_of_cases_or_candidates_changes_a_number(cases, chance) -> None
 
 
 @given(CASES)
-def test_choosing_what_is_right_closes_the_gap_and_nothing_else_does_better(cases) -> None:
+def test_choosing_what_is_right_closes_the_gap_and_nothing_else_does_better(
+    cases: list[CaseResult],
+) -> None:
     perfect = [
         replace(c, chosen=next((t.name for t in c.trials if t.resolved), None)) for c in cases
     ]

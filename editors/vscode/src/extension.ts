@@ -17,7 +17,7 @@ import { showStatus } from "./ui/status";
 import { Texts } from "./ui/texts";
 import { RunsTree } from "./ui/tree";
 import { Verdicts } from "./ui/verdict";
-import { documentsOf } from "./ui/edits";
+import { asksFirst, chosenBeforehand, documentsOf } from "./ui/edits";
 
 /** For other extensions, and for the tests. */
 export interface Api {
@@ -33,7 +33,11 @@ export function activate(context: vscode.ExtensionContext): Api {
   const server = new Server(context, {
     event: (event) => runs.take(event),
     command: (name, argument, next) => serverCommand(name, argument, next),
-    edit: (params, next) => applying.edit(documentsOf(params.edit), next),
+    edit: async (params, next) => {
+      const preview = asksFirst(params.edit);
+      const edit = preview ? chosenBeforehand(params.edit) : params.edit;
+      return applying.edit(documentsOf(edit), () => next({ ...params, edit }), preview);
+    },
     started: () => void list(),
     stopped: () => runs.cut(),
   });

@@ -19,7 +19,7 @@ from massgen_ls.adapters.agents.speech import plain
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Command, Finished, Halt, Inbox, Note, Processes, Running
 
-LONGEST = 64 * 1024 * 1024
+LONGEST = 16 * 1024 * 1024
 """Bytes of the longest line that is read; agents print whole files in one."""
 _ASIDE = 256 * 1024
 """Bytes past which a line is parsed in a thread: the loop has other things to do."""

@@ -82,9 +82,18 @@ _KEYS: dict[str, Rule] = {
     "type": Reader(read_type, "`agents[].backend.type`", required=True),
     "model": To("@backend.model", "text"),
     "base_url": To("@backend.base_url", "text"),
-    "api_key": Reader(read_api_key, "`${NAME}` becomes the name alone; a key itself is refused"),
-    "cwd": Reader(read_cwd, "a worktree of our own; a folder somewhere else is refused"),
-    "env": Reader(read_env, "`agents[].backend.env`: the names; values are never kept"),
+    "api_key": Reader(
+        read_api_key,
+        "`agents[].backend.api_key_env`, or a name in `env` of a program, out of `${NAME}`; a key"
+        " itself is **refused**",
+    ),
+    "cwd": Reader(
+        read_cwd, "not used: agents get worktrees; a path out of the folder is **refused**"
+    ),
+    "env": Reader(
+        read_env,
+        "`agents[].backend.env`, the names; values are not kept, and a secret is **refused**",
+    ),
     "timeout": To("@backend.timeout", "seconds"),
     **same("system_message system_prompt append_system_prompt", To("@system_message", "text")),
     "reasoning": Table(
@@ -179,7 +188,10 @@ _KEYS: dict[str, Rule] = {
     "command_line_allowed_commands": Reader(
         read_commands_allowed, "`agents[].permissions.allow`; all other commands need your word"
     ),
-    "command_line_blocked_commands": Reader(read_commands_denied, "`agents[].permissions.deny`"),
+    "command_line_blocked_commands": Reader(
+        read_commands_denied,
+        "`agents[].permissions.deny`; an expression that no pattern of ours says is **refused**",
+    ),
     **same(
         "context_paths context_write_access_enabled agent_temporary_workspace snapshot_storage "
         "agent_temporary_workspace_parent enforce_read_before_delete use_two_tier_workspace "

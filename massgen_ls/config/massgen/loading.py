@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import cast
 
 from massgen_ls.config.document import Document
@@ -35,7 +36,8 @@ def understood(document: Document) -> tuple[Document, Sequence[Problem]]:
     from massgen_ls.config.massgen.writing import grouped
 
     ours, report = convert(document)
-    return ours, (
+    # With errors it is not whole: nobody should look for more of them in what is left.
+    return replace(ours, problems=report.errors), (
         *report.errors,
         *report.refused,
         *(group[0] for group in grouped(report.ignored)),

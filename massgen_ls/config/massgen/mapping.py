@@ -36,6 +36,9 @@ from massgen_ls.config.massgen.rules import (
 from massgen_ls.config.massgen.tables import TOP
 from massgen_ls.config.schema import Configuration
 
+_MOST_NEAR = 200
+"""Errors until which it is looked for what was perhaps meant."""
+
 
 def convert(source: Document) -> tuple[Document, Report]:
     """What a MassGen document means here. Pure; never raises.
@@ -102,29 +105,32 @@ class _Walk:
         """What can only be said of the whole document."""
         given = [key for key in ("agents", "agent") if key in self._body]
         if len(given) == 2:
-            self.outcome.promote(("agent",), "give `agents` or `agent`, not both")
+            both = "give `agents` or `agent`, not both"
+            self.outcome.promote({("agent",): (both, "Put all agents under `agents`")})
         elif not given:
             there = ("agents",) if self._body else ()
             self.outcome.wrong(there, "there are no agents", "List them under `agents`")
         for where, agent in _agents(self._body).items():
             if isinstance(agent, dict):
                 self._needs(where, cast("dict[str, Any]", agent))
-        if len(self._kinds) > 1 and not self.outcome.has_errors:
+        if len(self._kinds) > 1 and not self.outcome.errors:
             self._mode()
 
     def valid(self) -> None:
         """Asks our schema about what came out: what it does not take is an error in the source."""
-        if self.outcome.has_errors:
+        if self.outcome.errors:
             return
         merged = merge([Layer("project", self.outcome.document(), "", "project")])
         try:
             Configuration.model_validate(merged.body)
         except ValidationError as errors:
+            wrong: dict[Where, tuple[str, str]] = {}
             for error in errors.errors(include_url=False):
                 if "${" not in str(error.get("input")):  # it is not replaced yet
-                    wrong = explain(merged, error, Configuration)
-                    where = self.outcome.came_from(wrong.where)
-                    self.outcome.promote(where, wrong.message, wrong.suggestion)
+                    found = explain(merged, error, Configuration)
+                    came = self.outcome.came_from(found.where)
+                    wrong[came] = (found.message, found.suggestion)
+            self.outcome.promote(wrong)
 
     def _needs(self, where: Where, agent: dict[str, Any]) -> None:
         old = {"agent_id": "id", "agent_type": "backend", "model_config": "backend"}
@@ -198,13 +204,13 @@ class _Walk:
             self.go(rule, where, below, agent)
             return
         known = list(table.rows)
-        near = nearest(key, known)
+        near = nearest(key, known) if self.outcome.errors < _MOST_NEAR else None
         if near is None and table.otherwise is not None:
             self.go(table.otherwise, where, below, agent)
             return
         above = next((part for part in reversed(where[:-1]) if isinstance(part, str)), "")
         here = f" under `{above}`" if above else ""
-        place = _elsewhere(key) if near is None else None
+        place = _elsewhere(key) if near is None and self.outcome.errors < _MOST_NEAR else None
         advice = f"Did you mean {near!r}?" if near else "Take it out"
         if place:
             advice = f"It belongs under `{place}`"
@@ -249,15 +255,17 @@ def _names(agents: Mapping[Where, Any]) -> dict[Where, str | None]:
     names: dict[Where, str | None] = {}
     seen: set[str] = set()
     taken: set[str] = set()
+    counts: dict[str, int] = {}
     for where, agent in agents.items():
         given = _get(agent, "id")
         if not isinstance(given, str):
             continue
         plain = re.sub(r"[^A-Za-z0-9._-]+", "-", given).lstrip("._-")[:60].rstrip("-") or "agent"
-        name, n = plain, 1
+        name, n = plain, counts.get(plain, 1)
         while name in taken:
             n += 1
             name = f"{plain}-{n}"
+        counts[plain] = n
         names[*where, "id"] = None if given in seen else name
         seen.add(given)
         taken.add(name)

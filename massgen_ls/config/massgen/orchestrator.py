@@ -178,7 +178,7 @@ ORCHESTRATOR = Table(
         "context_paths": Reader(
             read_context_paths,
             "agents see the whole snapshot of the folder that is open; `protected_paths` become"
-            " `permissions.deny`; writing outside of that folder is refused",
+            " `permissions.deny`; writing outside of that folder is **refused**",
         ),
         "coordination": COORDINATION,
         "timeout": TIMEOUTS,

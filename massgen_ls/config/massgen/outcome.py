@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from itertools import pairwise
 from typing import Any, cast, get_args
 
@@ -14,6 +16,8 @@ from massgen_ls.config.massgen.rules import Entry
 from massgen_ls.config.problems import Problem, shown_path
 from massgen_ls.config.schema import Configuration
 
+_MOST_FOR_EVERYONE = 20_000
+"""Settings that come from the whole and go to each agent: more is a bomb, not a configuration."""
 _STRICTER = ("allow", "auto", "ask", "deny")
 
 
@@ -34,6 +38,8 @@ class Outcome:
         self._keys: dict[Where, Span] = {}
         self._values: dict[Where, Span] = {}
         self._came: dict[Where, Where] = {}
+        self._listed: dict[Where, set[str]] = {}
+        self._everyone = 0
         self.body: dict[str, Any] = {}
 
     def add(self, entry: Entry, agent: Where, unless: str = "") -> None:
@@ -44,6 +50,11 @@ class Outcome:
             agent: The agent it stands at, when it does.
             unless: Why it is ignored if our schema has no such key.
         """
+        if entry.target.startswith("*"):
+            self._everyone += len(self._types)
+            if self._everyone > _MOST_FOR_EVERYONE:
+                self._file("errors", entry.where, "too much for every agent", "Say less here")
+                return
         targets = self._targets(entry.target, agent)
         message, suggestion = entry.message, entry.suggestion
         if entry.target and targets and not all(self._has(t, agent) for t in targets):
@@ -76,9 +87,9 @@ class Outcome:
         return Report(kind, **ordered)
 
     @property
-    def has_errors(self) -> bool:
-        """Whether anything is wrong so far."""
-        return bool(self._lists["errors"])
+    def errors(self) -> int:
+        """How much is wrong so far."""
+        return len(self._lists["errors"])
 
     def document(self) -> Document:
         """What the source says in our words; each value stands where it came from."""
@@ -90,13 +101,25 @@ class Outcome:
             target = target[:-1]
         return self._came.get(target, ())
 
-    def promote(self, where: Where, message: str, suggestion: str = "") -> None:
-        """Makes an error of what was mapped: it cannot be used as it is."""
-        mapped = self._lists["mapped"]
-        hit = [p for p in mapped if p.where[: len(where)] == where] if where else []
-        self._lists["mapped"] = [p for p in mapped if p not in hit]
-        for leaf in hit or [None]:
-            self._file("errors", leaf.where if leaf else where, message, suggestion)
+    def promote(self, wrong: Mapping[Where, tuple[str, str]]) -> None:
+        """Makes errors of what was mapped.
+
+        Args:
+            wrong: Message and suggestion by the way in the source to what cannot be used as it is.
+        """
+        kept: list[Problem] = []
+        used: set[Where] = set()
+        for mapped in self._lists["mapped"]:
+            ways = (mapped.where[:i] for i in range(len(mapped.where), -1, -1))
+            way = next((way for way in ways if way in wrong), None)
+            if way is None:
+                kept.append(mapped)
+            else:
+                used.add(way)
+                self._file("errors", mapped.where, *wrong[way])
+        self._lists["mapped"] = kept
+        for way in wrong.keys() - used:
+            self._file("errors", way, *wrong[way])
 
     def _file(
         self, fate: Fate, where: Where, message: str, suggestion: str, meant: str | None = None
@@ -131,7 +154,8 @@ class Outcome:
         for i, part in enumerate(target):
             if isinstance(part, int):
                 continue
-            if model is None or part not in model.model_fields:
+            keys = _keys(model) if model is not None else {}
+            if part not in keys:
                 return False
             if part == "backend":
                 kind = self._types.get(target[:i], self._types.get(agent, ""))
@@ -139,8 +163,18 @@ class Outcome:
                     return True
                 model = BACKENDS[kind]
                 continue
-            model = _model_in(model.model_fields[part].annotation)
+            model = keys[part]
         return True
+
+    def _added(self, target: Where, new: list[str], old: list[str] | None) -> list[str]:
+        """A list with more in it, nothing twice."""
+        listed = [] if old is None else old
+        there = self._listed.setdefault(target, set())
+        for item in new:
+            if item not in there or old is None:
+                there.add(item)
+                listed.append(item)
+        return listed
 
     def _put(self, target: Where, value: object, source: Where) -> None:
         if isinstance(value, dict):
@@ -157,9 +191,8 @@ class Outcome:
                 holder = holder.setdefault(part, empty)
         last = target[-1]
         old = holder.get(last)
-        if isinstance(value, list):
-            new = cast("list[object]", value)
-            value = [*(old or ()), *(item for item in new if old is None or item not in old)]
+        if (texts := _texts(value)) is not None:
+            value = self._added(target, texts, old)
         elif target[-2:] == ("permissions", "mode") and old is not None:
             value = max(old, str(value), key=_STRICTER.index)
         elif last == "system_message" and isinstance(old, str):
@@ -175,6 +208,20 @@ class Outcome:
                 self._values[way] = self._source.values.get(at) or self._source.span(at)
                 if at in self._source.keys:
                     self._keys[way] = self._source.keys[at]
+
+
+@cache
+def _keys(model: type[BaseModel]) -> dict[str, Any]:
+    """The keys of a model, each with the model of its value."""
+    return {name: _model_in(info.annotation) for name, info in model.model_fields.items()}
+
+
+def _texts(value: object) -> list[str] | None:
+    """The value, when it is a list of texts."""
+    if not isinstance(value, list):
+        return None
+    items = cast("list[object]", value)
+    return cast("list[str]", items) if all(isinstance(item, str) for item in items) else None
 
 
 def _model_in(annotation: Any) -> Any:

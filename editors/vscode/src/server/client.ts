@@ -19,7 +19,7 @@ export interface Hooks {
   readonly event: (event: NewsEvent) => void;
   /** A command of the server that a person chose (a code action, a lens). */
   readonly command: (name: string, argument: unknown, next: () => Promise<unknown>) => Promise<unknown>;
-  readonly edit: (params: ApplyWorkspaceEditParams, next: () => Promise<ApplyWorkspaceEditResult>) => Promise<ApplyWorkspaceEditResult>;
+  readonly edit: (params: ApplyWorkspaceEditParams, next: (params: ApplyWorkspaceEditParams) => Promise<ApplyWorkspaceEditResult>) => Promise<ApplyWorkspaceEditResult>;
   readonly started: () => void;
   readonly stopped: () => void;
 }
@@ -111,7 +111,7 @@ export class Server {
         executeCommand: (name, args, next) => this.hooks.command(name, args[0], async () => next(name, args) as Promise<unknown>),
         workspace: {
           handleApplyEdit: async (params, next) =>
-            this.hooks.edit(params, async () => (await next(params, NEVER)) as ApplyWorkspaceEditResult),
+            this.hooks.edit(params, async (wanted) => (await next(wanted, NEVER)) as ApplyWorkspaceEditResult),
         },
       },
     };

@@ -17,6 +17,11 @@ export interface Selection extends Target {
   readonly preview?: boolean;
 }
 
+interface Result {
+  applied: boolean;
+  failureReason?: string;
+}
+
 export class Applying {
   private readonly landings: Landing[] = [];
   private recording: Map<string, { before: Text; after: Text }> | undefined;
@@ -89,15 +94,21 @@ export class Applying {
   }
 
   /** An edit of the server passes through here, so that it can be taken back. */
-  async edit<R extends { applied: boolean }>(uris: readonly string[], perform: () => Promise<R>): Promise<R> {
+  async edit(uris: readonly string[], perform: () => Promise<Result>, preview: boolean): Promise<Result> {
     const known = new Map<string, Text>();
     for (const uri of uris) known.set(uri, await textOf(vscode.Uri.parse(uri)));
     const answer = await perform();
     if (!answer.applied) return answer;
     const files = this.recording ?? new Map<string, { before: Text; after: Text }>();
+    let touched = false;
     for (const [uri, before] of known) {
-      files.set(uri, { before: files.get(uri)?.before ?? before, after: await textOf(vscode.Uri.parse(uri)) });
+      const after = await textOf(vscode.Uri.parse(uri));
+      touched ||= after !== before;
+      const earlier = files.get(uri);
+      files.set(uri, { before: earlier ? earlier.before : before, after });
     }
+    // VS Code calls it applied as well when its user has chosen nothing.
+    if (preview && !touched) return { applied: false, failureReason: "nothing was chosen in the preview" };
     if (!this.recording) this.keep({ label: "massgen", files });
     return answer;
   }
@@ -167,8 +178,14 @@ export class Applying {
   }
 }
 
+/** What the editor shows, else what is on the disk. A deleted file's document may outlive it. */
 async function textOf(uri: vscode.Uri): Promise<Text> {
   const open = vscode.workspace.textDocuments.find((each) => each.uri.toString() === uri.toString());
-  if (open && !open.isClosed) return open.getText();
-  return vscode.workspace.fs.readFile(uri).then((bytes) => new TextDecoder("utf-8", { ignoreBOM: false }).decode(bytes), () => null);
+  if (open?.isDirty) return open.getText();
+  try {
+    await vscode.workspace.fs.stat(uri);
+    return open?.getText() ?? new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
+  } catch {
+    return null;
+  }
 }

@@ -56,12 +56,14 @@ class World {
 
   // What is in the editor, else on the disk; null where there is nothing.
   async text(name) {
-    const open = vscode.workspace.textDocuments.find((each) => each.uri.toString() === this.uri(name).toString());
-    if (open) return open.getText();
+    const uri = this.uri(name);
+    const open = vscode.workspace.textDocuments.find((each) => each.uri.toString() === uri.toString());
+    if (open?.isDirty) return open.getText();
     try {
-      return Buffer.from(await vscode.workspace.fs.readFile(this.uri(name))).toString();
+      const bytes = await vscode.workspace.fs.readFile(uri);
+      return open ? open.getText() : Buffer.from(bytes).toString();
     } catch {
-      return null;
+      return null; // a deleted file's document may outlive it
     }
   }
 
@@ -117,7 +119,13 @@ class World {
     return lines;
   }
 
-  tab() {
-    return vscode.window.tabGroups.activeTabGroup.activeTab;
+  // The editor in front, once it is the one with this title.
+  async shows(title) {
+    const tab = await this.until(`the editor "${title}"`, () => {
+      const active = vscode.window.tabGroups.activeTabGroup.activeTab;
+      return active?.label.startsWith(title) && active;
+    }, 20);
+    this.step(`shows ${title}`, tab.label);
+    return tab;
   }
 }

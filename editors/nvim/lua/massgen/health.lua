@@ -1,5 +1,7 @@
 ---`:checkhealth massgen`
 
+local words = require('massgen.words')
+
 local M = {}
 
 ---Milliseconds: `massgen-ls doctor` looks at every agent program of the machine.
@@ -84,8 +86,8 @@ local function check_servers()
     vim.health.info('no server runs at the moment')
   end
   for _, client in ipairs(clients) do
-    local buffers = vim.tbl_count(client.attached_buffers)
-    local what = 'server %d works in `%s`, with %d files open'
+    local buffers = words.counted(vim.tbl_count(client.attached_buffers), 'file')
+    local what = 'server %d works in `%s`, with %s open'
     vim.health.ok(what:format(client.id, client.root_dir or '?', buffers))
     if (client.config.init_options or {}).prompts ~= true then
       vim.health.warn("its `init_options` are not the plug-in's: the panel has nothing to show", {

@@ -14,6 +14,7 @@ from massgen_ls.core.plan import Conflict, Held
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
+from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.bus import Gap
 from massgen_ls.ports import Approver, Buffer, LiveFiles, Message, RunRecord
 
@@ -55,13 +56,24 @@ class Desk(Protocol):
         mode: Mode | None,
         apply: ApplyMode,
         editor: EditorView,
+        word: Word | None = None,
     ) -> RunSpec:
         """Chooses agents, checks and rules. Called in a thread: it may read files.
 
-        ``scope.path`` is relative to ``folder``. None means: as configured.
+        ``scope.path`` is relative to ``folder``. None means: as configured. ``word`` is what the
+        editor says about trusting the folder.
 
         Raises:
             ConfigError: The configuration cannot be used, or names no such agent or check.
+            UntrustedError: The folder wants what needs its user's trust.
+        """
+        ...
+
+    def approve(self, claim: Claim, by: Giver) -> None:
+        """Remembers that a folder's content, as it was shown, is trusted. Called in a thread.
+
+        Raises:
+            StorageError: It cannot be remembered.
         """
         ...
 

@@ -13,8 +13,9 @@ from typing import Any
 from massgen_ls.adapters.host.files import DiskFiles
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import AgentId, AgentSpec, RunSpec, Scope, Task
+from massgen_ls.core.trust import Claim, Giver
 from massgen_ls.lsp.connection import converse
-from massgen_ls.lsp.desk import EditorView, Services
+from massgen_ls.lsp.desk import Desk, EditorView, Services
 from massgen_ls.lsp.frames import Frames
 from massgen_ls.lsp.livefiles import Deadlines
 from massgen_ls.lsp.outbox import Outbox
@@ -77,13 +78,16 @@ class FakeDesk:
     """What came with the last wish."""
 
     def make_spec(
-        self, folder, prompt, scope: Scope, agents, checks, mode, apply, editor
+        self, folder, prompt, scope: Scope, agents, checks, mode, apply, editor, word=None
     ) -> RunSpec:
         self.view = editor
         names = agents or ("one",)
         return RunSpec(
             Task(prompt, scope), tuple(AgentSpec(AgentId(n), "fake") for n in names), apply=apply
         )
+
+    def approve(self, claim: Claim, by: Giver) -> None:
+        """Nothing of it needs trust."""
 
 
 @dataclass
@@ -189,6 +193,7 @@ async def talking(
     deadlines: Deadlines | None = None,
     broken: MassgenError | None = None,
     greeting: Object | None = None,
+    desk: Desk | None = None,
 ) -> AsyncIterator[Client]:
     """A conversation with a server in this process; leaving it says goodbye."""
     loop = asyncio.get_running_loop()
@@ -200,7 +205,7 @@ async def talking(
         if broken is not None:
             raise broken
         async with engine:
-            yield Services(engine, client.desk, DiskFiles())
+            yield Services(engine, desk or client.desk, DiskFiles())
 
     async def bodies() -> AsyncIterator[bytes]:
         while (body := await client.inbox.get()) is not None:

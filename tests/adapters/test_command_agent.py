@@ -21,7 +21,8 @@ from massgen_ls.adapters.agents.command import PROMPT_FILE, CommandDriver
 from massgen_ls.adapters.host.process import HostProcesses, Patience
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.task import AgentId, AgentSpec, Json, LineRange, RunId, Scope, SeatId, Task
-from massgen_ls.ports import AgentNews, Brief, Driver, Ended, Fence, Place, Said
+from massgen_ls.engine.inbox import SeatInbox
+from massgen_ls.ports import AgentNews, Brief, Driver, Ended, Fence, Halt, Note, Place, Said
 from tests.adapters.trees import ENV, nobody, somebody, tag
 
 SETTINGS = Mapping[str, Json]
@@ -244,6 +245,22 @@ async def test_a_hanging_agent_is_out_of_time_and_leaves_nothing(stage: Stage) -
     assert "0.2 s" in ended.reason
     assert said.startswith("begun\n")
     assert await nobody(word, 0)
+
+
+async def test_it_stops_where_it_is_and_what_it_did_counts(stage: Stage) -> None:
+    inbox = SeatInbox()
+    program = "import time; open('made', 'w'); print('here', flush=True); time.sleep(600)"
+    told = replace(stage, place=replace(stage.place, inbox=inbox))
+    news: list[AgentNews] = []
+    async for item in told.news({"argv": [sys.executable, "-c", program], "stdin": "none"}):
+        news.append(item)
+        if isinstance(item, Said):
+            assert inbox.put(Note("which it cannot hear"))
+            assert inbox.put(Halt())
+    ended = news[-1]
+    assert isinstance(ended, Ended)
+    assert (ended.outcome, ended.reason) == ("done", "stopped on request")
+    assert (Path(stage.place.folder) / "made").exists()
 
 
 async def test_closing_the_iterator_ends_the_agent(stage: Stage) -> None:

@@ -147,7 +147,11 @@ class Workbench:
             "--config": str(top / "config.yaml"),
             "--session-socket": str(top / "session.sock"),
         }
-        switches = ["--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"]
+        switches = [
+            "--disable-telemetry",
+            "--disable-update-check",
+            "--disable-getting-started-override",
+        ]
         environment = {
             **self.world.env,
             "MASSGEN_TEST_SCENARIO": scenario,

@@ -31,9 +31,12 @@ from massgen_ls.ports import (
     Command,
     Ended,
     Finished,
+    Halt,
     Health,
+    Inbox,
     Place,
     Processes,
+    Running,
     Said,
 )
 
@@ -69,6 +72,36 @@ class _Settings:
             if isinstance(codes, list)
             else frozenset({0}),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is said to a program that cannot be told anything: to stop is all that it can do."""
+
+    inbox: Inbox | None
+    halted: asyncio.Event
+
+    @contextlib.asynccontextmanager
+    async def obeyed_by(self, running: Running) -> AsyncGenerator[None]:
+        """Stops the program when it shall; notes are taken and come to nothing."""
+        left: BaseException | None = None
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(self._obey(running))
+            try:
+                yield
+            except BaseException as error:  # noqa: BLE001 - raised again below
+                # A group would wrap it, and a closed generator must see its own GeneratorExit.
+                left = error
+            task.cancel()
+        if left is not None:
+            raise left
+
+    async def _obey(self, running: Running) -> None:
+        while self.inbox is not None:
+            if isinstance(await self.inbox.receive(), Halt):
+                self.halted.set()
+                await running.stop()
+                return
 
 
 class CommandDriver:
@@ -109,6 +142,7 @@ class CommandDriver:
         limit = min(place.timeout, settings.timeout or place.timeout)
         until = asyncio.get_running_loop().time() + limit
         last = Ended("done")
+        halted = asyncio.Event()
         for argv in argvs:
             command = Command(
                 argv=argv,
@@ -119,13 +153,14 @@ class CommandDriver:
                 keep=KEEP,
                 fence=place.fence,
             )
-            async with contextlib.aclosing(self._round(command, settings, limit)) as news:
+            told = _Told(place.inbox, halted)
+            async with contextlib.aclosing(self._round(command, settings, limit, told)) as news:
                 async for item in news:
                     if isinstance(item, Ended):
                         last = item
                     else:
                         yield item
-            if last.outcome != "done":
+            if last.outcome != "done" or halted.is_set():
                 break
         yield last
 
@@ -146,12 +181,12 @@ class CommandDriver:
         return Health(spec.id, ok=True, found=path, hint=hint)
 
     async def _round(
-        self, command: Command, settings: _Settings, limit: float
+        self, command: Command, settings: _Settings, limit: float, told: _Told
     ) -> AsyncGenerator[AgentNews]:
         speech = {"stdout": Speech("stdout"), "stderr": Speech("stderr")}
         name = command.argv[0]
         try:
-            async with self._processes.start(command) as running:
+            async with self._processes.start(command) as running, told.obeyed_by(running):
                 async with contextlib.aclosing(running.output()) as output:
                     async for piece in output:
                         if said := speech[piece.stream].heard(piece):
@@ -168,6 +203,9 @@ class CommandDriver:
             return
         except OSError as error:
             yield Ended("failed", _unstartable(name, error))
+            return
+        if told.halted.is_set():
+            yield Ended("done", "stopped on request", finished.exit_code)
             return
         if finished.survivors:
             yield Said(f"[{finished.survivors} processes outlived it and were ended]\n", "stderr")

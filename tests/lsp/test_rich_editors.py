@@ -33,9 +33,10 @@ async def test_the_output_of_a_check_is_that_of_its_last_look(tmp_path: Path) ->
         id_ = RunId(run["runId"])
         await client.told("massgen/event", lambda e: e["kind"] == "agent_acted")
         tree = TreeId("t1")
-        for output, wanted in (("base", TreeId("t0")), ("first", tree), ("second", tree)):
-            result = CheckResult("tests", wanted, "failed", ("a",), 1, 0.5, f"{output} look")
-            client.engine.happen(id_, CheckFinished(result))
+        looks = (("base", TreeId("t0"), 0), ("first", tree, 0), ("second", tree, 1))
+        for name, where, repeat in looks:
+            result = CheckResult("tests", where, "failed", ("a",), 1, 0.5, f"{name} look")
+            client.engine.happen(id_, CheckFinished(result, repeat))
         client.engine.go.set()
         winner = (await client.request("massgen/wait", run))["verdict"]["winner"]
         read = await client.request(

@@ -61,10 +61,10 @@ export default async function clicked({ page, shot }) {
   await still();
   await shot("7-menu");
   await page.getByRole("menuitem", { name: "Apply with a Preview" }).click();
-  await page.getByRole("button", { name: "Apply", exact: true }).first().waitFor();
+  await page.locator(".bulk-edit-panel").getByRole("button", { name: "Apply" }).waitFor();
   await still(900);
   await shot("8-preview");
-  await page.getByRole("button", { name: "Apply", exact: true }).first().click();
+  await page.locator(".bulk-edit-panel").getByRole("button", { name: "Apply" }).click();
   await page.locator(".notification-list-item", { hasText: "tidy.1 is applied to" }).first().waitFor();
   await page.getByRole("tab", { name: /^store\.py/ }).first().click();
   await page.locator(".monaco-editor .view-line", { hasText: "collections.abc" }).first().waitFor();

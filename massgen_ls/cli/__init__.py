@@ -7,14 +7,16 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from massgen_ls import __version__
+from massgen_ls.cli.config import add_parser as add_config_parser
 from massgen_ls.core.errors import ConfigError, MassgenError, NotFoundError, WorkspaceError
 
 if TYPE_CHECKING:
-    from massgen_ls.core.task import Mode
+    from massgen_ls.core.task import Mode, VotingRule
 
 EXIT_WON = 0
 EXIT_INTERNAL = 1
@@ -23,6 +25,7 @@ EXIT_NO_CANDIDATE = 3
 EXIT_ABSTAINED = 4
 EXIT_CANCELLED = 5
 EXIT_NOT_APPLIED = 6
+EXIT_INCOMPLETE = 7
 EXIT_PIPE = 141
 
 EXIT_CODES = """\
@@ -35,6 +38,15 @@ exit codes:
      others by the margin that is asked for (tied)
   5  cancelled or out of time
   6  a candidate won, and could not be applied as a whole (conflicts, unwritable files)
+"""
+
+EVALUATE_EXIT_CODES = """\
+exit codes:
+  0  every case was measured, or as many cases were built as were asked for
+  1  internal error
+  2  usage, or no case could be measured or built at all
+  5  stopped; what was measured until then is told
+  7  some cases could not be measured (each says why), or fewer were built than were asked for
 """
 
 
@@ -60,8 +72,32 @@ class Options:
     all: bool = False
     detected_checks: bool = False
     limit: int = 20
+    log_level: str | None = None
+    log_file: str | None = None
+    log_format: str | None = None
     context: str | None = None
     transcript: str | None = None
+    dir: str | None = None
+    list: bool = False
+    show: bool = False
+    revoke: bool = False
+    trust: bool = False
+    action: str = ""
+    profile: str | None = None
+    origin: bool = False
+    cases: str | None = None
+    rules: tuple[VotingRule, ...] = ()
+    early_exit: bool = False
+    jobs: int = 1
+    from_history: str | None = None
+    revision: str = "HEAD"
+    count: int = 12
+    seed: int = 0
+    output: str | None = None
+    check: str | None = None
+    build_only: bool = False
+    file: str = ""
+    force: bool = False
 
 
 def parser() -> argparse.ArgumentParser:
@@ -101,6 +137,9 @@ def parser() -> argparse.ArgumentParser:
         "--context",
         metavar="RUN[/AGENT]",
         help="tell the agents what those of an earlier run, or one of them, said and did",
+    )
+    run.add_argument(
+        "--trust", action="store_true", help="trust this folder's configuration for this run alone"
     )
     run.add_argument("--apply", action="store_true", help="merge the winner into the working tree")
     run.add_argument("--json", action="store_true", help="one event a line on standard output")
@@ -152,6 +191,39 @@ def parser() -> argparse.ArgumentParser:
     _config_and_repo(doctor)
     doctor.add_argument("--json", action="store_true", help="for programs")
 
+    trust = commands.add_parser(
+        "trust",
+        help="let a folder's configuration and agents' project settings have their way",
+        description="Trusts a folder as it is now: its configuration may name programs, addresses"
+        " and permissions, and agents obey its own settings. Any change asks again.",
+    )
+    trust.add_argument("dir", nargs="?", metavar="DIR", help="the folder (the current one)")
+    trust.add_argument("--list", action="store_true", help="list the folders that are trusted")
+    trust.add_argument("--show", action="store_true", help="only show what would be trusted")
+    trust.add_argument("--revoke", action="store_true", help="take it back, for the repository")
+    trust.add_argument("--json", action="store_true", help="for programs")
+    _evaluate(
+        commands.add_parser(
+            "evaluate",
+            help="measure on recorded cases how good the choice is",
+            description="Replays recorded candidates as agents, lets the real selection choose, and"
+            " says how much of the gap between one agent and a perfect choice it closes. Nothing of"
+            " it enters your record of runs. See docs/selection.md.",
+            epilog=EVALUATE_EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+    )
+
+    report = commands.add_parser(
+        "bugreport",
+        help="collect what a maintainer needs to know of a problem, and nothing private",
+        description="Collects versions, kinds, numbers and times; no texts, names, paths or keys."
+        " Read it before you give it away.",
+    )
+    report.add_argument("run", nargs="?", metavar="RUN", help="only this run, step by step")
+    report.add_argument("--output", metavar="FILE", help="instead of standard output")
+    _config_and_repo(report)
+
     commands.add_parser(
         "demo",
         help="show the main job on a sample repository",
@@ -159,11 +231,57 @@ def parser() -> argparse.ArgumentParser:
         " through the language server. Needs no key and no network.",
     )
 
+    add_config_parser(commands, _config_and_repo)
+
     serve = commands.add_parser("serve", help="the language server, on standard input and output")
     serve.add_argument("--stdio", action="store_true", help="the default; editors send it")
     serve.add_argument("--clientProcessId", metavar="PID", help=argparse.SUPPRESS)
     _config_and_repo(serve)
+    for command in (top, *commands.choices.values()):
+        _logging(command)
     return top
+
+
+def _evaluate(command: argparse.ArgumentParser) -> None:
+    command.add_argument("cases", metavar="DIR", nargs="?", help="a case, or a folder of cases")
+    command.add_argument(
+        "--rule",
+        dest="rules",
+        action="append",
+        choices=["pairwise", "score", "plurality", "evidence-only"],
+        help="how judges are asked; may be given several times, to compare (as configured)",
+    )
+    command.add_argument(
+        "--config", metavar="FILE", help="a configuration: its judges and its rules"
+    )
+    command.add_argument(
+        "--early-exit",
+        action="store_true",
+        help="end a run when more than half of its agents agree, as runs do; else all are heard",
+    )
+    command.add_argument(
+        "--jobs", type=_positive, default=1, metavar="N", help="cases at the same time (1)"
+    )
+    command.add_argument("--json", action="store_true", help="for programs")
+    history = command.add_argument_group("cases out of a repository's past fixes")
+    history.add_argument(
+        "--from-history",
+        metavar="REPO",
+        nargs="?",
+        const=".",
+        help="build cases of commits that change Python code and tests (of the current folder)",
+    )
+    history.add_argument("--repo", metavar="DIR", help="the same as --from-history DIR")
+    history.add_argument(
+        "--revision", default="HEAD", metavar="REV", help="look at its commits and older (HEAD)"
+    )
+    history.add_argument("--count", type=_positive, default=12, metavar="N", help="at most N (12)")
+    history.add_argument("--seed", type=int, default=0, metavar="S", help="what is drawn (0)")
+    history.add_argument(
+        "--check", metavar="COMMAND", help="the project's tests, e.g. 'python -m pytest -q'"
+    )
+    history.add_argument("--output", metavar="DIR", help="keep the cases there")
+    history.add_argument("--build-only", action="store_true", help="do not measure them")
 
 
 def _positive(text: str) -> int:
@@ -172,8 +290,21 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _logging(command: argparse.ArgumentParser) -> None:
+    # Given before or after the command, they are the same; a default would undo what came before.
+    log = command.add_argument_group("log", argument_default=argparse.SUPPRESS)
+    log.add_argument(
+        "--log-level",
+        metavar="LEVEL",
+        help="error, warning (default), info or debug; single rooms: info,engine=debug",
+    )
+    log.add_argument("--log-file", metavar="FILE", help="instead of standard error")
+    log.add_argument("--log-format", choices=["text", "json"], help="text (default) or json")
+
+
 def _config_and_repo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--config", metavar="FILE", help="a configuration file")
+    command.add_argument("--profile", metavar="NAME", help="a profile of the configuration")
     command.add_argument("--repo", metavar="DIR", help="another folder than the current one")
 
 
@@ -181,9 +312,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     given = parser().parse_args(argv)
     known = Options.__dataclass_fields__
-    options = Options(**{k: v for k, v in vars(given).items() if k in known})
+    options = Options(**{k: v for k, v in vars(given).items() if k in known and v is not None})
+    _leave_folder_out()
     try:
-        return _dispatch(options)
+        if options.command == "serve":
+            return _dispatch(options)  # its log is opened when the editor has its first answer
+        with logged(options):
+            return _dispatch(options)
     except (ConfigError, WorkspaceError, NotFoundError) as error:
         _complain(error)
         return EXIT_USAGE
@@ -194,6 +329,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_CANCELLED
     except (OSError, ExceptionGroup) as error:
         return _unwritable(error)
+
+
+def logged(options: Options) -> AbstractContextManager[None]:
+    """The log, as the options and the environment want it; keys are no part of it.
+
+    Raises:
+        ConfigError: A word is none of those that there are, or the file cannot be written.
+    """
+    from massgen_ls.adapters.host.logs import log_rules, open_log
+    from massgen_ls.core.secrets import Hidden, secrets_of
+
+    rules = log_rules(os.environ, options.log_level, options.log_file, options.log_format)
+    return open_log(rules, Hidden(secrets_of(os.environ), shapes=True))
+
+
+def _leave_folder_out() -> None:
+    """Sees to it that no program is taken from the current folder, by whatever looks on PATH."""
+    from massgen_ls.adapters.host.programs import absolute
+
+    os.environ["PATH"] = absolute(os.environ.get("PATH", os.defpath))
 
 
 def _unwritable(error: OSError | ExceptionGroup[Exception]) -> int:
@@ -221,6 +376,18 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.serve import serve
 
             return serve(options)
+        case "trust":
+            from massgen_ls.cli.trust import trust
+
+            return trust(options)
+        case "config":
+            from massgen_ls.cli.config import config
+
+            return config(options)
+        case "bugreport":
+            from massgen_ls.cli.bugreport import bugreport
+
+            return bugreport(options)
         case "demo":
             from massgen_ls.cli.demo import demo
 
@@ -233,6 +400,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.clean import clean
 
             return clean(options)
+        case "evaluate":
+            from massgen_ls.cli.evaluate import evaluate
+
+            return evaluate(options)
         case "doctor":
             from massgen_ls.cli.doctor import doctor
 

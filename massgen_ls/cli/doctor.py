@@ -9,9 +9,9 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from massgen_ls import __version__
 from massgen_ls.adapters.agents.roster import open_drivers
@@ -21,7 +21,11 @@ from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.cli import EXIT_USAGE, EXIT_WON, Options
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.task import AgentSpec
+from massgen_ls.core.trust import UntrustedError
 from massgen_ls.ports import Command
+
+if TYPE_CHECKING:
+    from massgen_ls.config import Loaded
 
 Mark = Literal["ok", "note", "bad"]
 
@@ -64,7 +68,7 @@ class Finding:
 def doctor(options: Options) -> int:
     """Looks and says; starts nothing but ``git --version`` and the probe of the sandbox."""
     folder = Path(options.repo).resolve() if options.repo else Path.cwd()
-    findings = asyncio.run(_examine(folder, options.config, dict(os.environ)))
+    findings = asyncio.run(_examine(folder, options, dict(os.environ)))
     if options.json:
         sys.stdout.write(json.dumps([asdict(f) for f in findings], indent=2) + "\n")
     else:
@@ -72,14 +76,14 @@ def doctor(options: Options) -> int:
     return EXIT_USAGE if any(f.mark == "bad" for f in findings) else EXIT_WON
 
 
-async def _examine(folder: Path, config: str | None, env: Mapping[str, str]) -> list[Finding]:
+async def _examine(folder: Path, options: Options, env: Mapping[str, str]) -> list[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     findings = [Finding("massgen-ls", "ok", f"{__version__}, Python {version}")]
     processes = HostProcesses()
     async with asyncio.TaskGroup() as group:
         git = group.create_task(_git(processes, folder, env))
         sandbox = group.create_task(asyncio.to_thread(_sandbox, env))
-        team = group.create_task(_team(processes, folder, config, env))
+        team = group.create_task(_team(processes, folder, options, env))
     findings += [*git.result(), *_places(env), sandbox.result(), *team.result()]
     return [*findings, *_programs(env), *_keys(env), *_editors(env)]
 
@@ -124,18 +128,25 @@ def _sandbox(env: Mapping[str, str]) -> Finding:
 
 
 async def _team(
-    processes: HostProcesses, folder: Path, config: str | None, env: Mapping[str, str]
+    processes: HostProcesses, folder: Path, options: Options, env: Mapping[str, str]
 ) -> list[Finding]:
     from massgen_ls.adapters.checks.detect import detect
-    from massgen_ls.config import load
+    from massgen_ls.config import Beside, load, missing_parts
 
+    beside = Beside(env, options.profile)
     try:
-        loaded = await asyncio.to_thread(load, folder, config)
+        loaded = await asyncio.to_thread(load, folder, options.config, beside)
     except ConfigError as error:
         return [Finding("configuration", "bad", error.what, error.hint)]
     findings = [Finding("configuration", "ok", loaded.source)]
+    findings += await asyncio.to_thread(_trust, folder, loaded)
+    findings += [Finding("configuration", "note", w.shown(loaded.source)) for w in loaded.warnings]
     async with open_drivers(processes, env, sys.executable) as drivers:
         for name, agent in _agents(loaded.agents):
+            if agent.type not in drivers:
+                (what, hint), *_ = missing_parts([replace(agent, fallback=None)])
+                findings.append(Finding("agent", "bad", f"{name}: {what}", hint))
+                continue
             health = await drivers[agent.type].health(agent)
             told = health.version and health.version not in health.found
             there = f"{health.version} at {health.found}" if told else health.found
@@ -151,6 +162,25 @@ async def _team(
             hint = "Put it into massgen.yaml, or use --detected-checks"
             findings.append(Finding("check", "note", text, hint))
     return findings
+
+
+def _trust(folder: Path, loaded: Loaded) -> list[Finding]:
+    """Whether the folder may have its way; what it would do when not."""
+    from massgen_ls.wiring import claim_of, trust_gate
+
+    claim = claim_of(folder, loaded)
+    decision, known = trust_gate().look(claim, None)
+    complaint = [Finding("trust", "note", known.complaint)] if known.complaint else []
+    if decision.outcome == "trusted":
+        return [*complaint, Finding("trust", "ok", f"{claim.folder} is trusted as it is")]
+    if decision.outcome == "untrusted":
+        return complaint
+    wanted = UntrustedError(claim, decision)
+    what = "; ".join(
+        [*(f"{said} since you trusted it" for said in decision.changed)]
+        + [power.shown for power in claim.powers]
+    )
+    return [*complaint, Finding("trust", "note", f"not trusted yet: {what}", wanted.hint)]
 
 
 def _agents(agents: Iterable[AgentSpec]) -> Iterator[tuple[str, AgentSpec]]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from massgen_ls.cli import Options
+from massgen_ls.cli import Options, logged
+from massgen_ls.core.errors import ConfigError
 from massgen_ls.lsp.front import serve as answer
 
 if TYPE_CHECKING:
@@ -12,12 +16,28 @@ if TYPE_CHECKING:
 
 
 def serve(options: Options) -> int:
-    """Serves until the editor says exit or goes away; returns the exit code."""
+    """Serves until the editor says exit or goes away; returns the exit code.
 
-    def load() -> Compose:
-        # Imported only once the editor has its answer to `initialize`.
-        from massgen_ls.wiring import compose
+    Raises:
+        ConfigError: What is said about the log makes no sense.
+    """
+    with ExitStack() as stack:
+        log = logged(options) if _about_the_log(options) else None
 
-        return compose(options.config)
+        def load() -> Compose:
+            # Imported only once the editor has its answer to `initialize`.
+            from massgen_ls.wiring import compose
 
-    return answer(load)
+            try:
+                stack.enter_context(log or logged(options))
+            except ConfigError as error:
+                # No log is no reason to leave somebody without their server.
+                sys.stderr.write(f"massgen-ls: {error}\n")
+            return compose(options.config, options.profile)
+
+        return answer(load)
+
+
+def _about_the_log(options: Options) -> bool:
+    given = (options.log_level, options.log_file, options.log_format)
+    return any(given) or any(name.startswith("MASSGEN_LOG") for name in os.environ)

@@ -14,7 +14,8 @@ from rich.text import Text
 
 from massgen_ls.cli.shown import harmless, shown
 from massgen_ls.core.ballots import CRITERIA
-from massgen_ls.core.candidate import Evidence, Scorecard
+from massgen_ls.core.candidate import Candidate, Evidence, Scorecard
+from massgen_ls.core.consensus import electorate, open_votes
 from massgen_ls.core.events import (
     AttemptEnded,
     AttemptPaused,
@@ -26,15 +27,18 @@ from massgen_ls.core.events import (
     CrossTested,
     Delta,
     Envelope,
+    FusionTried,
     NoteSent,
     NothingCaptured,
     PermissionDecided,
+    RefinementChosen,
     SnapshotTaken,
 )
-from massgen_ls.core.explain import explanation, marks_of
+from massgen_ls.core.explain import explanation, marks_of, round_cells
 from massgen_ls.core.polls import open_questions, questions
-from massgen_ls.core.run_state import RunState, SeatState, evolve
+from massgen_ls.core.run_state import RunState, evolve
 from massgen_ls.core.scoring import scorecards
+from massgen_ls.core.seats import SeatState
 from massgen_ls.core.task import CandidateId, RunId, SeatId
 from massgen_ls.core.wording import counted
 
@@ -102,6 +106,9 @@ class Watch:
             left = len(open_questions(state))
             done = f"{len(judges) - left} of {len(judges)} answered"
             table.add_row("", "[dim]judges[/]", f"[dim]{done}[/]", "")
+        if voters := open_votes(state):
+            done = f"{len(electorate(state)) - len(voters)} of {len(electorate(state))} voted"
+            table.add_row("", "[dim]votes[/]", f"[dim]{done}[/]", "")
         return Group(table)
 
     def _seat_row(self, seat: SeatState) -> tuple[RenderableType, ...]:
@@ -163,7 +170,12 @@ def _line(news: Envelope) -> str:
             word = f"{ballot.choice or 'neither'}{asked}"
             return f"judge {ballot.judge}: {word}: {ballot.reason}"
         case BallotMissed(judge=judge, shown=compared, reason=reason):
-            return f"judge {judge}: no answer about {', '.join(compared)}: {reason}"
+            about = f" about {', '.join(compared)}" if compared else ""
+            return f"judge {judge}: no answer{about}: {reason}"
+        case FusionTried(candidate=fused, reason=reason):
+            return f"fusion: {fused.id if fused else f'none ({reason})'}"
+        case RefinementChosen(seat=seat, onto=onto, reason=reason):
+            return f"{seat}: wants to improve on {onto}: {reason}"
         case CrossTested(author=author, onto=onto, result=result):
             names = f"tests of {author[:10]} on {onto[:10]}"
             return f"{names}: {result.outcome}, {result.seconds:.1f} s"
@@ -202,7 +214,14 @@ def print_verdict(console: Console, run: RunId, state: RunState) -> None:
 def print_ballots(console: Console, state: RunState) -> None:
     """What each judge has said, and how the verdict was come by."""
     told = explanation(state)
-    if told.ballots:
+    if told.rounds:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for title in ("round", "agent", "said", "candidate", "what came", "reason"):
+            table.add_column(title)
+        for word in told.rounds:
+            table.add_row(*map(shown, round_cells(word)))
+        console.print(table)
+    elif told.ballots:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         for title in ("judge", "shown", "prefers", *CRITERIA, "reason"):
             table.add_column(title)
@@ -222,6 +241,8 @@ def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:
     checks = [check.name for check in state.spec.checks] if state.spec else []
     for check in checks:
         table.add_column(shown(check))
+    if crossed := any(card.cross.tests for card in cards.values()):
+        table.add_column("cross-tests")
     ranking = state.verdict.ranking if state.verdict else ()
     places = {candidate: i for i, candidate in enumerate(ranking)}
     for candidate in sorted(state.candidates, key=lambda c: places.get(c.id, len(places))):
@@ -230,10 +251,21 @@ def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:
         won = state.verdict is not None and state.verdict.winner == candidate.id
         table.add_row(
             f"[bold green]{shown(candidate.id)}[/]" if won else shown(candidate.id),
-            _amount(len(candidate.changes.files), candidate.changes.size),
+            _amount(len(candidate.changes.files), candidate.changes.size) + _origin(candidate),
             *[_cell(evidence.get(check), eligible=card is not None) for check in checks],
+            *([_crossed(card)] if crossed else []),
         )
     return table
+
+
+def _crossed(card: Scorecard | None) -> str:
+    return f"{card.cross.passed} of {card.cross.tests}" if card and card.cross.tests else "–"
+
+
+def _origin(candidate: Candidate) -> str:
+    if candidate.parts:
+        return "[dim], fused[/]"
+    return f"[dim], improves on {shown(candidate.built_on)}[/]" if candidate.built_on else ""
 
 
 def _cell(evidence: Evidence | None, *, eligible: bool) -> str:

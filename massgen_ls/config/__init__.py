@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from massgen_ls.config.load import Loaded, load, pick_checks, team
+from massgen_ls.config.load import Loaded, load, missing_parts, pick_checks, team
+from massgen_ls.config.sources import Beside
 
-__all__ = ["Loaded", "load", "pick_checks", "team"]
+__all__ = ["Beside", "Loaded", "load", "missing_parts", "pick_checks", "team"]

@@ -1,107 +1,151 @@
-"""YAML text → plain values that remember where they stood, so that errors can name the line."""
+"""Text → plain values that remember where they stood, so that problems can name the line.
+
+`scan` reads what it can and says the rest; `parse` refuses what is not wholly right. Which language
+a text is in follows from the name of its file; each has a reader of its own, imported when needed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
-import yaml
+from massgen_ls.config.problems import InvalidConfig, Problem, Where
 
-from massgen_ls.core.errors import ConfigError
+__all__ = ["MAX_DEPTH", "MAX_NODES", "Document", "Span", "Where", "language", "parse", "scan"]
 
-Where = tuple["str | int", ...]
-"""The way to a value: keys and indices from the top."""
-
-_MAX_NODES = 50_000
+MAX_NODES = 50_000
 """Nodes after aliases are expanded: more is a bomb, not a configuration."""
+MAX_DEPTH = 50
+TOO_LARGE = "too large once its aliases are expanded"
+TOO_DEEP = "nested too deeply"
+
+
+class Span(NamedTuple):
+    """A stretch of text: 1-based lines and columns in characters, the end exclusive."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A parsed file."""
+    """A text that was read."""
 
     body: Any
-    places: Mapping[Where, tuple[int, int]] = field(repr=False)
-    """Line and column of each value, or of its key in a mapping; 1-based."""
+    """Mappings, lists and scalars. After a syntax error: what stood before it."""
+    keys: Mapping[Where, Span] = field(default_factory=dict[Where, Span], repr=False)
+    """Where the key of each value in a mapping stands. What came through an alias or a merge key
+    stands where it was written."""
+    values: Mapping[Where, Span] = field(default_factory=dict[Where, Span], repr=False)
+    """Where each value stands, the whole at ``()``."""
+    problems: tuple[Problem, ...] = ()
+    """Why this is not wholly what its author wrote: syntax, keys that are there twice."""
 
     def place(self, where: Where) -> tuple[int, int]:
-        """Where a value stands, or the nearest thing around it that does."""
-        while where and where not in self.places:
+        """Line and column of a value's key, or of an item in a list; else of what is around it."""
+        return self.span(where)[:2]
+
+    def span(self, where: Where) -> Span:
+        """The same, with its end."""
+        while where and where not in self.keys and where not in self.values:
             where = where[:-1]
-        return self.places.get(where, (1, 1))
+        return self.keys.get(where) or self.values.get(where) or Span(1, 1, 1, 1)
+
+    def reach(self, where: Where, *, key: bool = False) -> Span:
+        """From the key of a value to the end of the value, for marking it in an editor.
+
+        Args:
+            where: What it is about.
+            key: Only its key; so it is also where the value goes over several lines.
+        """
+        span = self.span(where)
+        value = self.values.get(where)
+        if key or value is None or value.end_line != span.line:
+            return span
+        return Span(span.line, span.column, value.end_line, value.end_column)
+
+    @classmethod
+    def placed(cls, body: Any, places: Mapping[Where, tuple[int, int]]) -> Document:
+        """A document that was made of another one, with places there."""
+        spans = {where: Span(*place, *place) for where, place in places.items()}
+        return cls(body, values={(): Span(1, 1, 1, 1), **spans})
+
+    def at(self, line: int, column: int) -> Where:
+        """The innermost key or value that covers a position; ``()`` for none."""
+        best: Where = ()
+        for found in (self.values, self.keys):
+            for where, span in found.items():
+                if len(where) > len(best) and span[:2] <= (line, column) <= span[2:]:
+                    best = where
+        return best
+
+    def under(self, *path: str) -> Document:
+        """A part of it as a document of its own, e.g. ``tool.massgen``; empty where it is not."""
+        body = self.body
+        for name in path:
+            body = cast("Any", body).get(name) if isinstance(body, dict) else None
+        if body is None:
+            return Document({}, problems=self.problems)
+        cut = len(path)
+        keys = {w[cut:]: s for w, s in self.keys.items() if w[:cut] == path and len(w) > cut}
+        values = {w[cut:]: s for w, s in self.values.items() if w[:cut] == path}
+        return Document(body, keys, values, self.problems)
+
+    def leaves(self) -> Iterator[tuple[Where, Any]]:
+        """Every scalar and every empty container, in order."""
+        return leaves(self.body)
 
 
-def parse(text: str, shown: str) -> Document:
-    """Reads YAML (and so JSON).
+def leaves(body: Any, where: Where = ()) -> Iterator[tuple[Where, Any]]:
+    """Every scalar and every empty container below a value, in order."""
+    if isinstance(body, dict) and body:
+        for key, value in cast("dict[str, Any]", body).items():
+            yield from leaves(value, (*where, key))
+    elif isinstance(body, list | tuple) and body:
+        for index, value in enumerate(cast("Sequence[Any]", body)):
+            yield from leaves(value, (*where, index))
+    else:
+        yield where, body
+
+
+def language(name: str) -> str:
+    """``yaml``, ``json`` or ``toml``, by the end of a file's name."""
+    end = name.rpartition(".")[2].lower()
+    return end if end in {"json", "toml"} else "yaml"
+
+
+def scan(text: str, name: str = "") -> Document:
+    """Reads a text as far as it goes. Never raises.
 
     Args:
         text: The file's content.
-        shown: Its name in messages.
+        name: Its name or path, for the language.
+    """
+    text = text.removeprefix("\ufeff")
+    match language(name):
+        case "json":
+            from massgen_ls.config.json_text import read
+        case "toml":
+            from massgen_ls.config.toml_text import read
+        case _:
+            from massgen_ls.config.yaml_text import read
+    return read(text)
+
+
+def parse(text: str, shown: str) -> Document:
+    """Reads a text that has to be right.
+
+    Args:
+        text: The file's content.
+        shown: Its name, for the language and for messages.
 
     Raises:
-        ConfigError: It is not YAML, holds a key twice, or grows without measure.
+        InvalidConfig: It is no YAML, JSON or TOML, holds a key twice, or grows without measure.
     """
-    try:
-        root = cast("yaml.Node | None", yaml.compose(text, Loader=yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType] # the stub does not say
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = f"{shown}:{mark.line + 1}:{mark.column + 1}" if mark else shown
-        raise ConfigError(f"{at}: not YAML: {error.problem or error.context}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{shown}: not YAML: {str(error).strip()}") from error
-    except RecursionError as error:
-        raise ConfigError(f"{shown}: nested too deeply") from error
-    builder = _Builder(shown)
-    body: Any = builder.build(root, ()) if root is not None else {}
-    return Document(body, builder.places)
-
-
-class _Builder:
-    def __init__(self, shown: str) -> None:
-        self._shown = shown
-        self._count = 0
-        self._scalars = yaml.constructor.SafeConstructor()
-        self.places: dict[Where, tuple[int, int]] = {}
-
-    def build(self, node: yaml.Node, where: Where) -> Any:
-        self._count += 1
-        if self._count > _MAX_NODES or len(where) > 50:
-            raise ConfigError(f"{self._shown}: too large once its aliases are expanded")
-        self.places.setdefault(where, (node.start_mark.line + 1, node.start_mark.column + 1))
-        if isinstance(node, yaml.SequenceNode):
-            return [self.build(item, (*where, i)) for i, item in enumerate(node.value)]
-        if isinstance(node, yaml.MappingNode):
-            return self._mapping(node, where)
-        try:
-            return self._scalar(node)
-        except (yaml.YAMLError, ValueError) as error:
-            self._fail(node, f"cannot be understood: {str(error).split(chr(10))[0]}")
-
-    def _scalar(self, node: yaml.Node) -> Any:
-        return self._scalars.construct_object(node)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] # the stub does not say
-
-    def _mapping(self, node: yaml.MappingNode, where: Where) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                merged = self.build(value_node, where)
-                parts = cast("list[Any]", merged) if isinstance(merged, list) else [merged]
-                for part in parts:
-                    if isinstance(part, dict):
-                        found = {**cast("dict[str, Any]", part), **found}
-                continue
-            key = self._scalar(key_node)
-            if not isinstance(key, str):
-                self._fail(key_node, f"the key {key!r} is not a word")
-            place = (*where, key)
-            if place in self.places and key in found and key_node.start_mark:
-                first = self.places[place][0]
-                self._fail(key_node, f"the key {key!r} is there twice (first in line {first})")
-            self.places[place] = (key_node.start_mark.line + 1, key_node.start_mark.column + 1)
-            found[key] = self.build(value_node, place)
-        return found
-
-    def _fail(self, node: yaml.Node, what: str) -> None:
-        mark = node.start_mark
-        raise ConfigError(f"{self._shown}:{mark.line + 1}:{mark.column + 1}: {what}")
+    document = scan(text, shown)
+    if document.problems:
+        raise InvalidConfig(document.problems, shown)
+    return document

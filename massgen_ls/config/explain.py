@@ -1,80 +1,143 @@
-"""What is wrong with a configuration, in words: the place, the key, and what was perhaps meant."""
+"""What pydantic finds wrong, in words: the place, the key, and what was perhaps meant."""
 
 from __future__ import annotations
 
 import difflib
-from typing import Any, get_args
+from collections.abc import Sequence
+from typing import Any, cast, get_args
 
 from pydantic import BaseModel
 
-from massgen_ls.config.backends import BACKENDS, TYPES
-from massgen_ls.config.document import Document, Where
+from massgen_ls.config.backends import BACKENDS, BUILT, TYPES
+from massgen_ls.config.layers import Merged
+from massgen_ls.config.problems import Problem, Where
+from massgen_ls.config.secrets import masked
 
 
-def explain(document: Document, shown: str, error: Any, top: type[BaseModel]) -> str:
-    """``file:line:column: in agents[0]: what is wrong; did you mean …?``.
+class Misplaced(ValueError):
+    """A refusal by a validator that knows better than pydantic where the trouble is.
 
     Args:
-        document: Where the line is found.
-        shown: The file's name.
-        error: One item of `ValidationError.errors`.
-        top: The model of the whole file, which knows the names of keys.
+        what: What is wrong, without a full stop.
+        where: The way to it, from the model that refuses.
+    """
+
+    def __init__(self, what: str, where: Where) -> None:
+        super().__init__(what)
+        self.where = where
+
+
+def problem(
+    merged: Merged,
+    where: Where,
+    what: str,
+    *,
+    suggestion: str = "",
+    meant: str | None = None,
+    on_key: bool = False,
+    warning: bool = False,
+) -> Problem:
+    """A finding about a merged value, at the place in the file that says it."""
+    origin = merged.origin(where, key=on_key)
+    return Problem(
+        what,
+        origin.where,
+        origin.line,
+        origin.column,
+        suggestion=suggestion,
+        meant=meant,
+        file=origin.source,
+        severity="warning" if warning else "error",
+        end=origin.end,
+        on_key=on_key,
+    )
+
+
+def explain(merged: Merged, error: Any, top: type[BaseModel]) -> Problem:
+    """One item of `ValidationError.errors` as a value.
+
+    Args:
+        merged: What was checked; knows the files and lines.
+        error: The item.
+        top: The model of the whole, which knows the names of keys.
     """
     tagged: Where = tuple(error["loc"])
     where = _untagged(tagged)
-    line, column = document.place(where)
-    path = _path(where)
     kind: str = error["type"]
     given: object = error.get("input")
     if kind == "extra_forbidden":
-        what = f"unknown key {where[-1]!r}{_near(str(where[-1]), _keys_at(top, tagged[:-1]))}"
-        path = _path(where[:-1])
-    elif kind == "missing":
+        name, known = str(where[-1]), keys_at(top, tagged[:-1])
+        near = nearest(name, known)
+        what = f"unknown key {name!r}"
+        then = f"did you mean {near!r}?" if near else f"known are: {', '.join(known)}"
+        return problem(merged, where, what, suggestion=then, meant=near, on_key=True)
+    if kind == "missing":
+        inner = where[:-1]
         what = f"the key {where[-1]!r} is missing"
-        path = _path(where[:-1])
-    elif kind == "literal_error":
+        if where[-1] == "backend" and len(inner) == 2 and inner[0] == "agents":
+            return problem(merged, inner, what, suggestion=_pool(merged))
+        return problem(merged, inner, what)
+    if kind == "literal_error":
         allowed = str(error["ctx"]["expected"]).replace("'", "")
         known = [word.strip() for word in allowed.replace(" or ", ",").split(",")]
-        near = difflib.get_close_matches(str(given), known, 1)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
-        what = f"{given!r} is none of: {allowed}{meant}"
-    elif kind == "union_tag_invalid":
-        where = (*where, "type")
-        line, column = document.place(where)
-        path = _path(where)
-        tag = str(error["ctx"]["tag"])
-        near = difflib.get_close_matches(tag, TYPES, 1)
-        meant = f"; did you mean {near[0]!r}?" if near else ""
-        what = f"{tag!r} is none of: {', '.join(BACKENDS)}{meant}"
-    elif kind == "union_tag_not_found":
-        what = f"the key 'type' is missing; it is one of: {', '.join(BACKENDS)}"
-    elif kind == "string_pattern_mismatch" and "permissions" in where:
-        what = (
-            f"{given!r} is no pattern: a kind (read, edit, run, fetch, other, *), and perhaps a "
-            "colon and a glob, e.g. `run:pytest *`"
-        )
-    elif kind == "string_pattern_mismatch" and where[-1] == "base_url":
-        what = f"{given!r} is no http:// or https:// address"
-    elif kind == "string_pattern_mismatch":
-        what = f"{given!r} is no name: letters, digits, dot, dash and underscore only"
-    elif kind in {"value_error"}:
-        what = str(error["ctx"]["error"])
-    else:
-        shown_input = _KINDS.get(type(given)) or repr(given)
-        asked = error["msg"].removeprefix("Input ").replace("valid tuple", "list")
-        asked = asked.removeprefix("Tuple ").removesuffix(", not 0")
-        what = f"{asked}, not {shown_input[:60]}"
-    return f"{shown}:{line}:{column}: {f'in {path}: ' if path else ''}{what}"
+        return _none_of(merged, where, given, known, allowed)
+    if kind == "union_tag_invalid":
+        return _none_of(merged, (*where, "type"), error["ctx"]["tag"], TYPES, ", ".join(BUILT))
+    if kind == "union_tag_not_found":
+        what = f"the key 'type' is missing; it is one of: {', '.join(BUILT)}"
+        return problem(merged, where, what)
+    if kind == "value_error":
+        raised = error["ctx"]["error"]
+        where = (*where, *getattr(raised, "where", ()))
+        return problem(merged, where, str(raised))
+    return problem(merged, where, _misfit(where, kind, given, str(error["msg"])))
 
 
-_KINDS: dict[type, str] = {dict: "a mapping", list: "a list"}
+def _misfit(where: Where, kind: str, given: object, said: str) -> str:
+    """A value that has the wrong form."""
+    shown = masked(given)
+    if kind == "string_pattern_mismatch":
+        if "permissions" in where:
+            return (
+                f"{shown} is no pattern: a kind (read, edit, run, fetch, other, *), and perhaps a "
+                "colon and a glob, e.g. `run:pytest *`"
+            )
+        if where[-1] == "base_url":
+            return f"{shown} is no http:// or https:// address"
+        if where[-1] in {"api_key", "api_key_env"}:
+            form = "${NAME}" if where[-1] == "api_key" else "NAME"
+            return f"the name of an environment variable is wanted, as {form}"
+        return f"{shown} is no name: letters, digits, dot, dash and underscore only"
+    asked = said.removeprefix("Input ").replace("valid tuple", "list")
+    asked = asked.removeprefix("Tuple ").removesuffix(", not 0")
+    return f"{asked}, not {(_KINDS.get(type(given)) or shown)[:60]}"
 
 
-def _path(where: Where) -> str:
-    text = ""
-    for part in where:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return text.lstrip(".")
+_KINDS: dict[type, str] = {dict: "a mapping", list: "a list", type(None): "nothing"}
+
+
+def _none_of(
+    merged: Merged, where: Where, given: object, known: Sequence[str], allowed: str
+) -> Problem:
+    near = nearest(str(given), known)
+    what = f"{masked(given)} is none of: {allowed}"
+    return problem(
+        merged, where, what, suggestion=f"did you mean {near!r}?" if near else "", meant=near
+    )
+
+
+def _pool(merged: Merged) -> str:
+    named: dict[str, None] = {}
+    for layer in merged.layers:
+        agents: Any = layer.body.get("agents") if layer.maps else None
+        for agent in cast("list[Any]", agents) if isinstance(agents, list) else ():
+            if isinstance(agent, dict) and "backend" in agent:
+                named[str(cast("dict[str, Any]", agent).get("id"))] = None
+    return (
+        "an agent without one has to be in a layer below, which know: " + ", ".join(named)
+        if named
+        else ""
+    )
 
 
 def _untagged(where: Where) -> Where:
@@ -86,8 +149,8 @@ def _untagged(where: Where) -> Where:
     )
 
 
-def _keys_at(top: type[BaseModel], where: Where) -> list[str]:
-    """The keys that the schema knows at a place."""
+def keys_at(top: type[BaseModel], where: Where) -> list[str]:
+    """The keys that the schema knows at a place, with the backend's type after ``backend``."""
     model: Any = top
     for i, part in enumerate(where):
         if isinstance(part, int):
@@ -110,6 +173,6 @@ def _model_in(annotation: Any) -> Any:
     return next((m for m in map(_model_in, get_args(annotation)) if m), None)
 
 
-def _near(given: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(given, known, 1)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are: {', '.join(known)}"
+def nearest(given: str, known: Sequence[str]) -> str | None:
+    """The word that was perhaps meant."""
+    return next(iter(difflib.get_close_matches(given, known, 1)), None)

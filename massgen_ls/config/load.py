@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import difflib
-import importlib.resources
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
+from massgen_ls.config.layers import Merged, merge
+from massgen_ls.config.problems import InvalidConfig, Problem, Where
+from massgen_ls.config.sources import NAMES, Beside, FileRead, gather, offline
 from massgen_ls.core.errors import ConfigError
+from massgen_ls.core.powers import Power, powers
 from massgen_ls.core.task import AgentSpec, CheckSpec, Rules
+from massgen_ls.core.trust import Source
 
-NAMES = (
-    "massgen.yaml",
-    "massgen.yml",
-    ".massgen/config.yaml",
-    ".massgen/config.yml",
-)
-"""Where a folder's configuration may be, first match first."""
-
-_TOO_BIG = 4 * 1024 * 1024
+__all__ = ["NAMES", "Loaded", "load", "missing_parts", "pick_checks", "team"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,47 +28,153 @@ class Loaded:
     rules: Rules
     source: str
     """Where it comes from, for people."""
+    merged: Merged = field(default_factory=Merged, repr=False)
+    """What was said where: `Merged.origin` of every value, and so who wrote it."""
+    files: tuple[FileRead, ...] = ()
+    """Every file that is in it, the lowest first."""
+    warnings: tuple[Problem, ...] = ()
+    """What is worth knowing and does not stop anything."""
+    sources: tuple[Source, ...] = ()
+    """The files of the project in it; none where the user has named a file themselves."""
+    powers: tuple[Power, ...] = ()
+    """What those want that needs the user's trust. Nothing of it may be obeyed without."""
 
 
-def load(folder: Path, file: str | None = None) -> Loaded:
-    """The configuration for a folder.
+def load(folder: Path, file: str | None = None, beside: Beside | None = None) -> Loaded:
+    """The configuration for a folder, as it is at this moment.
 
     Args:
         folder: The folder that the user opened. Its own configuration counts, else that of the
             nearest folder above it, up to the repository's top.
-        file: A file to use instead, absolute or relative to ``folder``.
+        file: A file to use instead of the project's, absolute or relative to ``folder``.
+        beside: What counts beside files, and texts that are newer than files.
 
     Raises:
-        ConfigError: It cannot be read or is wrong; the message has a line for each error.
+        ConfigError: It cannot be read or is wrong; an `InvalidConfig` has a `Problem` for each
+            error, each with its file.
     """
-    found = _given(folder, file) if file else _find(folder)
-    if found is None:
-        return replace(_offline(), source="the built-in offline team (nothing is configured here)")
-    loaded = _read(found, str(found))
-    if not loaded.agents:
-        return replace(
-            loaded, agents=_offline().agents, source=f"{found}, with the built-in offline team"
-        )
-    return loaded
+    # YAML and pydantic are only imported when something has to be read.
+    from massgen_ls.config.validation import validated
+
+    beside = beside or Beside()
+    named = _given(folder, file, beside) if file else None
+    found = gather(folder, named, beside)
+    errors = [p for p in found.problems if p.severity == "error"]
+    shown = str(found.project) if found.project else "the configuration"
+    if errors:
+        raise InvalidConfig(errors, shown)
+    merged = merge(found.layers)
+    if not merged.body.get("agents") and "agent" not in merged.body:
+        merged = merge([*found.layers, offline()])
+    loaded = validated(merged, beside.env, str(folder), shown)
+    return replace(
+        loaded,
+        source=_source(merged, found.project, found.files),
+        files=found.files,
+        warnings=(*found.problems, *loaded.warnings),
+        # A file that the user names is their own word, wherever it lies.
+        sources=()
+        if named
+        else tuple(Source(str(f.path), f.digest) for f in found.files if f.author == "project"),
+        # Before variables are replaced: a value of the user's is nothing to be shown.
+        powers=() if named else _powers(merged),
+    )
 
 
-def team(folder: Path, loaded: Loaded, agents: str | Sequence[str] | None) -> tuple[AgentSpec, ...]:
-    """The agents that a user names.
+def _powers(merged: Merged) -> tuple[Power, ...]:
+    """What the project says that the layers of the user and ours would not have."""
+    theirs = [layer for layer in merged.layers if layer.author == "project"]
+    if not theirs:
+        return ()
+    below = merge([layer for layer in merged.layers if layer.author != "project"])
+
+    def place(where: Where) -> tuple[str, int] | None:
+        there = merged.says(where)
+        while not merged.says(where):
+            where = where[:-1]
+        parts = [where, *(w for w in merged.sources if w[: len(where)] == where)]
+        for origin in map(merged.origin, parts):
+            if origin.author == "project":
+                return origin.source, origin.line
+        # What is gone was taken away by the project, for the others have it.
+        return None if there else (theirs[0].source, 1)
+
+    return powers(merged.body, below.body, place, merged=True)
+
+
+def _source(merged: Merged, project: Path | None, files: Sequence[FileRead]) -> str:
+    others = [str(file.path) for file in files if file.path != project]
+    named = ", ".join(filter(None, [str(project) if project else "", *others]))
+    if merged.origin(("agents",)).layer != "defaults":
+        return named or merged.origin(("agents",)).source
+    if named:
+        return f"{named}, with the built-in offline team"
+    return "the built-in offline team (nothing is configured here)"
+
+
+def missing_parts(agents: Sequence[AgentSpec]) -> Iterator[tuple[str, str]]:
+    """What a team would need that this version does not have, with what to use instead.
+
+    Args:
+        agents: Its agents and judges; their fallbacks count too.
+    """
+    from massgen_ls.config.backends import INSTEAD, NOT_BUILT
+
+    for agent in agents:
+        name, each = f"The agent {agent.id!r}", agent
+        while True:
+            for part, kinds in NOT_BUILT.items():
+                if each.type in kinds:
+                    near = INSTEAD.get(each.type)
+                    yield (
+                        f"{name} has the backend {each.type!r}, which needs the drivers for "
+                        f"{part}, and this version does not have them",
+                        f"Use {near + ' or another' if near else 'one'} of its coding agents "
+                        "(claude_code, codex, gemini_cli, acp), or `type: command` with a program "
+                        "that edits files",
+                    )
+            if each.fallback is None:
+                break
+            name, each = f"A fallback of the agent {agent.id!r}", each.fallback
+
+
+def team(
+    folder: Path,
+    loaded: Loaded,
+    agents: str | Sequence[str] | None,
+    beside: Beside | None = None,
+) -> tuple[AgentSpec, ...]:
+    """The agents that a user names, which can all work.
 
     Args:
         folder: What a file's path is relative to.
         loaded: The configuration to choose from.
         agents: Ids, comma-separated or in a list; or the path of a configuration file, whose
             agents they are then; or nothing, for all of them.
+        beside: As for `load`, for such a file.
 
     Raises:
-        ConfigError: There is no such agent.
+        ConfigError: There is no such agent, or one of them or of the judges needs a part that this
+            version does not have.
     """
+    chosen = _chosen(folder, loaded, agents, beside)
+    missing = dict(missing_parts((*chosen, *loaded.rules.voting.judges)))
+    if missing:
+        raise ConfigError(". ".join(missing), next(iter(missing.values())))
+    return chosen
+
+
+def _chosen(
+    folder: Path,
+    loaded: Loaded,
+    agents: str | Sequence[str] | None,
+    beside: Beside | None,
+) -> tuple[AgentSpec, ...]:
     if not agents:
         return loaded.agents
     if isinstance(agents, str):
-        if agents.endswith((".yaml", ".yml", ".json")):
-            return load(folder, agents).agents
+        if agents.endswith((".yaml", ".yml", ".json", ".toml")):
+            return load(folder, agents, beside).agents
         agents = [name.strip() for name in agents.split(",") if name.strip()]
         if not agents:
             raise ConfigError("No agent is named", "Give ids of configured agents: a,b")
@@ -103,48 +205,10 @@ def _pick(kind: str, name: str, known: Sequence[_T], named: Callable[[_T], str])
     raise ConfigError(f"There is no {kind} {name!r}", f"{meant}{there}")
 
 
-def _given(folder: Path, file: str) -> Path:
+def _given(folder: Path, file: str, beside: Beside) -> Path:
     path = (folder / file).absolute()
     if not path.exists() and Path(file).exists():
         path = Path(file).absolute()  # relative to where the user typed it
-    if not path.is_file():
+    if not path.is_file() and (beside.read is None or beside.read(path) is None):
         raise ConfigError(f"There is no configuration file {file}", "Check the path after --config")
     return path
-
-
-def _find(folder: Path) -> Path | None:
-    for place in (folder, *folder.parents):
-        for name in NAMES:
-            if (place / name).is_file():
-                return place / name
-        if (place / ".git").exists():
-            break
-    return None
-
-
-def _offline() -> Loaded:
-    packaged = importlib.resources.files("massgen_ls") / "configs" / "offline.yaml"
-    # In a source checkout the configurations lie beside the package.
-    beside = Path(__file__).resolve().parents[2] / "configs" / "offline.yaml"
-    text = packaged.read_text("utf-8") if packaged.is_file() else beside.read_text("utf-8")
-    return _parse(text, "offline.yaml")
-
-
-def _read(path: Path, shown: str) -> Loaded:
-    try:
-        if path.stat().st_size > _TOO_BIG:
-            raise ConfigError(f"{shown} is over {_TOO_BIG >> 20} MiB, too big for a configuration")
-        text = path.read_text("utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{shown} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{shown} is not UTF-8 text", "Save it as UTF-8") from error
-    return _parse(text, shown)
-
-
-def _parse(text: str, shown: str) -> Loaded:
-    # YAML and pydantic are only imported when something has to be read.
-    from massgen_ls.config.document import parse
-    from massgen_ls.config.schema import validate
-
-    return validate(parse(text, shown), shown)

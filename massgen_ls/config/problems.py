@@ -7,10 +7,13 @@ MassGen's files.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from typing import Literal
 
-from massgen_ls.config.document import Where
 from massgen_ls.core.errors import ConfigError
+
+Where = tuple["str | int", ...]
+"""The way to a value: keys and indices from the top."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,34 +23,51 @@ class Problem:
     message: str
     """What is wrong, without a full stop."""
     where: Where = ()
-    """The way to the value: keys and indices from the top."""
+    """The way to the value in its own file: keys and indices from the top."""
     line: int = 1
-    """1-based, where the key or value begins."""
+    """1-based, where the key or value begins; 0 where there are no lines, as in a variable."""
     column: int = 1
     """1-based, in characters."""
     suggestion: str = ""
     """What to do next, one sentence; empty when there is nothing to say."""
     meant: str | None = None
     """The word that was probably meant, in place of the key or value that stands there."""
+    file: str = ""
+    """The file, variable or option that it stands in; empty: the one that is spoken of."""
+    severity: Literal["error", "warning"] = "error"
+    """A configuration with errors cannot be used; a warning says what happens instead."""
+    end: tuple[int, int] | None = None
+    """Line and column behind its last character, where that is known."""
+    on_key: bool = False
+    """It is about the key at ``where``, not about the value."""
 
     @property
     def path(self) -> str:
         """``agents[0].backend``; empty for the whole file."""
         return shown_path(self.where)
 
-    def shown(self, file: str) -> str:
-        """``file:line:column: in path: message; suggestion``."""
-        path = f"in {self.path}: " if self.where else ""
-        then = f"; {self.suggestion}" if self.suggestion else ""
-        return f"{file}:{self.line}:{self.column}: {path}{self.message}{then}"
+    def shown(self, file: str = "") -> str:
+        """``file:line:column: in path: message; suggestion`` (or a sentence of its own)."""
+        name = self.file or file
+        at = f"{name}:{self.line}:{self.column}" if self.line else name
+        where = self.where[:-1] if self.on_key else self.where
+        path = f"in {shown_path(where)}: " if where else ""
+        link = ". " if self.suggestion[:1].isupper() else "; "
+        then = f"{link}{self.suggestion}" if self.suggestion else ""
+        return f"{at}: {path}{self.message}{then}"
 
     def plain(self) -> dict[str, object]:
-        """For programs: ``path, line, column, message, suggestion``."""
-        kept = asdict(self)
-        return {
+        """For programs: ``path, line, column, message, suggestion``, and the file where told."""
+        told: dict[str, object] = {
             "path": self.path,
-            **{key: kept[key] for key in ("line", "column", "message", "suggestion")},
+            "line": self.line,
+            "column": self.column,
+            "message": self.message,
+            "suggestion": self.suggestion,
         }
+        if self.file:
+            told["file"] = self.file
+        return told
 
 
 class InvalidConfig(ConfigError):

@@ -11,29 +11,13 @@ from pydantic import (
     StrictBool,
     StrictStr,
     StringConstraints,
-    ValidationError,
     field_validator,
     model_validator,
 )
 
-from massgen_ls.config.backends import NOT_BUILT, Argv, Backend, Strict
-from massgen_ls.config.document import Document, Where
-from massgen_ls.config.explain import explain
-from massgen_ls.config.load import Loaded
-from massgen_ls.core.budget import Limits, micros
-from massgen_ls.core.errors import ConfigError
-from massgen_ls.core.permissions import Permissions
-from massgen_ls.core.task import (
-    AgentId,
-    AgentSpec,
-    CheckSpec,
-    CrossTestRules,
-    Mode,
-    Rules,
-    Voting,
-    VotingRule,
-    WorktreeRules,
-)
+from massgen_ls.config.backends import Argv, Backend, Strict
+from massgen_ls.config.explain import Misplaced
+from massgen_ls.core.task import Mode, Novelty, Sensitivity, VotingRule
 
 Pattern = Annotated[StrictStr, StringConstraints(pattern=r"^(read|edit|run|fetch|other|\*)(:.+)?$")]
 Name = Annotated[
@@ -45,16 +29,23 @@ class PermissionRules(Strict):
     """What an agent may do without being asked about, and what never."""
 
     mode: Literal["auto", "allow", "ask", "deny"] = "auto"
+    """What no pattern answers. `auto` allows what stays in the worktree, and everything else that a
+    sandbox confines; otherwise it asks. `allow`, `ask` and `deny` say it for all of them."""
     allow: tuple[Pattern, ...] = ()
+    """What it may do without being asked about: kind, colon, glob, e.g. `run:pytest *`."""
     deny: tuple[Pattern, ...] = ()
+    """What it never may; stronger than `allow`."""
 
 
 class Worker(Strict):
     """What sits at a seat."""
 
     system_message: StrictStr = ""
+    """Said before the task, to agents that read it."""
     backend: Backend
+    """What kind of agent it is, and its settings."""
     permissions: PermissionRules = PermissionRules()
+    """What it may do; one word is the `mode` alone."""
     fallback: Worker | None = None
     """Takes the seat when this one cannot work."""
 
@@ -64,28 +55,41 @@ class Worker(Strict):
         return {"mode": given} if isinstance(given, str) else given
 
 
-class Agent(Worker):
-    """One agent."""
-
+class _Named(Strict):
     id: Name
+    """Its name: letters, digits, dot, dash and underscore; unique."""
+
+
+class Agent(Worker, _Named):
+    """One agent of the team."""
 
 
 class Check(Strict):
-    """One check."""
+    """A command that judges what agents made."""
 
     name: Name
+    """Its name: letters, digits, dot, dash and underscore; unique."""
     argv: Argv
+    """The program and its arguments; never given to a shell."""
     timeout: PositiveFloat = 300.0
+    """Seconds; past it the check has failed and its processes are ended."""
     parser: Literal["auto", "exit", "junit", "lines"] = "auto"
+    """How failures are told apart: `junit` reads the report at `{junit}`, `lines` takes
+    `path:line:col: message`, `exit` looks at the exit code alone, `auto` finds out."""
 
 
 class Worktree(Strict):
     """What a worktree needs beyond the snapshot."""
 
     include: tuple[StrictStr, ...] = ()
+    """Ignored files to bring in, patterns as in .gitignore, e.g. `.env` or `node_modules`."""
     include_mode: Literal["copy", "symlink"] = "copy"
+    """`copy` makes a reflink where there are any. Through a `symlink` an agent can write into your
+    own files."""
     setup: tuple[Argv, ...] = ()
+    """Commands to run in each worktree before an agent starts."""
     setup_key: tuple[StrictStr, ...] = ()
+    """Files whose content decides whether a reused worktree is set up again."""
 
 
 class SpendingLimits(Strict):
@@ -94,24 +98,34 @@ class SpendingLimits(Strict):
     max_cost: PositiveFloat | None = None
     """US dollars, of what the agents tell about their costs."""
     max_tokens: PositiveInt | None = None
+    """Tokens, in and out."""
     max_minutes: PositiveFloat | None = None
+    """Minutes from the start."""
 
 
 class Judge(Strict):
     """A judge: a configured agent, by its id, or one with a backend of its own."""
 
     id: Name
+    """An agent's id, or a name of its own."""
     backend: Backend | None = None
+    """Of a judge that is no agent of the run."""
 
 
 class VotingRules(Strict):
     """How judges are asked about what the checks cannot tell apart."""
 
     rule: VotingRule = "pairwise"
+    """`pairwise`: which of two, in both orders. `score`: marks for all, in both orders.
+    `plurality`: the best of all, once. `evidence-only`: nobody is asked."""
     margin: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """With less of a lead nobody wins; 0: ties are broken by agreement, size and order."""
     judges: tuple[Judge, ...] = ()
+    """Ids of agents, or agents that only judge; all coding agents of the run otherwise."""
     max_ballots: Annotated[int, Field(ge=0, le=100)] = 12
+    """Questions to judges, all in all."""
     timeout: PositiveFloat = 180.0
+    """Seconds for each answer."""
 
     @field_validator("judges", mode="before")
     @classmethod
@@ -126,27 +140,55 @@ class CrossTests(Strict):
     """How far the tests that candidates bring are tried on each other."""
 
     enabled: StrictBool = True
+    """Whether they are tried at all."""
     timeout: PositiveFloat = 120.0
+    """Seconds for each run."""
     max_tests: PositiveInt = 50
+    """Tests of each candidate that count, the first by name."""
+
+
+class Fusion(Strict):
+    """Whether what several candidates share is tried as one more candidate."""
+
+    enabled: StrictBool = False
+    """Whether it is tried at all."""
 
 
 class Orchestrator(Strict):
     """How a run is decided."""
 
     mode: Mode = "best_of_n"
+    """How the winner is found."""
     timeout: PositiveFloat = 3600.0
+    """Seconds for the agents together; what they made by then is still judged."""
     attempt_timeout: PositiveFloat = 1800.0
+    """Seconds for each agent."""
     quorum: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the agents that must have ended before the verdict; the others are cancelled."""
     sandbox: Literal["auto", "off", "required"] = "auto"
+    """`auto` confines programs where that works, `required` starts none where it does not."""
     limits: SpendingLimits = SpendingLimits()
+    """What a run may spend."""
     voting: VotingRules = VotingRules()
+    """How judges are asked about what the checks cannot tell apart."""
     share_candidates: StrictBool = False
     """Agents at work may read what others have finished, and vote on it."""
     instructions: StrictBool = True
     """Agents are given the repository's AGENTS.md, CLAUDE.md or GEMINI.md."""
     cross_tests: CrossTests = CrossTests()
+    """Tests that candidates bring are tried on each other."""
     early_exit: StrictBool = True
     """The run ends when more than half of its agents arrived at one change that passes."""
+    max_new_answers_per_agent: PositiveInt = 2
+    """In consensus: answers of each agent, its first one included."""
+    max_new_answers_global: PositiveInt | None = None
+    """In consensus: answers of all agents together."""
+    answer_novelty_requirement: Novelty = "lenient"
+    """In consensus: how different an improvement must be from what is there."""
+    voting_sensitivity: Sensitivity = "lenient"
+    """In consensus: how readily agents improve instead of voting."""
+    fusion: Fusion = Fusion()
+    """What several candidates share, as one more candidate."""
 
     @field_validator("sandbox", mode="before")
     @classmethod
@@ -158,11 +200,28 @@ class Configuration(Strict):
     """A whole file."""
 
     agents: tuple[Agent, ...] = ()
+    """The team."""
     agent: Agent | None = None
-    """MassGen's form for one agent alone."""
+    """A team of one."""
     checks: tuple[Check, ...] = ()
+    """What judges candidates."""
     orchestrator: Orchestrator = Orchestrator()
+    """How a run is decided."""
     worktree: Worktree = Worktree()
+    """What a worktree needs beyond the snapshot."""
+    profiles: dict[Name, dict[StrictStr, Any]] = Field({})
+    """Settings that count over the rest of the file when their name is chosen."""
+    include: StrictStr | tuple[StrictStr, ...] = ()
+    """Other files, relative to this one; what this one says counts more."""
+
+    @field_validator("profiles")
+    @classmethod
+    def _flat(cls, given: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, profile in given.items():
+            for key in ("profiles", "include"):
+                if key in profile:
+                    raise Misplaced(f"a profile has no {key!r} of its own", (name, key))
+        return given
 
     @model_validator(mode="after")
     def _consistent(self) -> Configuration:
@@ -172,136 +231,37 @@ class Configuration(Strict):
             ("agents", [agent.id for agent in self.agents]),
             ("checks", [check.name for check in self.checks]),
         ):
-            double = next((name for name in names if names.count(name) > 1), None)
-            if double is not None:
-                raise ValueError(f"two {kind} are called {double!r}")
+            for index, name in enumerate(names):
+                if name in names[:index]:
+                    raise Misplaced(f"two {kind} are called {name!r}", (kind, index))
         self._judges_can_judge()
         return self
 
     def _judges_can_judge(self) -> None:
         agents = {agent.id: agent.backend for agent in self.workers}
         judges = self.orchestrator.voting.judges
-        for judge in judges:
+        for index, judge in enumerate(judges):
+            where = ("orchestrator", "voting", "judges", index)
             if judge.backend is not None and judge.id in agents:
-                raise ValueError(
-                    f"orchestrator.voting.judges: {judge.id!r} is an agent already; "
-                    "name it without a backend, or call the judge something else"
+                raise Misplaced(
+                    f"{judge.id!r} is an agent already; name it without a backend, or call the "
+                    "judge something else",
+                    where,
                 )
             backend = judge.backend or agents.get(judge.id)
             if backend is None:
                 there = ", ".join(agents) or "none"
-                raise ValueError(
-                    f"orchestrator.voting.judges: there is no agent {judge.id!r}; "
-                    f"there are: {there}"
-                )
+                raise Misplaced(f"there is no agent {judge.id!r}; there are: {there}", where)
             if backend.type == "command":
-                raise ValueError(
-                    f"orchestrator.voting.judges: {judge.id!r} is a program that edits files, "
-                    "which cannot judge; name a coding agent"
+                raise Misplaced(
+                    f"{judge.id!r} is a program that edits files, which cannot judge; name a "
+                    "coding agent",
+                    where,
                 )
-        names = [judge.id for judge in judges]
-        double = next((name for name in names if names.count(name) > 1), None)
-        if double is not None:
-            raise ValueError(f"orchestrator.voting.judges: {double!r} is named twice")
+            if judge.id in [earlier.id for earlier in judges[:index]]:
+                raise Misplaced(f"{judge.id!r} is named twice", where)
 
     @property
     def workers(self) -> tuple[Agent, ...]:
         """The agents, in either form."""
         return (self.agent,) if self.agent else self.agents
-
-
-def validate(document: Document, shown: str) -> Loaded:
-    """A parsed file as values of the core.
-
-    Raises:
-        ConfigError: With a line for each error: place, what is wrong, what was perhaps meant.
-    """
-    given: object = document.body
-    if not isinstance(given, dict):
-        raise ConfigError(
-            f"{shown}:1:1: a configuration is a mapping with keys such as `agents` and `checks`"
-        )
-    _refuse_unbuilt(document, shown)
-    try:
-        parsed = Configuration.model_validate(document.body)
-    except ValidationError as errors:
-        lines = [
-            explain(document, shown, e, Configuration) for e in errors.errors(include_url=False)
-        ]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
-    agents = parsed.workers
-    rules = parsed.orchestrator
-    limits = rules.limits
-    return Loaded(
-        tuple(_agent(agent.id, agent) for agent in agents),
-        tuple(CheckSpec(c.name, c.argv, c.timeout, c.parser) for c in parsed.checks),
-        Rules(
-            mode=rules.mode,
-            attempt_timeout=rules.attempt_timeout,
-            run_timeout=rules.timeout,
-            quorum=rules.quorum,
-            sandbox=rules.sandbox,
-            worktree=WorktreeRules(**parsed.worktree.model_dump()),
-            limits=Limits(
-                None if limits.max_cost is None else micros(limits.max_cost),
-                limits.max_tokens,
-                limits.max_minutes,
-            ),
-            share_candidates=rules.share_candidates,
-            instructions=rules.instructions,
-            voting=_voting(parsed),
-            cross_tests=CrossTestRules(**rules.cross_tests.model_dump()),
-            early_exit=rules.early_exit,
-        ),
-        shown,
-    )
-
-
-def _voting(parsed: Configuration) -> Voting:
-    given = parsed.orchestrator.voting
-    agents = {agent.id: agent for agent in parsed.workers}
-    judges = (
-        _agent(j.id, agents[j.id] if j.backend is None else Worker(backend=j.backend))
-        for j in given.judges
-    )
-    return Voting(given.rule, given.margin, tuple(judges), given.max_ballots, given.timeout)
-
-
-def _agent(seat: str, agent: Worker) -> AgentSpec:
-    settings = agent.backend.model_dump(mode="json", exclude={"type"}, exclude_none=True)
-    rule = agent.permissions
-    return AgentSpec(
-        AgentId(seat),
-        agent.backend.type,
-        settings,
-        agent.system_message,
-        Permissions(rule.mode, rule.allow, rule.deny),
-        _agent(seat, agent.fallback) if agent.fallback else None,
-    )
-
-
-def _refuse_unbuilt(document: Document, shown: str) -> None:
-    """A backend that MassGen has and we have not yet is no misspelling: say what is missing."""
-    body = _mapping(document.body)
-    agents: Any = body.get("agents")
-    listed: list[tuple[Where, Any]] = []
-    if isinstance(agents, list):
-        listed = [(("agents", i), agent) for i, agent in enumerate(cast("list[Any]", agents))]
-    listed.append((("agent",), body.get("agent")))
-    for where, agent in listed:
-        if fallback := _mapping(agent).get("fallback"):
-            listed.append(((*where, "fallback"), fallback))
-        kind = _mapping(_mapping(agent).get("backend")).get("type")
-        for part, kinds in NOT_BUILT.items():
-            if kind in kinds:
-                line, column = document.place((*where, "backend", "type"))
-                raise ConfigError(
-                    f"{shown}:{line}:{column}: backend type {kind!r} needs the drivers for {part},"
-                    " which this version does not have",
-                    "Use one of its coding agents (claude_code, codex, gemini_cli, acp), or "
-                    "`type: command` with a program that edits files",
-                )
-
-
-def _mapping(given: object) -> dict[str, Any]:
-    return cast("dict[str, Any]", given) if isinstance(given, dict) else {}

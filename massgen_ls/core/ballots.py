@@ -8,6 +8,7 @@ that is the same as its own, does not count.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -134,16 +135,7 @@ def count(
     """
     if rule == "evidence-only":
         return Tally(tuple(Standing() for _ in groups))
-    where = {member: i for i, members in enumerate(groups) for member in members}
-    authors = [{author(member) for member in members} for members in groups]
-    heard: list[_Heard] = []
-    for ballot in ballots:
-        places = tuple(where.get(member, -1) for member in ballot.shown)
-        choice = None if ballot.choice is None else where.get(ballot.choice, -1)
-        concerned = {*places, *([] if choice is None else [choice])}
-        if -1 in concerned or any(ballot.judge in authors[place] for place in concerned):
-            continue
-        heard.append(_Heard(ballot, places, choice))
+    heard = _counting(groups, ballots)
     votes = [0] * len(groups)
     for choice in _votes(rule, heard):
         votes[choice] += 1
@@ -163,12 +155,107 @@ def count(
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """Where a `Standing.support` may still end up."""
+
+    low: Fraction
+    high: Fraction
+
+
+def bounds(
+    rule: VotingRule,
+    groups: Sequence[Sequence[CandidateId]],
+    ballots: Iterable[Ballot],
+    coming: Iterable[Sequence[CandidateId]],
+) -> tuple[Bounds, ...]:
+    """How far the support of each group can still move, whatever is answered or not.
+
+    Args:
+        rule: As for `count`.
+        groups: As for `count`.
+        ballots: Those that there are.
+        coming: What judges may still compare: once for each judge, in whatever order.
+    """
+    heard = _counting(groups, ballots)
+    where = {member: i for i, members in enumerate(groups) for member in members}
+    asked = [tuple(sorted(where[member] for member in shown)) for shown in coming]
+    match rule:
+        case "pairwise":
+            return _pair_bounds(len(groups), heard, Counter(asked))
+        case "score":
+            return _score_bounds(len(groups), heard, asked)
+        case "plurality":
+            votes = Counter(_votes(rule, heard))
+            total = votes.total() + len(asked)
+            return tuple(
+                Bounds(Fraction(votes[i], total or 1), Fraction(votes[i] + len(asked), total or 1))
+                for i in range(len(groups))
+            )
+        case _:
+            return (Bounds(Fraction(0), Fraction(0)),) * len(groups)
+
+
+def _pair_bounds(
+    groups: int, heard: Sequence[_Heard], coming: Counter[tuple[int, ...]]
+) -> tuple[Bounds, ...]:
+    verdicts = _verdicts(heard)
+    found: list[Bounds] = []
+    for place in range(groups):
+        low: list[Fraction] = []
+        high: list[Fraction] = []
+        for pair in verdicts.keys() | coming.keys():
+            if place not in pair:
+                continue
+            said, more = verdicts.get(pair, []), coming[pair]
+            points = said.count(place) + Fraction(said.count(None), 2)
+            # A pair that nobody will have compared after all does not count: that lies between.
+            low.append(points / (len(said) + more))
+            high.append((points + more) / (len(said) + more))
+        half = Fraction(1, 2)
+        found.append(Bounds(_mean(low, half), _mean(high, half)))
+    return tuple(found)
+
+
+def _score_bounds(
+    groups: int, heard: Sequence[_Heard], coming: Sequence[tuple[int, ...]]
+) -> tuple[Bounds, ...]:
+    ahead, _ = _leads(groups, heard)
+    # One full mark among nothing but zeros: further from the mean nobody can be.
+    most = Fraction(groups - 1, groups)
+    found: list[Bounds] = []
+    for place, known in enumerate(ahead):
+        more = [most] * (2 * sum(place in shown for shown in coming))
+        low = _mean([*known, *(-lead for lead in more)], Fraction(0))
+        found.append(Bounds(low, _mean([*known, *more], Fraction(0))))
+    return tuple(found)
+
+
+def _mean(values: Sequence[Fraction], without: Fraction) -> Fraction:
+    return sum(values, Fraction(0)) / len(values) if values else without
+
+
+@dataclass(frozen=True, slots=True)
 class _Heard:
     """A ballot that counts, with groups in place of candidates."""
 
     ballot: Ballot
     shown: tuple[int, ...]
     choice: int | None
+
+
+def _counting(groups: Sequence[Sequence[CandidateId]], ballots: Iterable[Ballot]) -> list[_Heard]:
+    """The ballots about these groups by judges who made none of what they were shown."""
+    where = {member: i for i, members in enumerate(groups) for member in members}
+    authors = [{author(member) for member in members} for members in groups]
+    heard: list[_Heard] = []
+    for ballot in ballots:
+        places = tuple(where.get(member, -1) for member in ballot.shown)
+        choice = None if ballot.choice is None else where.get(ballot.choice, -1)
+        concerned = {*places, *([] if choice is None else [choice])}
+        if -1 in concerned or any(ballot.judge in authors[place] for place in concerned):
+            continue
+        heard.append(_Heard(ballot, places, choice))
+    return heard
 
 
 def _votes(rule: VotingRule, heard: Sequence[_Heard]) -> Iterator[int]:
@@ -194,11 +281,17 @@ def _in_both_orders(heard: Sequence[_Heard]) -> Iterator[tuple[_Heard, _Heard]]:
             yield one, other
 
 
-def _pairwise(groups: int, heard: Sequence[_Heard]) -> Tally:
-    verdicts: dict[tuple[int, int], list[int | None]] = {}
+def _verdicts(heard: Sequence[_Heard]) -> dict[tuple[int, ...], list[int | None]]:
+    """By pair, the lower place first: what each judge that was asked in both orders prefers."""
+    verdicts: dict[tuple[int, ...], list[int | None]] = {}
     for one, other in _in_both_orders([h for h in heard if len(h.shown) == 2]):
         agreed = one.choice if one.choice == other.choice else None
-        verdicts.setdefault((one.shown[0], one.shown[1]), []).append(agreed)
+        verdicts.setdefault(one.shown, []).append(agreed)
+    return verdicts
+
+
+def _pairwise(groups: int, heard: Sequence[_Heard]) -> Tally:
+    verdicts = _verdicts(heard)
     shares: list[list[Fraction]] = [[] for _ in range(groups)]
     won, tied, lost = [0] * groups, [0] * groups, [0] * groups
     for pair, said in verdicts.items():
@@ -212,7 +305,7 @@ def _pairwise(groups: int, heard: Sequence[_Heard]) -> Tally:
             shares[place].append((wins + Fraction(ties, 2)) / len(said))
     return Tally(
         tuple(
-            Standing(sum(s, Fraction(0)) / len(s) if s else Fraction(1, 2), w, t, n)
+            Standing(_mean(s, Fraction(1, 2)), w, t, n)
             for s, w, t, n in zip(shares, won, tied, lost, strict=True)
         ),
         sum(map(len, verdicts.values())),
@@ -220,6 +313,12 @@ def _pairwise(groups: int, heard: Sequence[_Heard]) -> Tally:
 
 
 def _score(groups: int, heard: Sequence[_Heard]) -> Tally:
+    ahead, compared = _leads(groups, heard)
+    return Tally(tuple(Standing(_mean(a, Fraction(0))) for a in ahead), compared)
+
+
+def _leads(groups: int, heard: Sequence[_Heard]) -> tuple[list[list[Fraction]], int]:
+    """For each group, how far its marks are from the mean of each answer; how many were asked."""
     ahead: list[list[Fraction]] = [[] for _ in range(groups)]
     compared = 0
     for both in _in_both_orders([h for h in heard if h.ballot.marks]):
@@ -230,7 +329,4 @@ def _score(groups: int, heard: Sequence[_Heard]) -> Tally:
             middle = sum(means, Fraction(0)) / len(means)
             for place, mean in zip(one.shown, means, strict=True):
                 ahead[place].append((mean - middle) / FULL)
-    return Tally(
-        tuple(Standing(sum(a, Fraction(0)) / len(a) if a else Fraction(0)) for a in ahead),
-        compared,
-    )
+    return ahead, compared

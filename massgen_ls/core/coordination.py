@@ -12,19 +12,20 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from massgen_ls.core.candidate import (
-    TreeId,
-)
+from massgen_ls.core.candidate import TreeId
+from massgen_ls.core.consensus import AskVoter, counting, open_votes, words_of
 from massgen_ls.core.polls import AskJudge, open_questions
-from massgen_ls.core.run_state import RunState, SeatState
+from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import (
     agreed,
     clusters,
     cross_runs,
     eligible,
     scorecards,
+    to_fuse,
     to_look_at_again,
 )
+from massgen_ls.core.seats import SeatState
 from massgen_ls.core.task import SeatId
 from massgen_ls.core.voting import Verdict, decide
 from massgen_ls.core.wording import counted
@@ -64,20 +65,25 @@ class CrossTest:
 
 
 @dataclass(frozen=True, slots=True)
+class Fuse:
+    """Compose what several candidates share, and enter it as one more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Nothing is left to find out."""
 
     verdict: Verdict
 
 
-Step = TakeSnapshot | MakeAttempt | RunCheck | CrossTest | AskJudge | Settle
+Step = TakeSnapshot | MakeAttempt | RunCheck | Fuse | CrossTest | AskJudge | AskVoter | Settle
 
 
 def next_steps(state: RunState) -> frozenset[Step]:
     """Everything that ought to be going on in this state; empty when it is over."""
     if state.spec is None or state.verdict is not None:
         return frozenset()
-    open_seats = tuple(s for s in state.seats if not _over(s))
+    open_seats = tuple(s for s in state.seats if not s.over)
     if state.stopping:
         # What is in flight is cancelled by not being named; the end waits for it to wrap up.
         busy = any(
@@ -87,9 +93,8 @@ def next_steps(state: RunState) -> frozenset[Step]:
     if state.snapshot is None:
         return frozenset({Settle(verdict(state))} if state.late else {TakeSnapshot()})
     steps: set[Step] = set()
-    enough = _enough(state)
     for seat in open_seats:
-        if not enough and seat.phase != "ended":
+        if not _unwanted(state, seat) and seat.phase != "ended":
             number = seat.attempt + 1 if seat.phase == "waiting" else seat.attempt
             steps.add(MakeAttempt(seat.seat, number))
         elif seat.phase == "ended":
@@ -100,21 +105,27 @@ def next_steps(state: RunState) -> frozenset[Step]:
     )
     if not steps and not waiting and not state.late and agreed(state) is None:
         # The gates have spoken about everybody; more is asked only of those who passed them.
+        steps |= {Fuse()} if to_fuse(state) else set()
+    if not steps and not waiting and not state.late and agreed(state) is None:
         steps |= {CrossTest(author, onto) for author, onto in cross_runs(state)}
     if not steps and not waiting:
         steps |= set(open_questions(state))  # only when there is nothing left to measure
+    if all(isinstance(step, MakeAttempt) for step in steps) and all(s.onto for s in open_seats):
+        # Who improves does not keep the others from voting, as long as nothing new has come.
+        steps |= set(open_votes(state))
     if not steps and not waiting:
         steps.add(Settle(verdict(state)))
     return frozenset(steps)
 
 
-def _over(seat: SeatState) -> bool:
-    return seat.phase == "ended" and seat.captured
-
-
 def _enough(state: RunState) -> bool:
     """Whether no further attempt is wanted: what is there is judged, and that is the end."""
-    return state.late or bool(state.used_up) or _quorum_reached(state) or agreed(state) is not None
+    return state.late or bool(state.used_up) or agreed(state) is not None
+
+
+def _unwanted(state: RunState, seat: SeatState) -> bool:
+    """Whether a seat's work is not waited for; the quorum is one of first answers."""
+    return _enough(state) or (seat.onto is None and _quorum_reached(state))
 
 
 def _quorum_reached(state: RunState) -> bool:
@@ -122,7 +133,8 @@ def _quorum_reached(state: RunState) -> bool:
     share = min(max(state.spec.rules.quorum, 0.0), 1.0)
     needed = max(1, math.ceil(share * len(state.seats)))
     # The dead count as ended, and yet the living are not cancelled for nothing.
-    return sum(_over(s) for s in state.seats) >= needed and bool(eligible(state))
+    first = sum(s.over or s.onto is not None for s in state.seats)
+    return first >= needed and bool(eligible(state))
 
 
 def _checks(state: RunState) -> Iterator[RunCheck]:
@@ -130,7 +142,7 @@ def _checks(state: RunState) -> Iterator[RunCheck]:
     assert state.spec is not None, "asked only of a run that has begun"
     assert state.snapshot is not None, "without a base there is nothing to judge"
     base_tree = state.snapshot.tree
-    attempts_open = any(not _over(s) for s in state.seats) and not _enough(state)
+    attempts_open = any(not s.over and not _unwanted(state, s) for s in state.seats)
     trees = [c.tree for c in clusters(state)]
     for check in state.spec.checks:
         base = state.results(check.name, base_tree)
@@ -177,7 +189,7 @@ def verdict(state: RunState) -> Verdict:
         c for c in kept if c not in {m for card in cards for m in card.cluster.members}
     )
     assert state.spec is not None, "a run that has not begun has no candidates"
-    ended = decide(cards, state.ballots, state.spec.rules.voting)
+    ended = decide(cards, state.ballots, counting(state))
     judged = {c.seat for c in state.candidates if c.id not in unjudged}
     missing = [f"{s.seat} ({_end(s)})" for s in state.seats if s.seat not in judged]
     note = f" Without a candidate: {', '.join(missing)}." if missing else ""
@@ -185,6 +197,7 @@ def verdict(state: RunState) -> Verdict:
         if seat.lost and seat.seat in judged:
             lost = "; ".join(map(_short, seat.lost))
             note += f" At {seat.seat} a fallback ({seat.type}) worked instead: {lost}."
+    note = _rounds(state) + note
     if state.used_up:
         note = f" {state.used_up}.{note}"
     elif state.late:
@@ -192,6 +205,15 @@ def verdict(state: RunState) -> Verdict:
     elif agreed(state) and any(s.outcome in {"cancelled", None} for s in state.seats):
         note = f" More than half of the agents agree, so nobody else was waited for.{note}"
     return replace(ended, why=ended.why + note, ranking=(*ended.ranking, *unjudged))
+
+
+def _rounds(state: RunState) -> str:
+    """What led to the last votes, where agents were asked for them."""
+    words = words_of(state)
+    if not words:
+        return ""
+    came = [f"{w.came} improves on {w.choice}" for w in words if w.came]
+    return f" {counted(words[-1].round, 'round')} of votes{': ' if came else ''}{', '.join(came)}."
 
 
 def _end(seat: SeatState) -> str:

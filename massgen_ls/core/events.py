@@ -187,6 +187,16 @@ class CrossTested:
 
 
 @dataclass(frozen=True, slots=True)
+class FusionTried:
+    """What several candidates share was composed, or could not be. Once in a run at most."""
+
+    kind: ClassVar[str] = "fusion_tried"
+    candidate: Candidate | None
+    reason: str = ""
+    """Why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class BallotCast:
     """An agent has judged (MassGen's *vote*)."""
 
@@ -203,6 +213,19 @@ class BallotMissed:
     epoch: int
     shown: tuple[CandidateId, ...]
     """What it was asked to compare, in the order in which it was shown."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefinementChosen:
+    """In consensus: an agent wants to improve on a candidate instead of voting."""
+
+    kind: ClassVar[str] = "refinement_chosen"
+    seat: SeatId
+    epoch: int
+    """The number of candidates that existed when it was asked; an older wish is void."""
+    onto: CandidateId
+    """What it builds on: its own or another's."""
     reason: str
 
 
@@ -310,8 +333,10 @@ Event = (
     | NothingCaptured
     | CheckFinished
     | CrossTested
+    | FusionTried
     | BallotCast
     | BallotMissed
+    | RefinementChosen
     | JudgingUsed
     | CancelRequested
     | DeadlinePassed

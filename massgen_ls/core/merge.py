@@ -42,7 +42,7 @@ class Merge:
     """The candidate's hunks that the edits are made of, as ``select`` counts them."""
 
 
-class _Region(NamedTuple):
+class Region(NamedTuple):
     """Base lines ``[start, end)`` and the hunks of each side in them, which all touch."""
 
     start: int
@@ -86,10 +86,10 @@ def rebase(
     fitting: list[int] = []
     # From a base line to its live line, and from an offset to its own, behind the regions done.
     lines = offset = 0
-    for region in _regions(ours, theirs):
+    for region in regions(ours, theirs):
         first_line, first_offset = region.start + lines, offset
         for number in region.ours:
-            lines += _growth(ours[number])
+            lines += growth(ours[number])
             edit = typed[number]
             offset += len(edit.new) - (edit.end - edit.start)
         if not region.theirs:
@@ -128,18 +128,18 @@ def rebase(
     return Merge(tuple(edits), tuple(conflicts), tuple(fitting))
 
 
-def _regions(ours: Sequence[Hunk], theirs: Sequence[Hunk]) -> Iterator[_Region]:
+def regions(ours: Sequence[Hunk], theirs: Sequence[Hunk]) -> Iterator[Region]:
     """Joins hunks of the two sides that overlap or touch, in the order of the base."""
     none = range(0)
     left = right = 0
     while left < len(ours) and right < len(theirs):
         mine, other = ours[left], theirs[right]
         if mine.old_end < other.old_start:
-            yield _Region(mine.old_start, mine.old_end, range(left, left + 1), none)
+            yield Region(mine.old_start, mine.old_end, range(left, left + 1), none)
             left += 1
             continue
         if other.old_end < mine.old_start:
-            yield _Region(other.old_start, other.old_end, none, range(right, right + 1))
+            yield Region(other.old_start, other.old_end, none, range(right, right + 1))
             right += 1
             continue
         start, end = min(mine.old_start, other.old_start), max(mine.old_end, other.old_end)
@@ -152,16 +152,17 @@ def _regions(ours: Sequence[Hunk], theirs: Sequence[Hunk]) -> Iterator[_Region]:
                 end, right = max(end, theirs[right].old_end), right + 1
             else:
                 break
-        yield _Region(start, end, range(first_left, left), range(first_right, right))
+        yield Region(start, end, range(first_left, left), range(first_right, right))
     for number in range(left, len(ours)):
         hunk = ours[number]
-        yield _Region(hunk.old_start, hunk.old_end, range(number, number + 1), none)
+        yield Region(hunk.old_start, hunk.old_end, range(number, number + 1), none)
     for number in range(right, len(theirs)):
         hunk = theirs[number]
-        yield _Region(hunk.old_start, hunk.old_end, none, range(number, number + 1))
+        yield Region(hunk.old_start, hunk.old_end, none, range(number, number + 1))
 
 
-def _growth(hunk: Hunk) -> int:
+def growth(hunk: Hunk) -> int:
+    """By how many lines the new text is longer."""
     return (hunk.new_end - hunk.new_start) - (hunk.old_end - hunk.old_start)
 
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from massgen_ls.core.ballots import author
+from massgen_ls.core.ballots import author, bounds
 from massgen_ls.core.candidate import Scorecard
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import AgentSpec, CandidateId, SeatId, Voting
-from massgen_ls.core.voting import contenders, majority
+from massgen_ls.core.voting import between, contenders, majority, share
 
 MOST_COMPARED = 4
 """Models choose worse among many."""
@@ -36,7 +36,7 @@ class AskJudge:
 
 def questions(state: RunState) -> tuple[AskJudge, ...]:
     """What judges are asked in this state, answered or not; empty when nobody is to be asked."""
-    if state.spec is None or state.stopping or state.late or state.used_up:
+    if state.spec is None or state.stopping or state.late or state.used_up or state.consensus:
         return ()
     voting = state.spec.rules.voting
     cards = scorecards(state)
@@ -53,13 +53,33 @@ def questions(state: RunState) -> tuple[AskJudge, ...]:
 
 
 def open_questions(state: RunState) -> tuple[AskJudge, ...]:
-    """Those to which there is neither an answer nor the word that none will come."""
+    """Those to which there is neither an answer nor the word that none will come.
+
+    None are left as soon as the winner is the same whatever the others would say.
+    """
     asked = questions(state)
     if not asked:
         return ()
-    done = {(ballot.judge, ballot.shown) for ballot in state.ballots}
-    done |= {(a.judge, a.shown) for a in state.asked if a.missed and a.epoch == state.epoch}
-    return tuple(q for q in asked if (q.judge, q.shown) not in done)
+    missed = {(a.judge, a.shown) for a in state.asked if a.missed and a.epoch == state.epoch}
+    done = missed | {(ballot.judge, ballot.shown) for ballot in state.ballots}
+    left = tuple(q for q in asked if (q.judge, q.shown) not in done)
+    # Where one order has no answer, the other one says nothing any more.
+    live = {(q.judge, frozenset(q.shown)) for q in asked}
+    live -= {(judge, frozenset(shown)) for judge, shown in missed}
+    open_ = {key for q in left if (key := (q.judge, frozenset(q.shown))) in live}
+    return () if left and _decided(state, [shown for _, shown in open_]) else left
+
+
+def _decided(state: RunState, coming: Sequence[Collection[CandidateId]]) -> bool:
+    """Whether the same candidate wins whatever is still answered."""
+    assert state.spec is not None, "asked only of a run that has begun"
+    voting = state.spec.rules.voting
+    field = contenders(scorecards(state))
+    groups = [card.cluster.members for card in field]
+    known = bounds(voting.rule, groups, between(field, state.ballots), [*map(tuple, coming)])
+    best = max(range(len(known)), key=lambda place: known[place].low)
+    leads = [known[best].low - b.high for place, b in enumerate(known) if place != best]
+    return all(lead > 0 and lead >= share(voting.margin) for lead in leads)
 
 
 def judging_agent(state: RunState, judge: SeatId) -> AgentSpec | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 from massgen_ls.core.ballots import Ballot, author
 from massgen_ls.core.budget import Usage, total
@@ -21,7 +20,6 @@ from massgen_ls.core.candidate import (
 from massgen_ls.core.events import (
     AgentActed,
     AttemptEnded,
-    AttemptOutcome,
     AttemptPaused,
     AttemptStarted,
     BallotCast,
@@ -34,9 +32,11 @@ from massgen_ls.core.events import (
     Delivered,
     Discarded,
     Event,
+    FusionTried,
     JudgingUsed,
     NothingCaptured,
     Notice,
+    RefinementChosen,
     RunFailed,
     RunInterrupted,
     RunSettled,
@@ -44,51 +44,9 @@ from massgen_ls.core.events import (
     SnapshotTaken,
     UsageReported,
 )
-from massgen_ls.core.failures import FailureKind
+from massgen_ls.core.seats import Asked, Refined, SeatState, may_improve
 from massgen_ls.core.task import AgentSpec, CandidateId, RunSpec, SeatId
 from massgen_ls.core.voting import Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class SeatState:
-    """What is known of an agent in this run."""
-
-    seat: SeatId
-    phase: Literal["waiting", "working", "ended"] = "waiting"
-    attempt: int = 0
-    outcome: AttemptOutcome | None = None
-    reason: str = ""
-    captured: bool = False
-    """Whether its last attempt's worktree was looked at (a candidate or nothing)."""
-    action: str = ""
-    """The last thing it was seen doing."""
-    seconds: float = 0.0
-    failure: FailureKind | None = None
-    type: str = ""
-    """The kind of agent that sits there now."""
-    agent: int = 0
-    """Which of the seat's agents: 0 for the first, 1 for its fallback, …"""
-    lost: tuple[str, ...] = ()
-    """Why the agents before it could not work."""
-    spent: tuple[Usage, ...] = ()
-    """By attempt, from the first."""
-
-    @property
-    def usage(self) -> Usage:
-        """Everything that the seat has spent."""
-        return total(self.spent)
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question to a judge: what it has cost, and why there is no answer."""
-
-    judge: SeatId
-    epoch: int
-    shown: tuple[CandidateId, ...]
-    usage: Usage = field(default_factory=Usage)
-    missed: str = ""
-    """Why no answer will come; empty while one may, and when there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +68,11 @@ class RunState:
     """The last valid one of each judge for each question, by the judge's id and the question."""
     asked: tuple[Asked, ...] = ()
     """Questions to judges of which more is known than their answer, in the same order."""
+    voided: tuple[Ballot, ...] = ()
+    """Ballots of earlier epochs, by epoch, judge and question."""
+    fusion_tried: bool = False
+    refined: tuple[Refined, ...] = ()
+    """Wishes to improve that were granted, by epoch and seat."""
     cancelled_by: str = ""
     late: bool = False
     failure: str = ""
@@ -125,6 +88,11 @@ class RunState:
     def epoch(self) -> int:
         """The version of the candidate set; a ballot of another one is void."""
         return len(self.candidates)
+
+    @property
+    def consensus(self) -> bool:
+        """Whether agents vote or improve on what is there."""
+        return self.spec is not None and self.spec.rules.mode == "consensus"
 
     @property
     def usage(self) -> Usage:
@@ -231,10 +199,14 @@ def evolve(state: RunState, event: Event) -> RunState:
             trees = {state.snapshot.tree, *(c.tree for c in state.candidates)}
             known = {author, onto} <= trees and author != state.snapshot.tree
             return replace(state, crossed=(*state.crossed, event)) if known else state
+        case FusionTried(candidate=candidate):
+            return _fused(state, candidate)
         case BallotCast(ballot=ballot):
             return _voted(state, ballot)
         case BallotMissed() | JudgingUsed():
             return _asked(state, event)
+        case RefinementChosen():
+            return _refine(state, event)
         case CandidateCaptured(candidate=candidate):
             return _captured(state, candidate)
         case AttemptStarted() | AgentActed() | AttemptEnded() | AttemptPaused() | NothingCaptured():
@@ -280,12 +252,9 @@ def _is_judge(state: RunState, judge: SeatId) -> bool:
 
 def _asked(state: RunState, event: BallotMissed | JudgingUsed) -> RunState:
     known = all(state.candidate(c) for c in event.shown)
-    if (
-        len(event.shown) < 2
-        or not known
-        or not _is_judge(state, event.judge)
-        or event.epoch > state.epoch
-    ):
+    # In consensus everything is shown, and nothing is named.
+    fitting = len(event.shown) > 1 or (state.consensus and not event.shown)
+    if not fitting or not known or not _is_judge(state, event.judge) or event.epoch > state.epoch:
         return state
     key = (event.judge, event.epoch, event.shown)
     found = {(a.judge, a.epoch, a.shown): a for a in state.asked}
@@ -302,6 +271,35 @@ def _asked(state: RunState, event: BallotMissed | JudgingUsed) -> RunState:
     return replace(state, overdrawn=state.used_up)
 
 
+def _refine(state: RunState, event: RefinementChosen) -> RunState:
+    """An agent goes to work again, from a candidate; or it is only counted that it wanted to."""
+    seat, onto = state.seat(event.seat), state.candidate(event.onto)
+    if not state.consensus or state.spec is None or seat is None or not seat.over:
+        return state
+    if event.epoch != state.epoch or onto is None or onto.id not in state.finished:
+        return state
+    wishes = seat.wishes + 1
+    if not may_improve(state.spec.rules.consensus, state.seats, state.epoch, seat):
+        return _with_seat(state, replace(seat, wishes=wishes))
+    again = replace(
+        seat,
+        phase="waiting",
+        outcome=None,
+        captured=False,
+        reason="",
+        failure=None,
+        onto=onto.id,
+        wished=state.epoch,
+        improved=seat.improved + 1,
+        wishes=wishes,
+    )
+    granted = Refined(state.epoch, seat.seat, onto.id, seat.attempt + 1, event.reason)
+    refined = sorted([*state.refined, granted], key=lambda r: (r.epoch, r.seat))
+    # Its later word counts: who improves has not voted.
+    ballots = tuple(b for b in state.ballots if b.judge != seat.seat)
+    return _with_seat(replace(state, refined=tuple(refined), ballots=ballots), again)
+
+
 def _captured(state: RunState, candidate: Candidate) -> RunState:
     seat = state.seat(candidate.seat)
     if seat is None or seat.phase != "ended" or seat.captured or state.snapshot is None:
@@ -310,12 +308,46 @@ def _captured(state: RunState, candidate: Candidate) -> RunState:
         return state
     if candidate.id != f"{seat.seat}.{seat.attempt}":
         return state  # of an attempt before: its seat is at work anew
-    order = [s.seat for s in state.seats]
-    candidates = sorted([*state.candidates, candidate], key=lambda c: order.index(c.seat))
-    well = {candidate.id} if seat.outcome == "done" else set[CandidateId]()
-    # A new candidate makes a new epoch: every ballot so far is void.
-    state = replace(state, candidates=tuple(candidates), ballots=(), finished=state.finished | well)
+    if seat.onto is not None:
+        known = {c.substance for c in state.candidates}
+        if seat.outcome != "done" or candidate.substance in known:
+            # Half of an improvement, or what is there already, is no reason to ask everyone anew.
+            return _with_seat(state, replace(seat, captured=True))
+    state = _with_candidate(state, candidate, well=seat.outcome == "done")
     return _with_seat(state, _looked_at(state, replace(seat, captured=True)))
+
+
+def _with_candidate(state: RunState, candidate: Candidate, *, well: bool) -> RunState:
+    order = {seat.seat: place for place, seat in enumerate(state.seats)}
+    candidates = [*state.candidates, candidate]
+    # What no seat made comes last.
+    candidates.sort(key=lambda c: order.get(c.seat, len(order)))
+    # A new candidate makes a new epoch: every ballot so far is void.
+    return replace(
+        state,
+        candidates=tuple(candidates),
+        ballots=(),
+        voided=(*state.voided, *state.ballots),
+        finished=state.finished | ({candidate.id} if well else set[CandidateId]()),
+    )
+
+
+def _fused(state: RunState, candidate: Candidate | None) -> RunState:
+    if state.fusion_tried or state.snapshot is None:
+        return state
+    base, state = state.snapshot.tree, replace(state, fusion_tried=True)
+    known = {c.substance for c in state.candidates}
+    if (
+        candidate is None
+        or candidate.base != base
+        or candidate.substance in known
+        or state.candidate(candidate.id)
+        or state.seat(candidate.seat)
+        or not all(map(state.candidate, candidate.parts))
+        or len(candidate.parts) < 2
+    ):
+        return state
+    return _with_candidate(state, candidate, well=True)
 
 
 def _looked_at(state: RunState, seat: SeatState) -> SeatState:
@@ -326,6 +358,7 @@ def _looked_at(state: RunState, seat: SeatState) -> SeatState:
         or seat.outcome not in {"failed", "missing", "timed_out"}
         or current is None
         or current.fallback is None
+        or seat.onto is not None  # its first answer stands
     ):
         return seat
     return replace(

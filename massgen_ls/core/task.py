@@ -31,6 +31,12 @@ two, in both orders. ``score``: marks for all, in both orders. ``plurality``: th
 (MassGen's vote). ``evidence-only``: not at all."""
 
 
+Sensitivity = Literal["lenient", "balanced", "strict"]
+"""How readily agents in consensus improve instead of voting; words in their question, no more."""
+Novelty = Literal["lenient", "balanced", "strict"]
+"""How different an improvement must be from what is there (see `core.novelty`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class LineRange:
     """Whole lines, 1-based and inclusive, as people and compilers count them."""
@@ -143,6 +149,18 @@ class CrossTestRules:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsensusRules:
+    """How often agents in consensus may answer anew, and what they are told about it."""
+
+    answers_per_agent: int = 2
+    """Answers of each agent, its first one included: 1 means that they only vote."""
+    answers: int | None = None
+    """Answers of all together, the first ones included; None: no further limit."""
+    novelty: Novelty = "lenient"
+    sensitivity: Sensitivity = "lenient"
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """How a run is decided and when it has to end. Times in seconds."""
 
@@ -166,6 +184,10 @@ class Rules:
     cross_tests: CrossTestRules = field(default_factory=CrossTestRules)
     early_exit: bool = True
     """Whether a run ends when more than half of its agents arrived at one change that passes."""
+    consensus: ConsensusRules = field(default_factory=ConsensusRules)
+    """What holds in mode ``consensus``."""
+    fusion: bool = False
+    """Whether what several candidates share is tried as one more candidate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,14 +30,19 @@ class Verdict:
 
 
 def contenders(cards: Sequence[Scorecard]) -> tuple[Scorecard, ...]:
-    """Those that pass every gate and that the evidence cannot tell from the best of them."""
+    """Those that pass every gate and that the evidence cannot tell from the best of them.
+
+    What no agent made is among them only where it measures better than all that agents made.
+    """
     passed = [card for card in cards if card.clears]
     best = min(map(_measured, passed), default=None)
-    return tuple(card for card in passed if _measured(card) == best)
+    found = [card for card in passed if _measured(card) == best]
+    return tuple(card for card in found if not card.fused) or tuple(found)
 
 
 def majority(cards: Sequence[Scorecard]) -> Scorecard | None:
     """The change that more than half of all candidates are, where there is one."""
+    cards = [card for card in cards if not card.fused]
     total = sum(len(card.cluster.members) for card in cards)
     return next((card for card in cards if 2 * len(card.cluster.members) > total), None)
 
@@ -74,12 +79,15 @@ def in_order(
     """
     rules = voting or Voting()
     field = contenders(cards)
-    tally = count(rules.rule, [card.cluster.members for card in cards], _between(field, ballots))
+    tally = count(rules.rule, [card.cluster.members for card in cards], between(field, ballots))
 
-    def merit(place: int) -> tuple[tuple[bool, int, int, int], Fraction, int, int, int, int, int]:
+    def merit(
+        place: int,
+    ) -> tuple[tuple[bool, int, int, int], bool, Fraction, int, int, int, int, int]:
         card, standing = cards[place], tally.standings[place]
         return (
             _measured(card),
+            card.fused,
             -standing.support,
             -standing.votes,
             -len(card.cluster.members),
@@ -93,17 +101,17 @@ def in_order(
     tally = Tally(tuple(tally.standings[place] for place in places), tally.compared)
     lead = tally.lead(0, 1) if len(field) > 1 else Fraction(1)
     decided = bool(field) and (
-        len(field) == 1 or majority(cards) is ordered[0] or lead >= _share(rules.margin)
+        len(field) == 1 or majority(cards) is ordered[0] or lead >= share(rules.margin)
     )
     return Order(ordered, tally, ordered[: len(field)], lead, decided)
 
 
-def _share(margin: float) -> Fraction:
+def share(margin: float) -> Fraction:
     """The margin as it is written: 0.1 is a tenth, and not a little more."""
     return Fraction(str(min(max(margin, 0.0), 1.0)))
 
 
-def _between(field: Sequence[Scorecard], ballots: Sequence[Ballot]) -> list[Ballot]:
+def between(field: Sequence[Scorecard], ballots: Sequence[Ballot]) -> list[Ballot]:
     """Ballots about those that are to be told apart; votes of agents at work all count."""
     inside = {member for card in field for member in card.cluster.members}
     return [b for b in ballots if not b.shown or inside.issuperset(b.shown)]
@@ -179,7 +187,8 @@ def _why_best(order: Order, passed: Sequence[Scorecard]) -> str:
         return f"{winner} wins: {tried}."
     same = f"{winner} and {rival} measure the same"
     first_standing, second_standing = order.tally.standings[:2]
-    if order.tally.compared and first_standing.support != second_standing.support:
+    voted = order.tally.compared == order.tally.votes and first_standing.votes
+    if order.tally.compared and not voted and first_standing.support != second_standing.support:
         return f"{same}; {winner} wins by the judges' word: {_judged(order)}{mended}."
     if first_standing.votes != second_standing.votes:
         return (

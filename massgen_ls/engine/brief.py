@@ -11,7 +11,13 @@ from massgen_ls.ports import Access, Brief
 
 
 def brief(
-    agent: AgentSpec, spec: RunSpec, attempt: int, *, briefed: bool, access: Access | None = None
+    agent: AgentSpec,
+    spec: RunSpec,
+    attempt: int,
+    *,
+    briefed: bool,
+    access: Access | None = None,
+    before: str = "",
 ) -> Brief:
     """One agent's order for one attempt.
 
@@ -22,6 +28,7 @@ def brief(
         briefed: Whether it reads rules. A program that does not is given the user's own words and
             the scope, after its system message, and nothing else.
         access: Our tools, where it has them.
+        before: What it is to go on from, where it improves on a candidate.
     """
     task = spec.task
     seat = SeatId(str(agent.id))
@@ -30,7 +37,9 @@ def brief(
         text = _joined(system, task.prompt, _scope(task.scope))
         return Brief(task, seat, attempt, text)
     context = prompts.CONTEXT.format(context=task.context) if task.context else ""
-    text = _joined(task.prompt, _scope(task.scope), context, _worktree(spec, access))
+    shares = spec.rules.share_candidates or bool(before)
+    rules = _worktree(spec, access, shares=shares)
+    text = _joined(task.prompt, _scope(task.scope), context, before, rules)
     return Brief(task, seat, attempt, text, system)
 
 
@@ -60,12 +69,12 @@ def _scope(scope: Scope) -> str:
     return "\n".join(lines)
 
 
-def _worktree(spec: RunSpec, access: Access | None) -> str:
+def _worktree(spec: RunSpec, access: Access | None, *, shares: bool) -> str:
     checks = prompts.CHECKS.format(names=_named(spec.checks)) if spec.checks else ""
     submit = ""
     if access is not None:
         submit = prompts.SUBMIT.format(server=access.name)
-        if spec.rules.share_candidates:
+        if shares:
             submit += prompts.SHARING
     return prompts.WORKTREE.format(checks=checks, submit=submit)
 

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from massgen_ls.core.events import Delta, Envelope
+from massgen_ls.core.events import (
+    AttemptEnded,
+    AttemptStarted,
+    CancelRequested,
+    Delivered,
+    Delta,
+    Envelope,
+    RunFailed,
+    RunSettled,
+    RunStarted,
+)
 from massgen_ls.core.task import RunId
+
+_log = logging.getLogger(__name__)
+
+_LANDMARKS = (
+    RunStarted, AttemptStarted, AttemptEnded, CancelRequested, Delivered, RunFailed, RunSettled,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +95,10 @@ class Bus:
 
     def hear(self, news: Envelope | Delta) -> None:
         """Passes one piece of news on to every reader."""
+        if isinstance(news, Envelope):
+            # The kind alone: what was said and done is in the record.
+            level = logging.INFO if isinstance(news.event, _LANDMARKS) else logging.DEBUG
+            _log.log(level, "run %s: %d %s", news.run, news.seq, type(news.event).__name__)
         for subscription in self._subscriptions:
             subscription.put(news)
 

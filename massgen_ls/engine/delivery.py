@@ -16,6 +16,7 @@ from massgen_ls.core.landing import (
     plan_landing,
 )
 from massgen_ls.core.plan import Conflict, EditPlan, Held
+from massgen_ls.core.survey import FileSurvey, survey
 from massgen_ls.core.task import CandidateId
 from massgen_ls.engine.world import World
 from massgen_ls.ports import Landed, LiveFiles, Objects
@@ -67,6 +68,16 @@ async def plan_delivery(
     selection = Selection(paths, hunks or {}, partial)
     stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
     return await _planned(world, stored, live, snapshot, candidate, selection)
+
+
+async def survey_delivery(
+    world: World, snapshot: Snapshot, candidate: Candidate, live: LiveFiles
+) -> tuple[FileSurvey, ...]:
+    """Each hunk of a candidate with its place in the live files now."""
+    stored = await _stored(world.objects, snapshot, candidate.changes.files)
+    now = await live.read(snapshot.root, stored.paths)
+    contents = Contents(stored.base, stored.candidate, now)
+    return await asyncio.to_thread(survey, candidate.changes, contents, world.differ, world.refiner)
 
 
 async def deliver(

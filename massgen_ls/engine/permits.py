@@ -23,6 +23,8 @@ class Permits:
     seat: SeatId
     rule: Permissions
     emit: Callable[[PermissionDecided], Awaitable[None]]
+    shown: Callable[[Action], Action] = lambda action: action
+    """What a person is shown of an action: no keys."""
 
     async def confined(self, action: Action) -> Decision:
         """For an agent in a sandbox."""
@@ -47,6 +49,6 @@ class Permits:
         if approver is None:
             hint = f'allow it in the configuration, e.g. `allow: ["{action.kind}:*"]`'
             return Decision("deny", f"{reason}, and nobody can be asked here; {hint}"), "rule"
-        if await approver.ask(self.run, self.seat, action, reason):
+        if await approver.ask(self.run, self.seat, self.shown(action), reason):
             return Decision("allow", "the user allowed it"), "user"
         return Decision("deny", "the user did not allow it"), "user"

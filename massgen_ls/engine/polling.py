@@ -8,26 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TypeAlias
 
-from massgen_ls.core import blinding
-from massgen_ls.core.ballots import CRITERIA, FULL
-from massgen_ls.core.blinding import Blind
 from massgen_ls.core.budget import Usage
-from massgen_ls.core.candidate import Candidate, Evidence, Scorecard, Snapshot
-from massgen_ls.core.conversation import shorten
+from massgen_ls.core.candidate import Snapshot
+from massgen_ls.core.consensus import AskVoter
 from massgen_ls.core.errors import MassgenError
-from massgen_ls.core.events import BallotCast, BallotMissed, Delta, Event, JudgingUsed
+from massgen_ls.core.events import BallotMissed, Delta, Event, JudgingUsed
 from massgen_ls.core.failures import next_try
 from massgen_ls.core.permissions import Action, Decision
 from massgen_ls.core.polls import AskJudge, judging_agent
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.scoring import scorecards
-from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, WorktreeRules
-from massgen_ls.core.wording import counted
+from massgen_ls.core.task import AgentSpec, RunId, RunSpec, WorktreeRules
 from massgen_ls.engine import prompts
+from massgen_ls.engine.questions import Question, compared, question
 from massgen_ls.engine.seat import fence
 from massgen_ls.engine.world import World
 from massgen_ls.ports import Brief, Ended, Place, Said, Used
@@ -41,85 +38,9 @@ _ASKED = 3
 _GRACE = 10.0
 """Seconds beyond its time limit, or half of that, after which a driver is cut off that does not
 keep to it."""
-_DIFF = 40_000
-"""Characters of each diff that a judge is shown."""
-_SUMMARY = 4_000
-_TASK = 8_000
 
 Emit = Callable[..., Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What one judge is asked, in words."""
-
-    text: str
-    schema: Mapping[str, blinding.Json]
-    names: dict[CandidateId, str]
-    """In the order in which they are shown."""
-
-
-def worded(
-    run: RunId, state: RunState, step: AskJudge, patches: Mapping[CandidateId, str]
-) -> Question:
-    """The question of a step.
-
-    Args:
-        run: The run.
-        state: Its state, in which the step was named.
-        step: Who is asked about what.
-        patches: The unified diffs of what is shown.
-    """
-    spec = state.spec
-    assert spec is not None, "a run that has not begun asks nobody"
-    shown = [c for c in map(state.candidate, step.shown) if c is not None]
-    salt = "\0".join((run, step.judge, *(f"{c.id} {c.commit}" for c in shown)))
-    names = blinding.aliases(step.shown, salt)
-    base = [blinding.of_base(patch) for patch in patches.values()]
-    blind = Blind.of(
-        [*(str(agent.id) for agent in (*spec.agents, *spec.rules.voting.judges))],
-        [spec.task.prompt, *base],
-    )
-    task = shorten(blinding.clean(spec.task.prompt), _TASK)
-    summaries = {c.id: blind.text(shorten(c.summary, _SUMMARY)) or "(nothing)" for c in shown}
-    diffs = {c.id: shorten(blind.diff(patches[c.id]), _DIFF) for c in shown}
-    mark = f"====={blinding.fence(salt, (task, *summaries.values(), *diffs.values()))}"
-    cards = {m: card for card in scorecards(state) for m in card.cluster.members}
-    told = [
-        prompts.CANDIDATE.format(
-            name=names[c.id],
-            measured=_measured(c, cards.get(c.id)),
-            fence=mark,
-            summary=summaries[c.id],
-            diff=diffs[c.id],
-        )
-        for c in shown
-    ]
-    text = prompts.QUESTION.format(
-        fence=mark,
-        task=task,
-        candidates="\n\n".join(told),
-        names=" and ".join(names.values()),
-        full=FULL,
-        criteria="\n".join(f"- `{name}`: it {meaning}" for name, meaning in CRITERIA.items()),
-        neither=blinding.NEITHER,
-    )
-    return Question(text, blinding.schema(list(names.values())), names)
-
-
-def _measured(candidate: Candidate, card: Scorecard | None) -> str:
-    """What we have measured: numbers and names of checks, nothing that an agent can word."""
-    files = counted(len(candidate.changes.files), "file")
-    lines = [f"- changes {counted(candidate.changes.size, 'line')} in {files}"]
-    lines += [f"- check {e.check}: {_result(e)}" for e in (card.evidence if card else ())]
-    return "\n".join(lines)
-
-
-def _result(evidence: Evidence) -> str:
-    if not evidence.measured:
-        return "says nothing here"
-    mended = counted(len(evidence.fixed), "failure")
-    return f"nothing new fails; it mends {mended} of the project as it was"
+Asking: TypeAlias = AskJudge | AskVoter
 
 
 class Polling:
@@ -148,7 +69,7 @@ class Polling:
         self._say = say
         self._turns = asyncio.Semaphore(AT_ONCE)
 
-    async def ask(self, step: AskJudge) -> None:
+    async def ask(self, step: Asking) -> None:
         """Asks, and records the ballot or why there is none. Cancelling records nothing."""
         async with self._turns:
             epoch = self._view().epoch
@@ -162,7 +83,7 @@ class Polling:
                 found = BallotMissed(step.judge, epoch, step.shown, reason)
             await self._emit(found)
 
-    async def _asked(self, step: AskJudge) -> Event:
+    async def _asked(self, step: Asking) -> Event:
         state = self._view()
         spec, snapshot = state.spec, state.snapshot
         agent = judging_agent(state, step.judge)
@@ -170,15 +91,13 @@ class Polling:
         assert snapshot is not None, "nothing is compared before there is a base"
         assert agent is not None, "a step names a judge that there is"
         patches = {
-            c.id: await self._world.objects.patch(snapshot, c.tree)
-            for c in map(state.candidate, step.shown)
-            if c is not None
+            c.id: await self._world.objects.patch(snapshot, c.tree) for c in compared(state, step)
         }
-        question = worded(self._run, state, step, patches)
+        asked = question(self._run, state, step, patches)
         limit = spec.rules.voting.timeout
         try:
             async with asyncio.timeout(limit + min(_GRACE, limit / 2)):
-                return await self._answered(agent, spec, snapshot, step, question, state.epoch)
+                return await self._answered(agent, spec, snapshot, step, asked, state.epoch)
         except TimeoutError:
             reason = f"no answer within {limit:g} s"
             return BallotMissed(step.judge, state.epoch, step.shown, reason)
@@ -188,27 +107,28 @@ class Polling:
         agent: AgentSpec,
         spec: RunSpec,
         snapshot: Snapshot,
-        step: AskJudge,
-        question: Question,
+        step: Asking,
+        asked: Question,
         epoch: int,
     ) -> Event:
         """Asks until there is a ballot, or until asking again would not help."""
         world = self._world
         until = world.clock.monotonic() + spec.rules.voting.timeout
-        text, before, tries = question.text, Usage(), 0
+        text, tries = asked.text, 0
+        before = self._spent_before(step, epoch)
         while True:
             tries += 1
             left = max(0.1, until - world.clock.monotonic())
-            order = Brief(spec.task, step.judge, tries, text, schema=question.schema)
+            order = Brief(spec.task, step.judge, tries, text, schema=asked.schema)
             ended, spent = await self._once(agent, spec, snapshot, step, order, left, before)
             before += spent
             pause: float | None = None
             if ended.outcome == "done":
-                ballot, problem = blinding.ballot(ended.answer, step.judge, epoch, question.names)
-                if ballot is not None:
-                    return BallotCast(ballot)
+                fact, problem = asked.read(ended.answer)
+                if fact is not None:
+                    return fact
                 pause = 0.0 if tries < _ASKED else None
-                text = question.text + prompts.UNUSABLE.format(problem=problem)
+                text = asked.text + prompts.UNUSABLE.format(problem=problem)
             else:
                 problem = ended.reason or str(ended.outcome).replace("_", " ")
                 if ended.outcome == "failed" and tries < _ASKED:
@@ -216,16 +136,22 @@ class Polling:
                         ended.failure, tries, ended.retry_after, world.chance(), world.backoff
                     )
             if pause is None or pause >= until - world.clock.monotonic():
-                asked = f" (asked {tries} times)" if tries > 1 else ""
-                return BallotMissed(step.judge, epoch, step.shown, problem + asked)
+                often = f" (asked {tries} times)" if tries > 1 else ""
+                return BallotMissed(step.judge, epoch, step.shown, problem + often)
             await asyncio.sleep(pause)
+
+    def _spent_before(self, step: Asking, epoch: int) -> Usage:
+        """What the same question has cost already: a voter may be asked again in an epoch."""
+        key = (step.judge, epoch, step.shown)
+        known = (a.usage for a in self._view().asked if (a.judge, a.epoch, a.shown) == key)
+        return next(known, Usage())
 
     async def _once(
         self,
         agent: AgentSpec,
         spec: RunSpec,
         snapshot: Snapshot,
-        step: AskJudge,
+        step: Asking,
         order: Brief,
         seconds: float,
         before: Usage,

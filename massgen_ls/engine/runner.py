@@ -6,11 +6,14 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeAlias, assert_never
 
-from massgen_ls.core.candidate import CheckResult
+from massgen_ls.core.candidate import Candidate, CheckResult
+from massgen_ls.core.consensus import AskVoter
 from massgen_ls.core.coordination import (
     CrossTest,
+    Fuse,
     MakeAttempt,
     RunCheck,
     Settle,
@@ -23,34 +26,40 @@ from massgen_ls.core.events import (
     AttemptEnded,
     AttemptStarted,
     BallotMissed,
+    CandidateCaptured,
     CheckFinished,
     CrossTested,
     DeadlinePassed,
     Delta,
     Envelope,
     Event,
+    FusionTried,
     NoteSent,
     NothingCaptured,
     Notice,
     RunFailed,
     RunSettled,
+    RunStarted,
     SnapshotTaken,
 )
 from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
-from massgen_ls.core.task import RunId, SeatId
+from massgen_ls.core.task import RunId, RunSpec, SeatId
 from massgen_ls.engine.crosstests import cross_test
+from massgen_ls.engine.fusing import fuse
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import judge
 from massgen_ls.engine.polling import Polling
+from massgen_ls.engine.questions import news
 from massgen_ls.engine.seat import Seat, told
+from massgen_ls.engine.veil import Veil, VeiledChecker
 from massgen_ls.engine.world import World
 from massgen_ls.ports import Message, Note, SnapshotRequest
 
 _log = logging.getLogger(__name__)
 
-_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck | CrossTest | AskJudge
+_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck | Fuse | CrossTest | AskJudge | AskVoter
 """A step that takes its time."""
 
 
@@ -67,7 +76,8 @@ class Runner:
         self.run = run
         self.state: RunState = EMPTY
         self.settled = asyncio.Event()
-        self._world = world
+        self._veil = Veil()
+        self._world = replace(world, checker=VeiledChecker(world.checker, self._veil))
         self._request = request
         self._tell = tell
         self._seq = 0
@@ -75,19 +85,26 @@ class Runner:
         self._appending = asyncio.Lock()
         self._inboxes: dict[SeatId, SeatInbox] = {}
         self._judging = asyncio.Semaphore(max(1, world.cores))
-        self._polling = Polling(world, run, lambda: self.state, self.append, tell)
+        self._polling = Polling(self._world, run, lambda: self.state, self.append, self._say)
         self._normaliser = Normaliser()
 
     # ── the record ──────────────────────────────────────────────────────────────────────────
 
     async def append(self, *events: Event) -> None:
         """Stores events, then lets the state and everyone who listens know."""
+        for event in events:
+            if isinstance(event, RunStarted):
+                self._veil.hide(self._world.secrets(_variables(event.spec)))
+        clean = [self._veil.event(event) for event in events]
         async with self._appending:
-            stored = await self._world.store.append(self.run, events)
+            stored = await self._world.store.append(self.run, clean)
             if len(stored) < len(events) or stored[0].seq > self._seq + 1:
                 # Another process has written into this run (a cancel request): read it in order.
                 stored = await self._world.store.read(self.run, self._seq)
             self._take(stored)
+        for event in events:
+            if isinstance(event, CandidateCaptured):
+                await self._spread(event.candidate)
 
     def settle_unrecorded(self, reason: str) -> None:
         """Ends the run where the record cannot be written any more: in memory, and loudly."""
@@ -102,7 +119,14 @@ class Runner:
         async with self._appending:
             self._take(await self._world.store.read(self.run, self._seq))
 
+    def _say(self, noise: Delta) -> None:
+        """Tells live noise, without secrets."""
+        if (clean := self._veil.live(noise)) is not None:
+            self._tell(clean)
+
     def _take(self, envelopes: Sequence[Envelope]) -> None:
+        for noise in self._veil.held():
+            self._tell(noise)
         for envelope in envelopes:
             self._seq = envelope.seq
             self.state = evolve(self.state, envelope.event)
@@ -120,11 +144,29 @@ class Runner:
         inbox = self._inboxes.get(seat)
         if inbox is None or state.phase != "working":
             return f"{seat} is not at work"
+        if inbox.closed:
+            return f"{seat} is ending"
+        agent = self.state.agent(seat)
+        driver = self._world.drivers.get(agent.type) if agent is not None else None
+        if isinstance(message, Note) and driver is not None and not driver.hears:
+            return f"{seat} is a program that reads no messages"
         if not inbox.put(message):
             return f"{seat} has not read the last messages yet"
         text = message.text if isinstance(message, Note) else "stop where you are"
         await self.append(NoteSent(seat, text, by))
         return ""
+
+    async def _spread(self, candidate: Candidate) -> None:
+        """Tells those who are improving that there is something new; others are left in peace."""
+        if not self.state.consensus or self.state.candidate(candidate.id) is None:
+            return
+        for seat in self.state.seats:
+            inbox = self._inboxes.get(seat.seat)
+            if seat.onto is None or seat.phase != "working" or inbox is None:
+                continue
+            text = news(self.state, candidate)
+            if seat.seat != candidate.seat and inbox.put(Note(text)):
+                await self.append(NoteSent(seat.seat, text, "massgen"))
 
     # ── the loop ────────────────────────────────────────────────────────────────────────────
 
@@ -163,7 +205,15 @@ class Runner:
         Agents, as they take longest; then the base, which every judgement waits for; then the
         checks that were quick there.
         """
-        ranks = {TakeSnapshot: 0, MakeAttempt: 1, RunCheck: 2, CrossTest: 3, AskJudge: 4}
+        ranks = {
+            TakeSnapshot: 0,
+            MakeAttempt: 1,
+            RunCheck: 2,
+            Fuse: 2,
+            CrossTest: 3,
+            AskJudge: 4,
+            AskVoter: 4,
+        }
         if not isinstance(step, RunCheck) or self.state.snapshot is None:
             return ranks[type(step)], False, 0.0, repr(step)
         base = self.state.snapshot.tree
@@ -197,9 +247,13 @@ class Runner:
                     await self._make_attempt(step)
                 case RunCheck():
                     await self._run_check(step)
+                case Fuse():
+                    await self.append(
+                        await fuse(self._world, self.run, self.state, self._normaliser)
+                    )
                 case CrossTest():
                     await self._cross_test(step)
-                case AskJudge():
+                case AskJudge() | AskVoter():
                     await self._polling.ask(step)
                 case _:
                     assert_never(step)
@@ -236,10 +290,11 @@ class Runner:
                 snapshot,
                 step.attempt,
                 self.append,
-                self._tell,
+                self._say,
                 lambda: self.state,
                 inbox,
                 normaliser=self._normaliser,
+                veil=self._veil,
             ).work()
         finally:
             if self._inboxes.get(step.seat) is inbox:
@@ -252,7 +307,7 @@ class Runner:
         check = next(c for c in spec.checks if c.name == step.check)
         async with self._judging:
             result = await judge(
-                self._world, self.run, spec, snapshot, check, step.tree, self._tell, step.repeat
+                self._world, self.run, spec, snapshot, check, step.tree, self._say, step.repeat
             )
         found: list[Event] = [CheckFinished(result, step.repeat)]
         if result.outcome in {"broken", "unjudged"}:
@@ -262,8 +317,20 @@ class Runner:
 
     async def _cross_test(self, step: CrossTest) -> None:
         async with self._judging:
-            tested = await cross_test(self._world, self.run, self.state, step, self._tell)
+            tested = await cross_test(self._world, self.run, self.state, step, self._say)
         await self.append(tested)
+
+
+def _variables(spec: RunSpec) -> list[str]:
+    """Names of variables that the configuration passes on to agents."""
+    agents = [*spec.agents, *spec.rules.voting.judges]
+    found: list[str] = []
+    while agents:
+        agent = agents.pop()
+        named = agent.settings.get("env")
+        found += map(str, named if isinstance(named, list) else ())
+        agents += [agent.fallback] if agent.fallback else []
+    return found
 
 
 def _given_up(step: _Work, epoch: int) -> list[Event]:
@@ -279,9 +346,11 @@ def _given_up(step: _Work, epoch: int) -> list[Event]:
             ]
         case RunCheck(check=check, tree=tree, repeat=repeat):
             return [CheckFinished(CheckResult(check, tree, "broken", output=reason), repeat)]
+        case Fuse():
+            return [FusionTried(None, reason)]
         case CrossTest(author=author, onto=onto):
             return [CrossTested(author, onto, CheckResult("", onto, "broken", output=reason))]
-        case AskJudge(judge=judge, shown=shown):
-            return [BallotMissed(judge, epoch, shown, reason)]
+        case AskJudge() | AskVoter():
+            return [BallotMissed(step.judge, epoch, step.shown, reason)]
         case _:
             assert_never(step)

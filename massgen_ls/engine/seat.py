@@ -12,7 +12,8 @@ from typing import assert_never
 from massgen_ls.core.budget import Usage
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import ChangeSet
-from massgen_ls.core.conversation import Called, Recorder, Spoken
+from massgen_ls.core.consensus import labels
+from massgen_ls.core.conversation import Called, Recorder, Spoken, shorten
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import (
     AgentActed,
@@ -29,23 +30,29 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.failures import next_try
 from massgen_ls.core.normal import Normaliser
+from massgen_ls.core.novelty import refusal
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.engine import prompts
 from massgen_ls.engine.brief import brief
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.permits import Permits
+from massgen_ls.engine.questions import refinement
 from massgen_ls.engine.substance import substance
 from massgen_ls.engine.tools import SeatTools
+from massgen_ls.engine.veil import Veil, VeiledTools
 from massgen_ls.engine.world import World
 from massgen_ls.ports import (
+    STOPPED,
     Access,
     Acted,
     Brief,
+    Captured,
     Driver,
     Ended,
     Fence,
     Lease,
+    Note,
     Place,
     Returned,
     Said,
@@ -83,11 +90,20 @@ class Seat:
     grace: float = _GRACE
     normaliser: Normaliser = field(default_factory=Normaliser)
     """The run's, which knows the base's files from the first candidate on."""
+    veil: Veil = field(default_factory=Veil)
+    """The run's, through which all events and live noise go."""
 
     @property
     def id(self) -> SeatId:
         """The agent's id."""
         return SeatId(str(self.agent.id))
+
+    @property
+    def onto(self) -> Candidate | None:
+        """The candidate that this attempt goes on from; None where it begins with the base."""
+        state = self.view()
+        seat = state.seat(self.id)
+        return state.candidate(seat.onto) if seat and seat.onto else None
 
     async def work(self) -> None:
         """Leases a worktree, runs the agent, captures what it left, all as events.
@@ -97,7 +113,11 @@ class Seat:
         rules = self.spec.rules
         try:
             async with self.world.worktrees.lease(
-                self.snapshot, self.run, rules.worktree, sandbox=rules.sandbox
+                self.snapshot,
+                self.run,
+                rules.worktree,
+                tree=self.onto.tree if self.onto else None,
+                sandbox=rules.sandbox,
             ) as lease:
                 await self.emit(AttemptStarted(self.id, self.attempt, lease.path, self.agent.type))
                 await _Attempt(self, lease).run()
@@ -127,12 +147,16 @@ class _Attempt:
         self._before = Usage()
         """What earlier tries have spent."""
         self._spent = Usage()
+        self._onto = seat.onto
+        self._unheard: list[str] = []
+        """Notes that did not reach the agent."""
         self._tools = SeatTools(
             seat.id,
             seat.view,
             seat.emit,
             seat.world.objects,
-            sharing=seat.spec.rules.share_candidates,
+            sharing=seat.spec.rules.share_candidates or self._onto is not None,
+            labels=labels if seat.spec.rules.mode == "consensus" else None,
         )
 
     async def run(self) -> None:
@@ -148,6 +172,8 @@ class _Attempt:
             _log.exception("the driver at seat %s of run %s", seat.id, seat.run)
             reason = f"internal error: {type(error).__name__}: {error}"
             ended = Ended("failed", reason, failure="crashed")
+        seat.inbox.close()
+        self._unheard += seat.inbox.notes()
         seconds = seat.world.clock.monotonic() - self._began
         async with asyncio.TaskGroup() as group:
             # A task of its own: a cancel that comes only now does not cut it off.
@@ -178,7 +204,12 @@ class _Attempt:
             return Ended("missing", reason, failure="missing")
         async with self._access(driver) as access:
             order = brief(
-                seat.agent, seat.spec, seat.attempt, briefed=driver.briefed, access=access
+                seat.agent,
+                seat.spec,
+                seat.attempt,
+                briefed=driver.briefed,
+                access=access,
+                before=refinement(seat.run, seat.view(), seat.id),
             )
             if driver.briefed:
                 self._record.add(Spoken(order.prompt, by="user"))
@@ -186,30 +217,65 @@ class _Attempt:
 
     async def _tried(self, driver: Driver, order: Brief, place: Place) -> Ended:
         """Tries until it works, or until trying again would not help."""
-        world = self._seat.world
+        world, inbox = self._seat.world, self._seat.inbox
         until = self._began + place.timeout
-        tries = 1
+        first, tries = order, 1
         while True:
             ended = await self._once(driver, order, place)
-            if ended.outcome != "failed":
-                return ended
-            pause = next_try(ended.failure, tries, ended.retry_after, world.chance(), world.backoff)
+            if ended.outcome == "done":
+                self._unheard.clear()
+            self._missed(*ended.unheard, *inbox.notes())
             left = until - world.clock.monotonic()
-            if pause is None or pause >= left:
-                if tries == 1:
-                    return ended
-                return replace(ended, reason=f"{ended.reason.rstrip('.')} (tried {tries} times).")
-            await self._seat.emit(
-                AttemptPaused(
-                    self._seat.id, self._seat.attempt, ended.failure, ended.reason, pause, tries
-                )
-            )
-            await asyncio.sleep(pause)
-            tries += 1
+            if ended.outcome == "done" and self._unheard and not inbox.halted and left > 1:
+                # It was over before it could hear what was said to it.
+                words, tries = prompts.FOLLOW_UP, 1
+            elif ended.outcome != "failed":
+                return ended
+            else:
+                kind, asked = ended.failure, ended.retry_after
+                pause = next_try(kind, tries, asked, world.chance(), world.backoff)
+                if pause is None or pause >= left:
+                    if tries == 1:
+                        return ended
+                    reason = f"{ended.reason.rstrip('.')} (tried {tries} times)."
+                    return replace(ended, reason=reason)
+                if not inbox.halted:
+                    await self._seat.emit(
+                        AttemptPaused(
+                            self._seat.id, self._seat.attempt, kind, ended.reason, pause, tries
+                        )
+                    )
+                    tries += not await self._disturbed(pause)
+                if inbox.halted:
+                    return replace(ended, outcome="done", reason=STOPPED, failure=None)
+                words = prompts.GO_ON
             self._before = self._spent
-            if ended.session:
-                order = replace(order, session=ended.session, prompt=prompts.GO_ON)
+            order = self._again(first, ended.session or order.session, words)
             place = replace(place, timeout=max(1.0, until - world.clock.monotonic()))
+
+    async def _disturbed(self, pause: float) -> bool:
+        """Waits for so many seconds, or until something is said to the agent."""
+        try:
+            async with asyncio.timeout(pause):
+                message = await self._seat.inbox.receive()
+        except TimeoutError:
+            return False
+        if isinstance(message, Note):
+            self._missed(message.text)
+        return True
+
+    def _missed(self, *notes: str) -> None:
+        """Notes that the agent has not heard, and has to be told."""
+        self._unheard += notes
+        for note in notes:
+            self._record.add(Spoken(note, by="user"))
+
+    def _again(self, first: Brief, session: str, words: str) -> Brief:
+        """The order to go on with, in the same conversation where there is one."""
+        notes = "\n\n".join(self._unheard)
+        said = prompts.SAID.format(notes=notes) if notes else ""
+        parts = (words, said) if session else (first.prompt, said)
+        return replace(first, session=session, prompt="\n\n".join(p for p in parts if p))
 
     async def _once(self, driver: Driver, order: Brief, place: Place) -> Ended:
         """Lets the driver run the agent, and hears it to the end."""
@@ -220,11 +286,13 @@ class _Attempt:
                 asyncio.timeout(place.timeout + seat.grace),
                 aclosing(driver.attempt(seat.agent, order, replace(place, up=up))) as news,
             ):
+                if seat.inbox.halted:
+                    return Ended("done", STOPPED)
                 async for item in news:
                     up()
                     if isinstance(item, Ended):
-                        return item
-                    await self._hear(item)
+                        return seat.veil.news(item)
+                    await self._hear(seat.veil.news(item))
         except TimeoutError:
             return Ended("timed_out", f"did not end within {place.timeout:g} s", failure="timeout")
         return Ended("failed", "its driver ended without saying how", failure="protocol")
@@ -255,7 +323,9 @@ class _Attempt:
         if endpoint is None or not driver.briefed:
             yield None
             return
-        async with endpoint.open(self._tools) as access:
+        veil = self._seat.veil
+        async with endpoint.open(VeiledTools(self._tools, veil)) as access:
+            veil.hide({access.token: "[token]"})
             yield access
 
     def _place(self, access: Access | None) -> Place:
@@ -266,7 +336,9 @@ class _Attempt:
             limit = min(limit, float(wanted))
         walls = fence(seat.spec, lease)
         confined = walls is not None and seat.world.confines
-        permits = Permits(seat.world, seat.run, seat.id, seat.agent.permissions, seat.emit)
+        permits = Permits(
+            seat.world, seat.run, seat.id, seat.agent.permissions, seat.emit, seat.veil.action
+        )
         return Place(
             lease.path,
             lease.folder,
@@ -303,7 +375,8 @@ class _Attempt:
                 ended.exit_code,
                 seconds,
                 ended.failure,
-            )
+            ),
+            *(Notice("warning", _lost(note, seat.id), seat.id) for note in self._unheard),
         )
         started = seat.world.clock.monotonic()
         name = CandidateId(f"{seat.id}.{seat.attempt}")
@@ -324,7 +397,10 @@ class _Attempt:
         if transcript.parts:
             # Before the last fact about this attempt, which may settle the run.
             found.append(Conversed(seat.id, seat.attempt, transcript))
-        if captured.changes:
+        problem = await self._not_new(ended, captured)
+        if problem:
+            found.append(NothingCaptured(seat.id, seat.attempt, problem))
+        elif captured.changes:
             alone = len(seat.spec.agents) == 1
             digest = "" if alone else await self._substance(captured.changes)
             candidate = Candidate(
@@ -336,15 +412,36 @@ class _Attempt:
                 captured.changes,
                 summary,
                 digest,
+                self._onto.id if self._onto else None,
             )
             found.append(CandidateCaptured(candidate, seat.world.clock.monotonic() - started))
         else:
             found.append(NothingCaptured(seat.id, seat.attempt, "changed nothing"))
         await seat.emit(*found)
 
+    async def _not_new(self, ended: Ended, captured: Captured) -> str:
+        """Why an improvement is no candidate; empty for one that is, and for a first answer."""
+        if self._onto is None:
+            return ""
+        if ended.outcome != "done":
+            return "its improvement was not finished"
+        seat, state = self._seat, self._seat.view()
+        if any(c.tree == captured.tree for c in state.candidates):
+            return "what it left is there already"
+        rule = seat.spec.rules.consensus.novelty
+        if rule == "lenient":
+            return ""
+        patch = seat.world.objects.patch
+        others = {c.id: await patch(seat.snapshot, c.tree) for c in state.candidates}
+        return refusal(rule, await patch(seat.snapshot, captured.tree), others)
+
     async def _substance(self, changes: ChangeSet) -> str:
         seat = self._seat
         return await substance(seat.world.objects, seat.snapshot, seat.normaliser, changes)
+
+
+def _lost(note: str, seat: SeatId) -> str:
+    return f"{seat} ended before it could be told: {shorten(note, 200)}"
 
 
 _MOST_NOTES = 20

@@ -27,10 +27,11 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.plan import EditPlan
 from massgen_ls.core.run_state import RunState, fold
+from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.engine.archive import Archive
 from massgen_ls.engine.bus import Bus, Gap, Subscription
-from massgen_ls.engine.delivery import Delivery, deliver, plan_delivery
+from massgen_ls.engine.delivery import Delivery, deliver, plan_delivery, survey_delivery
 from massgen_ls.engine.runner import Runner
 from massgen_ls.engine.warming import Warming
 from massgen_ls.engine.world import World
@@ -125,13 +126,19 @@ class Supervisor(Archive):
         return run
 
     def _with_judges(self, spec: RunSpec) -> RunSpec:
-        """The order with its judges named: every agent that can answer, where none is chosen."""
+        """The order with its judges named: every agent that can answer, where none is chosen.
+
+        In consensus they all vote, and so do those that only judge.
+        """
         voting = spec.rules.voting
-        if voting.judges:
+        consensus = spec.rules.mode == "consensus"
+        if voting.judges and not consensus:
             return spec
         drivers = self._world.drivers
         able = tuple(a for a in spec.agents if (d := drivers.get(a.type)) and d.briefed)
-        rules = replace(spec.rules, voting=replace(voting, judges=able))
+        seats = {agent.id for agent in spec.agents}
+        others = (judge for judge in voting.judges if judge.id not in seats)
+        rules = replace(spec.rules, voting=replace(voting, judges=(*able, *others)))
         return replace(spec, rules=rules)
 
     async def _drive(self, runner: Runner) -> None:
@@ -272,6 +279,18 @@ class Supervisor(Archive):
         else:
             await self._append(run, DeliveryRefused(chosen.id, delivery.reason, delivery.conflicts))
         return delivery
+
+    async def hunks(
+        self, run: RunId, candidate: CandidateId | None, live: LiveFiles
+    ) -> tuple[CandidateId, str, tuple[FileSurvey, ...]]:
+        """A candidate (None: the winner), the top that its paths count from, and its hunks.
+
+        Raises:
+            NotFoundError: No such run or candidate, or no winner.
+        """
+        snapshot, chosen = await self._chosen(await self.resolve(run), candidate)
+        found = await survey_delivery(self._world, snapshot, chosen, live)
+        return chosen.id, snapshot.root, found
 
     async def discard(self, run: RunId, candidate: CandidateId | None) -> None:
         """Records that the user does not want it.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
+from massgen_ls.core import blinding
 from massgen_ls.core.ballots import Ballot
+from massgen_ls.core.blinding import Blind
 from massgen_ls.core.candidate import Candidate, TreeId
 from massgen_ls.core.conversation import shorten
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import BallotCast, Event
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import clusters
-from massgen_ls.core.task import Json, SeatId
+from massgen_ls.core.task import CandidateId, Json, SeatId
 from massgen_ls.core.wording import counted
 from massgen_ls.ports import Objects, ToolAnswer, ToolSpec
 
@@ -71,6 +73,7 @@ class SeatTools:
         emit: Stores events.
         objects: Where diffs come from.
         sharing: Whether it may see and judge what others have finished.
+        labels: The names of candidates, where all seats are told the same ones.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class SeatTools:
         objects: Objects,
         *,
         sharing: bool,
+        labels: Callable[[RunState], Mapping[CandidateId, str]] | None = None,
     ) -> None:
         self.summary = ""
         self._seat = seat
@@ -88,6 +92,7 @@ class SeatTools:
         self._emit = emit
         self._objects = objects
         self._sharing = sharing
+        self._labels = labels
         self._aliases: dict[TreeId, str] = {}
         """By tree: whoever else arrives at the same change shares its name."""
         self._seen = -1
@@ -138,6 +143,9 @@ class SeatTools:
     def _names(self) -> dict[str, Candidate]:
         """Names stay the same as long as the seat works, whatever comes later."""
         others = self._others()
+        if self._labels is not None:
+            there = self._labels(self._view())
+            self._aliases |= {c.tree: there[c.id] for c in others}
         for candidate in others:
             if candidate.tree not in self._aliases:
                 self._aliases[candidate.tree] = _letters(len(self._aliases))
@@ -156,7 +164,7 @@ class SeatTools:
             files = ", ".join(f.path for f in candidate.changes.files[:20])
             size = counted(candidate.changes.size, "line")
             # In one line: an author's words must not look like another entry.
-            said = " ".join(shorten(candidate.summary, 400).split())
+            said = " ".join(self._blind("").text(shorten(candidate.summary, 400)).split())
             lines.append(f"- {name}: {size} in {files}. {said}".rstrip())
         return ToolAnswer("\n".join(lines))
 
@@ -168,8 +176,16 @@ class SeatTools:
         except MassgenError as error:
             name = self._aliases[candidate.tree]
             return ToolAnswer(f"{name} cannot be read: {error}", ok=False)
-        said = f"{candidate.summary}\n\n" if candidate.summary else ""
-        return ToolAnswer(said + shorten(patch, _DIFF))
+        blind = self._blind(blinding.of_base(patch))
+        said = f"{blind.text(candidate.summary)}\n\n" if candidate.summary else ""
+        return ToolAnswer(said + shorten(blind.diff(patch), _DIFF))
+
+    def _blind(self, base: str) -> Blind:
+        """Takes away what tells who made a change; what the task and the base say stays."""
+        spec = self._view().spec
+        assert spec is not None, "an agent works in a run that has begun"
+        names = [str(a.id) for a in (*spec.agents, *spec.rules.voting.judges)]
+        return Blind.of(names, [spec.task.prompt, base])
 
     async def _vote(self, candidate: Candidate, reason: str) -> ToolAnswer:
         state = self._view()

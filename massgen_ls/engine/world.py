@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from massgen_ls.core.diff import Differ, Refiner
@@ -52,6 +52,9 @@ class World:
     """Where agents reach our tools; None: they have none."""
     approver: Approver | None = None
     """Who is asked what no rule answers; None: nobody is there, and the answer is no."""
+    secrets: Callable[[Iterable[str]], Mapping[str, str]] = lambda chosen: {}
+    """What has to be hidden of what agents say, with what is shown instead; given the names of the
+    variables that they get by the configuration."""
     chance: Callable[[], float] = field(default=random.random)
     """From 0 to 1, for the jitter of pauses."""
     backoff: Backoff = field(default_factory=Backoff)

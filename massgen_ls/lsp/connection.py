@@ -34,10 +34,6 @@ def run(
     greeting: dict[str, object], intake: Intake, outbound: int, load: Callable[[], Compose]
 ) -> int:
     """Goes on where the front has answered `initialize`; returns the exit code."""
-    logging.basicConfig(
-        stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(name)s: %(message)s"
-    )
-    logging.getLogger("pygls").setLevel(logging.CRITICAL)
     compose = load()
 
     async def main() -> int:

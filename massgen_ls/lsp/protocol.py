@@ -16,6 +16,7 @@ Requests (and, with the same object as their one argument, the commands ``massge
 - ``massgen/read`` {runId, candidateId?, check} → {check, outcome, seconds, failures, text}
 - ``massgen/team`` {folder?} → {agents, checks, modes, mode, source}, what a run may be told to use
 - ``massgen/discard`` {runId, candidateId?} → {discarded}
+- ``massgen/hunks`` {runId, candidateId?} → {run, candidate, root, files}, each hunk in its place
 - ``massgen/compare`` {runId, candidateId?} → {diff, uri}; shows the diff where the editor can
 
 Notification: ``massgen/event``. What is wrong with a payload is said in words, with the nearest
@@ -36,11 +37,11 @@ from massgen_ls.core.text import Position, Range
 EVENT = "massgen/event"
 ReadFormat = Literal["json", "markdown"]
 READ_FORMATS: tuple[ReadFormat, ...] = ("json", "markdown")
-VERBS = ("run", "wait", "cancel", "list", "read", "apply", "discard", "compare", "tell", "team")
+VERBS = (
+    "run", "wait", "cancel", "list", "read", "apply", "discard", "compare", "tell", "hunks", "team",
+)  # fmt: skip
 
 MODES: tuple[Mode, ...] = ("best_of_n", "consensus")
-AVAILABLE_MODES: tuple[Mode, ...] = ("best_of_n",)
-"""Those that a run can have in this version."""
 APPLY_MODES: tuple[ApplyMode, ...] = ("auto", "ask", "none")
 _MAX_LIST = 500
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ from pygls.protocol import LanguageServerProtocol
 
 from massgen_ls import __version__
 from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.secrets import Hidden, secrets_of
 from massgen_ls.core.task import RunId
 from massgen_ls.core.text import Encoding
 from massgen_ls.lsp import uris
@@ -38,8 +40,10 @@ from massgen_ls.lsp.documents import Documents
 from massgen_ls.lsp.frames import error_response, frame
 from massgen_ls.lsp.front import parse
 from massgen_ls.lsp.livefiles import LspLiveFiles
-from massgen_ls.lsp.outbox import FACT, VITAL, Outbox
+from massgen_ls.lsp.outbox import DELTA, FACT, VITAL, Outbox
 from massgen_ls.lsp.protocol import ParamsError
+from massgen_ls.lsp.settings import Settings
+from massgen_ls.lsp.trace import Trace
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +65,9 @@ class MassgenProtocol(LanguageServerProtocol):
         self.handlers: dict[str, Callable[[Any], Any]] = {}
         """By method. Not pygls' own table, which guesses from a handler's signature how to call
         it and has handlers of its own that would keep a second mirror of every document."""
+        self.trace = Trace(
+            lambda told: self._log_trace(told), Hidden(secrets_of(os.environ), shapes=True)
+        )
         self._tasks: dict[MessageId, asyncio.Task[None]] = {}
 
     # ── in ──────────────────────────────────────────────────────────────────────────────────
@@ -71,6 +78,7 @@ class MassgenProtocol(LanguageServerProtocol):
         if message is None:
             self._put(error_response(None, PARSE_ERROR, "the message is not a JSON object"))
             return
+        self.trace.heard(message)
         method, msg_id = message.get("method"), message.get("id")
         if "method" in message and not isinstance(method, str):
             self._put(error_response(msg_id, INVALID_REQUEST, "`method` must be text"))
@@ -179,7 +187,12 @@ class MassgenProtocol(LanguageServerProtocol):
     # ── out ─────────────────────────────────────────────────────────────────────────────────
 
     def _put(self, message: Mapping[str, object], rank: int = VITAL) -> bool:
+        self.trace.said(message)
         return self.outbox is not None and self.outbox.offer(frame(message), rank)
+
+    def _log_trace(self, told: Mapping[str, str]) -> None:
+        # It may give way like live output: a trace that holds up what it shows helps nobody.
+        self._put({"jsonrpc": "2.0", "method": types.LOG_TRACE, "params": told}, DELTA)
 
     def _succeed(self, msg_id: MessageId, result: object) -> None:
         plain = self._converter.unstructure(result)
@@ -215,6 +228,9 @@ class MassgenProtocol(LanguageServerProtocol):
             JsonRpcException: It answered with an error.
         """
         msg_id = str(uuid.uuid4())
+        if self.trace.on:
+            plain = self._converter.unstructure(params)
+            self.trace.said({"method": method, "id": msg_id, "params": plain})
         try:
             async with asyncio.timeout(timeout):
                 return await asyncio.wrap_future(self.send_request(method, params, msg_id=msg_id))
@@ -253,6 +269,7 @@ class MassgenServer(LanguageServer):
         )
         self.client: Client = resolve(greeting)
         self.documents = Documents(Encoding(self.client.encoding), self.client.own_end)
+        self.settings = Settings(self.client, self.documents, self.protocol.ask, greeting)
         self.folders: list[str] = []
         for uri, _ in roots(greeting):
             self.add_folder(uri)
@@ -271,6 +288,8 @@ class MassgenServer(LanguageServer):
         self.protocol.outbox = outbox
         self.protocol.set_writer(outbox)
         self.protocol.spawn = self.spawn
+        if isinstance(greeting, dict):
+            self.protocol.trace.turn(cast("dict[str, object]", greeting).get("trace"))
 
     # ── folders ─────────────────────────────────────────────────────────────────────────────
 

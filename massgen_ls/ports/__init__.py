@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from massgen_ls.core.diff import Differ, Refiner
 from massgen_ls.ports.agents import (
+    STOPPED,
     Access,
     Acted,
     AgentNews,
@@ -46,6 +47,7 @@ from massgen_ls.ports.live import Landed, LiveFiles, Refused
 from massgen_ls.ports.record import Audience, RunRecord, Store
 
 __all__ = [
+    "STOPPED",
     "Access",
     "Acted",
     "AgentNews",

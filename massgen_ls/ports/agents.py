@@ -184,7 +184,13 @@ class Ended:
     """The judgement that `Brief.schema` asked for, valid by it; None when none was given."""
     session: str = ""
     """The agent's own name for the conversation, when one can go on with it."""
+    unheard: tuple[str, ...] = ()
+    """Texts of notes that were taken from the inbox and did not reach the agent, as far as is
+    known: who was promised that they are told can say them again."""
 
+
+STOPPED = "stopped on request"
+"""`Ended.reason` of an agent that obeyed a `Halt`; its outcome is ``done``."""
 
 AgentNews = Said | Spoke | Acted | Returned | Used | Ended
 
@@ -209,6 +215,11 @@ class Driver(Protocol):
     @property
     def briefed(self) -> bool:
         """Whether its agents are told the rules of the worktree; programs get the task alone."""
+        ...
+
+    @property
+    def hears(self) -> bool:
+        """Whether its agents can be told something while they work. All obey a `Halt`."""
         ...
 
     @property

@@ -25,6 +25,7 @@ class ScriptedDriver:
     def __init__(self, scripts: Mapping[str, Script], *, briefed: bool = False) -> None:
         self._scripts = scripts
         self.briefed = briefed
+        self.hears = True
         self.heavy = False
         self.closed: list[str] = []
         """Agents whose attempt was ended from outside, in that order."""

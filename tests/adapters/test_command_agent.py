@@ -22,7 +22,18 @@ from massgen_ls.adapters.host.process import HostProcesses, Patience
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.task import AgentId, AgentSpec, Json, LineRange, RunId, Scope, SeatId, Task
 from massgen_ls.engine.inbox import SeatInbox
-from massgen_ls.ports import AgentNews, Brief, Driver, Ended, Fence, Halt, Note, Place, Said
+from massgen_ls.ports import (
+    STOPPED,
+    AgentNews,
+    Brief,
+    Driver,
+    Ended,
+    Fence,
+    Halt,
+    Note,
+    Place,
+    Said,
+)
 from tests.adapters.trees import ENV, nobody, somebody, tag
 
 SETTINGS = Mapping[str, Json]
@@ -247,20 +258,21 @@ async def test_a_hanging_agent_is_out_of_time_and_leaves_nothing(stage: Stage) -
     assert await nobody(word, 0)
 
 
-async def test_it_stops_where_it_is_and_what_it_did_counts(stage: Stage) -> None:
+async def test_a_program_that_shall_stop_is_ended_and_what_it_did_counts(stage: Stage) -> None:
+    word = tag()
+    stage.environ["TAG"] = word
     inbox = SeatInbox()
-    program = "import time; open('made', 'w'); print('here', flush=True); time.sleep(600)"
-    told = replace(stage, place=replace(stage.place, inbox=inbox))
-    news: list[AgentNews] = []
-    async for item in told.news({"argv": [sys.executable, "-c", program], "stdin": "none"}):
-        news.append(item)
-        if isinstance(item, Said):
-            assert inbox.put(Note("which it cannot hear"))
-            assert inbox.put(Halt())
-    ended = news[-1]
+    at = replace(stage, place=replace(stage.place, inbox=inbox))
+    script = "echo begun; while true; do echo on; sleep 0.01; done"
+    settings: SETTINGS = {"argv": ["sh", "-c", script], "env": ["TAG"]}
+    async with asyncio.timeout(5), aclosing(at.news(settings)) as news:
+        assert isinstance(await anext(news), Said)
+        inbox.put(Note("nobody reads this"))
+        inbox.put(Halt())
+        *_, ended = [item async for item in news]
     assert isinstance(ended, Ended)
-    assert (ended.outcome, ended.reason) == ("done", "stopped on request")
-    assert (Path(stage.place.folder) / "made").exists()
+    assert (ended.outcome, ended.reason) == ("done", STOPPED)
+    assert await nobody(word, 0)
 
 
 async def test_closing_the_iterator_ends_the_agent(stage: Stage) -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.mcp.endpoint import MOST_STRANGERS
 from massgen_ls.adapters.mcp.http import MOST
+from massgen_ls.adapters.mcp.speaking import MOST as MOST_MESSAGES
 from massgen_ls.adapters.mcp.speaking import answer
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Access, ToolAnswer, ToolSpec
@@ -248,6 +249,16 @@ async def test_what_is_wrong_is_an_error_of_the_right_kind(message: object, code
     told = await answer(message, Tools(), "0")
     assert isinstance(told, dict)
     assert told["error"]["code"] == code  # type: ignore[index,call-overload]
+
+
+async def test_a_batch_has_an_end() -> None:
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    told = await answer([ping] * MOST_MESSAGES, Tools(), "0")
+    assert isinstance(told, list)
+    assert len(told) == MOST_MESSAGES
+    refused = await answer([ping] * (MOST_MESSAGES + 1), Tools(), "0")
+    assert isinstance(refused, dict)
+    assert refused["error"] == {"code": -32600, "message": "a batch of more than 16 messages"}
 
 
 async def test_a_batch_is_answered_as_one_without_its_notifications() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from massgen_ls.adapters.agents.talk import (
     LONGEST,
+    Due,
     Gone,
     Heard,
     Line,
@@ -306,3 +307,49 @@ async def test_the_first_line_says_that_it_is_up_and_what_comes_before_does_not(
         while not isinstance(await talk.hear(), Gone):
             pass
     assert ups == [1]
+
+
+# ── who cannot be waited for ────────────────────────────────────────────────────────────────────
+
+ENDLESS = "while True: say(b'{\"a\": 1}\\n' * 100)"
+
+
+async def test_what_is_due_is_heard_although_it_talks_without_a_pause() -> None:
+    async with asyncio.timeout(60), talking(ENDLESS) as talk:
+        assert isinstance(await talk.hear(), Line)
+        talk.due = asyncio.get_running_loop().time()
+        assert await talk.hear() == Due()
+        assert isinstance(await talk.hear(), Line), "it is told once"
+
+
+async def test_what_is_due_is_heard_in_a_silence_that_would_be_longer() -> None:
+    async with asyncio.timeout(60), talking("sys.stdin.read()") as talk:
+        talk.due = asyncio.get_running_loop().time() + 0.05
+        assert await talk.hear() == Due()
+
+
+async def test_who_does_not_read_is_not_waited_for_and_finds_it_later() -> None:
+    script = "say(b'{}\\n'); sys.stdin.readline(); line = sys.stdin.readline()\n"
+    script += "say(b'{\"size\": %d}\\n' % len(line))"
+    async with asyncio.timeout(60), talking(script) as talk:
+        # A pipe holds 64 KiB: most of this has to wait in us.
+        await talk.send({"text": "x" * MIB})
+        await talk.send({"text": "y" * MIB})
+        heard = await talk.hear()
+        while not isinstance(heard, Line) or "size" not in heard.value:
+            heard = await talk.hear()
+        assert heard.value["size"] == MIB + len('{"text":""}\n')
+
+
+async def test_a_message_comes_before_all_that_is_said_and_none_is_lost() -> None:
+    inbox = SeatInbox()
+    async with asyncio.timeout(60), talking(ENDLESS, inbox=inbox) as talk:
+        await talk.hear()
+        for text in "123":
+            inbox.put(Note(text))
+        heard: list[Heard] = []
+        while Note("1") not in heard:
+            heard.append(await talk.hear())
+        assert len(heard) <= 100, "what was in the queue already, and no more"
+    assert [*talk.unheard()] == [Note("2"), Note("3")]
+    assert talk.unheard() == []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from massgen_ls.adapters.agents.acp_events import Feed, permitted
 from massgen_ls.adapters.agents.acp_permits import option
+from massgen_ls.adapters.agents.speech import Saying
 from massgen_ls.core.budget import Usage
 from massgen_ls.ports import Acted, AgentNews, Returned, Said, Spoke, Used
 
@@ -219,3 +222,36 @@ def test_no_update_breaks_it(updates: list[dict[str, Any]], result: dict[str, An
     news += feed.turn_over(result)
     assert all(isinstance(i, Said | Spoke | Acted | Returned | Used) for i in news)
     assert isinstance(feed.summary, str)
+
+
+# ── memory ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_of_a_message_that_never_ends_only_the_end_is_kept() -> None:
+    saying = Saying(most=10)
+    for number in range(1000):
+        saying.add(f"{number},")
+    assert saying.whole().endswith("998,999,")
+    assert not saying
+    for _ in range(1000):
+        saying.add("1234567890")
+    assert saying.whole() == "…1234567890"
+
+
+def test_what_a_use_brought_is_let_go_when_it_is_over_or_there_are_too_many() -> None:
+    feed = Feed("/w")
+    gc.collect()
+
+    def begun(name: str) -> dict[str, Any]:
+        given = {"command": name + "x" * 100_000}
+        return {"sessionUpdate": "tool_call", "toolCallId": name, "title": name, "rawInput": given}
+
+    tracemalloc.start()
+    for number in range(200):
+        feed.heard(begun(f"open{number}"))
+        feed.heard(begun(f"over{number}"))
+        over = {"sessionUpdate": "tool_call_update", "toolCallId": f"over{number}"}
+        feed.heard({**over, "status": "completed", "rawOutput": "y" * 100_000})
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 66 * 100_000

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from massgen_ls.adapters.agents.acp import AcpDriver
-from massgen_ls.adapters.agents.acp_pool import AcpPool
+from massgen_ls.adapters.agents.acp_pool import KEEP, STOPPING, AcpPool
 from massgen_ls.core.task import AgentSpec, Json, RunId, SeatId
-from massgen_ls.ports import AgentNews, Fence, Halt
+from massgen_ls.ports import AgentNews, Fence, Halt, Returned
 from tests.agents.stage import Stage, Told, agent, attempt, begun, brief, there
 
 AGENT = Path(__file__).with_name("sdk_agent.py")
@@ -72,11 +72,17 @@ def environ(log: Path) -> dict[str, str]:
 
 
 @contextlib.asynccontextmanager
-async def house(top: Path, seats: int = 2, linger: float = 30.0) -> AsyncGenerator[House]:
+async def house(
+    top: Path,
+    seats: int = 2,
+    linger: float = 30.0,
+    stopping: float = STOPPING,
+    keep: float = KEEP,
+) -> AsyncGenerator[House]:
     """A house; no process may be left when it is closed."""
     log = top / "heard.jsonl"
     starter = Stage(top / "starter")
-    async with AcpPool(starter.processes, linger) as pool:
+    async with AcpPool(starter.processes, linger, stopping, keep) as pool:
         built = House(top, pool, seats, log)
         yield built
     for pid in built.pids:
@@ -140,6 +146,21 @@ async def test_a_conversation_outlives_its_process(tmp_path: Path) -> None:
         assert [h["session"] for h in home.heard("load")] == [first.ended.session]
 
 
+async def test_a_home_is_freed_when_nobody_comes_back_to_it(tmp_path: Path) -> None:
+    async with house(tmp_path, linger=0.05, keep=0.05) as home:
+        told = await home.play(0, "run echo $HOME\nsay x")
+        folder = Path(next(i.text for i in told.news if isinstance(i, Returned)).strip())
+        assert folder.name.isdigit()
+        await home.gone(home.pids[0])
+        async with asyncio.timeout(DEADLINE):
+            while await asyncio.to_thread(folder.exists):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert folder.parent.exists()
+        again = await home.play(0, "say y")
+        assert again.spoke == ["y"]
+    assert not folder.parent.exists()
+
+
 async def test_a_crash_fails_every_seat_in_it_and_the_next_try_works(tmp_path: Path) -> None:
     async with house(tmp_path) as home:
         async with home.begun(0, "touch here\nwait") as (news, _):
@@ -165,11 +186,8 @@ async def test_one_seat_is_cancelled_and_the_other_goes_on(tmp_path: Path) -> No
         assert len(home.pids) == 1
 
 
-async def test_a_session_that_does_not_stop_takes_its_process_along(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("massgen_ls.adapters.agents.acp_session.SHARED_STOPPING", 0.3)
-    async with house(tmp_path) as home:
+async def test_a_session_that_does_not_stop_takes_its_process_along(tmp_path: Path) -> None:
+    async with house(tmp_path, stopping=0.3) as home:
         async with home.begun(0, "touch here\nwait") as (news, _):
             await there(home.stages[0].tree / "here")
             async with home.begun(1, "touch here\ndeaf") as (_, task):

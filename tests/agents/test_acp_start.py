@@ -72,3 +72,18 @@ async def test_a_login_of_the_users_is_used_when_they_say_so(theatre: Theatre) -
     assert told.how == ("done", None)
     returned = [item.text for item in told.news if hasattr(item, "ok")]
     assert returned == [f"{theatre.stage.user}\n"]
+
+
+@pytest.mark.parametrize(("name", "led"), [("codex", False), ("goose", False), ("kimi", True)])
+async def test_an_agent_that_cannot_be_led_elsewhere_does_not_start_and_doctor_says_so(
+    theatre: Theatre, name: str, led: bool
+) -> None:
+    settings: dict[str, Json] = {"program": sys.executable, "base_url": "http://127.0.0.1:9/"}
+    spec = agent("acp", agent=name, **settings)
+    health = await theatre.driver.health(spec)
+    assert health.ok == led
+    if not led:
+        assert "`base_url` cannot be kept" in health.hint
+        told = await attempt(theatre.driver, spec, brief(), theatre.stage.place())
+        assert told.how == ("failed", "config")
+        assert "it would go to its usual one. Correct the agent 'a'." in told.ended.reason

@@ -13,7 +13,7 @@ from massgen_ls.adapters.agents.claude_code import ClaudeCodeDriver
 from massgen_ls.core.permissions import Action, Decision, Permissions
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Note, Said
-from tests.agents.stage import Stage, Told, agent, attempt, begun, brief, left_over
+from tests.agents.stage import Stage, Told, agent, attempt, begun, brief, left_over, there
 
 PROGRAM = f"""#!{sys.executable}
 import json, os, signal, sys, time
@@ -228,4 +228,47 @@ async def test_it_is_slow_to_end_when_it_is_interrupted(actor: Actor) -> None:
     told = await actor.plays(script, timeout=1.0)
     assert told.how == ("timed_out", "timeout"), told.ended
     assert told.usage.cost == 500_000
+    assert told.ended.session == "s1"
+
+
+# ── a message in its last moments ───────────────────────────────────────────────────────────────
+
+
+async def played(actor: Actor, script: str, *notes: str) -> Told:
+    """Plays a script; the notes are said as soon as it has made the file `ready`."""
+    place = actor.stage.place()
+    async with begun(actor.driver, actor.spec(script), brief(), place) as (news, _):
+        await there(actor.stage.tree / "ready")
+        for note in notes:
+            actor.stage.inbox.put(Note(note))
+    return Told(news)
+
+
+@pytest.mark.parametrize(
+    ("after", "unheard"),
+    [
+        ("taken(hear()); result()", ()),
+        ("note = hear(); result(); lose(note, 'cancelled')", ("hurry",)),
+        ("note = hear(); lose(note, 'refused'); result()", ("hurry",)),
+        ("hear(); result()", ("hurry",)),  # it says what becomes of messages, and said nothing
+        ("hear(); os._exit(1)", ("hurry",)),
+    ],
+)
+async def test_what_became_of_a_note_is_told(
+    actor: Actor, after: str, unheard: tuple[str, ...]
+) -> None:
+    lose = "def lose(m, state): tell(type='command_lifecycle', command_uuid=m['uuid'], state=state)"
+    script = f"{lose}\nhello(); taken(first); speak(); open('ready', 'w').close(); {after}"
+    assert (await played(actor, script, "hurry")).ended.unheard == unheard
+
+
+async def test_a_note_that_comes_when_it_is_leaving_is_not_taken_for_told(actor: Actor) -> None:
+    script = (
+        "hello(); taken(first); speak(); result(); sys.stdin.read()\n"
+        "open('ready', 'w').close(); time.sleep(0.3)"
+    )
+    told = await played(actor, script, "one", "two")
+    assert told.how == OK
+    left = actor.stage.inbox.notes()
+    assert [*told.ended.unheard, *left] == ["one", "two"]
     assert told.ended.session == "s1"

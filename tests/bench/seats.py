@@ -132,9 +132,9 @@ def order(
 ) -> RunSpec:
     """A run of so many agents of one kind; an agent that fails is not replaced."""
     agents = tuple(kind.spec(url, number) for number in range(seats))
-    return RunSpec(
-        Task(prompt), agents, rules=Rules(sandbox=sandbox, voting=Voting("evidence-only"))
-    )
+    # They all do the same, and every one of them is to be waited for.
+    rules = Rules(sandbox=sandbox, voting=Voting("evidence-only"), early_exit=False)
+    return RunSpec(Task(prompt), agents, rules=rules)
 
 
 async def run(supervisor: Supervisor, folder: Path, spec: RunSpec) -> RunState:

@@ -118,11 +118,36 @@ def test_every_error_is_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["claude", "copilot", "gemini", "ag2", "vllm"])
-def test_a_backend_that_is_not_built_says_which_part_is_missing(kind: str, tmp_path: Path) -> None:
-    text = f"agents:\n- id: a\n  backend: {{type: {kind}, model: m}}"
-    told = refusal(text, tmp_path)
-    assert f"backend type '{kind}' needs the drivers for" in told
-    assert "type: command" in told
+@pytest.mark.parametrize(
+    ("agent", "who"),
+    [
+        ("{{id: a, backend: {{type: {}}}}}", "The agent 'a'"),
+        (
+            "{{id: a, backend: {{type: codex}}, fallback: {{backend: {{type: {}}}}}}}",
+            "A fallback of the agent 'a'",
+        ),
+    ],
+)
+def test_a_team_that_needs_what_is_not_built_is_valid_and_says_which_part_is_missing(
+    kind: str, agent: str, who: str, tmp_path: Path
+) -> None:
+    (tmp_path / "massgen.yaml").write_text(
+        f"agents:\n- {agent.format(kind)}\n- {{id: b, backend: {{type: codex}}}}"
+    )
+    loaded = load(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        team(tmp_path, loaded, None)
+    assert caught.value.what.startswith(f"{who} has the backend {kind!r}, which needs the drivers")
+    assert "type: command" in caught.value.hint
+    assert [a.id for a in team(tmp_path, loaded, "b")] == ["b"], "who can work may"
+
+
+def test_a_judge_that_is_not_built_is_no_judge(tmp_path: Path) -> None:
+    (tmp_path / "massgen.yaml").write_text(
+        AGENTS + "{judges: [{id: ref, backend: {type: openai, model: m}}]}"
+    )
+    with pytest.raises(ConfigError, match="'ref' has the backend 'openai'"):
+        team(tmp_path, load(tmp_path), "a")
 
 
 CODING = """
@@ -200,6 +225,18 @@ def test_coding_agents_with_permissions_fallbacks_and_limits(tmp_path: Path) -> 
             "in agents[0].backend: give `agent` (a name such as goose) or `argv`, one of the two",
         ),
         (
+            "{id: a, backend: {type: acp, agent: goose, max_turns: 3}}",
+            "in agents[0].backend: `max_turns` cannot be kept: ACP has no way to say it; use",
+        ),
+        (
+            "{id: a, backend: {type: acp, argv: [x], base_url: 'http://127.0.0.1:9/'}}",
+            "in agents[0].backend: `base_url` goes with `agent`; how a program of your own is led",
+        ),
+        (
+            "{id: a, backend: {type: gemini_cli, login: user, max_turns: 3}}",
+            "in agents[0].backend: `max_turns` cannot be kept with `login: user`: it is a setting",
+        ),
+        (
             "{id: a, backend: {model: x}}",
             "in agents[0].backend: the key 'type' is missing; it is one of: command, claude_code,",
         ),
@@ -210,10 +247,6 @@ def test_coding_agents_with_permissions_fallbacks_and_limits(tmp_path: Path) -> 
         (
             "{id: a, backend: {type: codex, base_url: 'ftp://x'}}",
             "in agents[0].backend.base_url: 'ftp://x' is no http:// or https:// address",
-        ),
-        (
-            "{id: a, backend: {type: codex}, fallback: {backend: {type: vllm}}}",
-            "backend type 'vllm' needs the drivers for model APIs",
         ),
     ],
 )
@@ -315,12 +348,12 @@ def test_judges_are_agents_by_their_names_or_agents_that_only_judge(tmp_path: Pa
 @pytest.mark.parametrize(
     ("voting", "said"),
     [
-        ("{judges: [b]}", "judges: there is no agent 'b'; there are: a, p"),
-        ("{judges: [p]}", "judges: 'p' is a program that edits files, which cannot judge"),
-        ("{judges: [a, a]}", "judges: 'a' is named twice"),
+        ("{judges: [b]}", "judges[0]: there is no agent 'b'; there are: a, p"),
+        ("{judges: [p]}", "judges[0]: 'p' is a program that edits files, which cannot judge"),
+        ("{judges: [a, a]}", "judges[1]: 'a' is named twice"),
         (
             "{judges: [{id: a, backend: {type: codex}}]}",
-            "judges: 'a' is an agent already; name it without a backend",
+            "judges[0]: 'a' is an agent already; name it without a backend",
         ),
         ("{judges: [{id: r, backend: {type: command, argv: [x]}}]}", "'r' is a program that"),
         ("{judges: [{id: r, backnd: {type: codex}}]}", "unknown key 'backnd'; did you mean"),

@@ -108,7 +108,7 @@ def test_evidence_only_hears_nobody() -> None:
         (
             [said("x", B, A, B), said("y", B, B, A), said("z", A, A, B)],
             Voting("plurality"),
-            "b.1 wins by the judges' word: 2 to 1 votes.",
+            "b.1 wins by votes, 2 to 1 for a.1.",
         ),
         (
             [said("z", A, A, B), said("z", B, B, A)],

@@ -17,16 +17,16 @@ pytestmark = [pytest.mark.e2e, pytest.mark.agents]
 
 def shown(request: Request) -> dict[str, str]:
     """The candidates of a question, by name, in its order."""
-    text = "\n".join(_texts(request.body))
+    text = "\n".join(texts(request.body))
     parts = re.split(r"^## Candidate (\S+)$", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-def _texts(body: Any) -> list[str]:
+def texts(body: Any) -> list[str]:
     if isinstance(body, str):
         return [body]
     inside = body.values() if isinstance(body, dict) else body if isinstance(body, list) else ()
-    return [text for part in inside for text in _texts(part)]
+    return [text for part in inside for text in texts(part)]
 
 
 def member(new: str, likes: str) -> Script:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 
@@ -16,19 +17,25 @@ from massgen_ls.core.events import (
     CandidateCaptured,
     Conversed,
     Event,
+    Notice,
     PermissionDecided,
     UsageReported,
 )
-from massgen_ls.core.failures import FailureKind
+from massgen_ls.core.failures import Backoff, FailureKind
 from massgen_ls.core.permissions import Action, Decision, Permissions
 from massgen_ls.core.task import RunId, SeatId
 from massgen_ls.engine import prompts
+from massgen_ls.engine.seat import Seat
 from massgen_ls.engine.world import World
 from massgen_ls.ports import (
+    STOPPED,
     Acted,
     AgentNews,
     Brief,
     Ended,
+    Halt,
+    Message,
+    Note,
     Place,
     Returned,
     Said,
@@ -222,3 +229,113 @@ async def test_nobody_there_means_no_and_says_how_to_allow_it() -> None:
             'allow it in the configuration, e.g. `allow: ["run:*"]`',
         )
     ]
+
+
+# ── what is said to it meanwhile ────────────────────────────────────────────────────────────────
+
+LONG = Backoff(first=3600.0, most=3600.0)
+
+
+def patient(at: Seat) -> Seat:
+    """A seat that would wait for an hour before it tries again."""
+    at.world.backoff = LONG  # type: ignore[misc]
+    return at
+
+
+async def saying(at: Seat, events: list[Event], message: Message) -> None:
+    """Lets a seat work, and says something to its agent as soon as it pauses."""
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        working = group.create_task(patient(at).work())
+        while not any(isinstance(e, AttemptPaused) for e in events):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert at.inbox.put(message)
+        await working
+
+
+async def test_a_halt_in_a_pause_ends_it_at_once_and_what_was_done_counts() -> None:
+    script, briefs = in_turn((failed("overloaded", "s1"),))
+    events: list[Event] = []
+    await saying(seat(Desk(), script, events, attempt_timeout=9e9), events, Halt())
+    assert len(briefs) == 1
+    ends = [(e.outcome, e.reason, e.failure) for e in events if isinstance(e, AttemptEnded)]
+    assert ends == [("done", STOPPED, None)]
+    assert any(isinstance(e, CandidateCaptured) for e in events)
+
+
+@pytest.mark.parametrize("session", ["s1", ""])
+async def test_a_note_in_a_pause_is_a_reason_to_try_again_at_once(session: str) -> None:
+    script, briefs = in_turn((failed("overloaded", session),), (Ended("done"),))
+    events: list[Event] = []
+    at = seat(Desk(), script, events, attempt_timeout=9e9)
+    await saying(at, events, Note("use the other one"))
+    assert briefs[1].session == session
+    words = prompts.GO_ON if session else "do it"
+    assert briefs[1].prompt == f"{words}\n\n{prompts.SAID.format(notes='use the other one')}"
+    assert not [e for e in events if isinstance(e, Notice)]
+
+
+async def test_who_ended_before_it_heard_a_note_goes_on_with_it() -> None:
+    script, briefs = in_turn(
+        (Used(Usage(10)), Ended("done", session="s1", summary="One.", unheard=("and the tests",))),
+        (Used(Usage(5)), Ended("done", session="s1", summary="Two.")),
+    )
+    events: list[Event] = []
+    at = seat(Desk(), script, events, briefed=True)
+    await at.work()
+    assert [b.session for b in briefs] == ["", "s1"]
+    said = prompts.SAID.format(notes="and the tests")
+    assert briefs[1].prompt == f"{prompts.FOLLOW_UP}\n\n{said}"
+    captured = [e.candidate.summary for e in events if isinstance(e, CandidateCaptured)]
+    assert captured == ["Two."]
+    assert [e.usage.input for e in events if isinstance(e, UsageReported)] == [10, 15]
+    (kept,) = [e.transcript for e in events if isinstance(e, Conversed)]
+    assert Spoken("and the tests", by="user") in kept.parts
+    assert not [e for e in events if isinstance(e, Notice)]
+
+
+async def test_a_note_that_nobody_took_is_not_lost_either() -> None:
+    seats: list[Seat] = []
+
+    async def deaf(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        heard.append(brief.prompt)
+        if len(heard) == 1:
+            assert seats[0].inbox.put(Note("hello?"))
+        yield Ended("done", session="s1")
+
+    heard: list[str] = []
+    seats.append(seat(Desk(), deaf, []))
+    await seats[0].work()
+    assert len(heard) == 2
+    assert "hello?" in heard[1]
+    assert not seats[0].inbox.put(Note("anybody?")), "what nobody will read is not accepted"
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        Ended("failed", "no key.", failure="auth", unheard=("and the tests",)),
+        Ended("timed_out", "late", failure="timeout", unheard=("and the tests",)),
+    ],
+)
+async def test_a_note_that_cannot_be_told_any_more_is_not_said_to_be_told(end: Ended) -> None:
+    script, briefs = in_turn((end,))
+    events: list[Event] = []
+    await seat(Desk(), script, events).work()
+    assert len(briefs) == 1
+    assert [e for e in events if isinstance(e, Notice)] == [
+        Notice("warning", "a ended before it could be told: and the tests", A)
+    ]
+
+
+async def test_who_was_stopped_does_not_go_on_with_a_note() -> None:
+    async def obeys(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        at.inbox.put(Note("one more"))
+        at.inbox.put(Halt())
+        yield Ended("done", STOPPED, unheard=("first",))
+
+    events: list[Event] = []
+    at = seat(Desk(), obeys, events)
+    await at.work()
+    lost = [e.text for e in events if isinstance(e, Notice)]
+    assert lost == [f"a ended before it could be told: {n}" for n in ("first", "one more")]
+    assert [e.outcome for e in events if isinstance(e, AttemptEnded)] == ["done"]

@@ -369,6 +369,12 @@ async def test_a_refused_edit_is_on_the_record_and_a_part_can_be_planned(bench: 
         assert part.paths() == ("a.py", "b.py")
         only = await supervisor.plan(run, None, bench.disk, paths=["b.py"])
         assert only.paths() == ("b.py",)
+        candidate, root, files = await supervisor.hunks(run, None, bench.disk)
+        assert (candidate, root) == ("a.1", str(bench.user.repo))
+        assert [(f.path, f.whole, [h.new for h in f.hunks]) for f in files] == [
+            ("a.py", False, ["ONE\n", "FIVE\n"]),
+            ("b.py", True, ["b\n"]),
+        ]
     assert (bench.user.repo / "a.py").read_text() == "one\ntwo\nthree\nfour\nfive\n"
 
 

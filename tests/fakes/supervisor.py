@@ -29,6 +29,7 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.plan import EditPlan, EditText
 from massgen_ls.core.run_state import RunState, evolve
+from massgen_ls.core.survey import FileSurvey, PlacedHunk
 from massgen_ls.core.task import CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.core.text import Edit
 from massgen_ls.engine.bus import Bus, Subscription
@@ -170,6 +171,16 @@ class FakeSupervisor:
             if not answer.stale:
                 break
         return Delivery(chosen, False, reason=reason)
+
+    async def hunks(
+        self, run: RunId, candidate: CandidateId | None, live: LiveFiles
+    ) -> tuple[CandidateId, str, tuple[FileSurvey, ...]]:
+        now = (await live.read(self.root, [self.path]))[self.path].text or ""
+        at = now[: now.index(self.old)].count("\n")
+        span = (at, at + 1)
+        hunk = PlacedHunk(0, (0, 1), (0, 1), span, "fits", f"{self.old}\n", f"{self.new}\n")
+        found = FileSurvey(self.path, None, "modify", self.path, False, (hunk,))
+        return candidate or CandidateId("one.1"), self.root, (found,)
 
     async def _plan(self, candidate: CandidateId, live: LiveFiles) -> EditPlan:
         found = (await live.read(self.root, [self.path])).get(self.path)

@@ -7,10 +7,11 @@ from typing import get_args
 
 from hypothesis import strategies as st
 
-from massgen_ls.core.ballots import Ballot, Marks
+from massgen_ls.core.ballots import Ballot, Marks, author
 from massgen_ls.core.budget import Limits, Usage
 from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
+from massgen_ls.core.consensus import AskVoter
 from massgen_ls.core.conversation import Spoken, Transcript
 from massgen_ls.core.coordination import MakeAttempt
 from massgen_ls.core.events import (
@@ -27,10 +28,12 @@ from massgen_ls.core.events import (
     CrossTested,
     DeadlinePassed,
     Event,
+    FusionTried,
     JudgingUsed,
     NoteSent,
     NothingCaptured,
     PermissionDecided,
+    RefinementChosen,
     RunFailed,
     RunInterrupted,
     RunStarted,
@@ -45,6 +48,8 @@ from massgen_ls.core.task import (
     AgentSpec,
     CandidateId,
     CheckSpec,
+    ConsensusRules,
+    Mode,
     Rules,
     RunSpec,
     SeatId,
@@ -74,19 +79,33 @@ def spec(
     fallbacks: int = 0,
     limits: Limits | None = None,
     voting: Voting | None = None,
+    consensus: ConsensusRules | None = None,
+    *,
+    fusion: bool = False,
 ) -> RunSpec:
+    mode: Mode = "best_of_n" if consensus is None else "consensus"
+    again = consensus or ConsensusRules()
     return RunSpec(
         Task("do it"),
         # Not all alike: the first has the longest chain.
         tuple(agent(f"a{i}", max(0, fallbacks - i)) for i in range(agents)),
         tuple(CheckSpec(f"k{i}", ("pytest",)) for i in range(checks)),
-        Rules(quorum=quorum, limits=limits or Limits(), voting=voting or Voting()),
+        Rules(
+            mode,
+            quorum=quorum,
+            limits=limits or Limits(),
+            voting=voting or Voting(),
+            consensus=again,
+            fusion=fusion,
+        ),
     )
 
 
 def attempts(run: RunSpec) -> dict[str, int]:
-    """How many attempts each seat may make: one for each agent of its chain."""
-    found: dict[str, int] = {}
+    """How many attempts each seat may make: one for each agent of its chain, then improvements."""
+    consensus = run.rules.mode == "consensus"
+    more = run.rules.consensus.answers_per_agent - 1 if consensus else 0
+    found: dict[str, int] = {str(first.id): more for first in run.agents}
     for first in run.agents:
         current: AgentSpec | None = first
         while current is not None:
@@ -151,6 +170,8 @@ specs = st.builds(
     st.integers(0, 2),
     limits,
     votings,
+    st.none() | st.builds(ConsensusRules, st.integers(1, 3), st.sampled_from([None, None, 2, 4])),
+    fusion=st.booleans(),
 )
 outcomes = st.sampled_from(["done", "done", "done", "failed", "timed_out", "missing"])
 usages = st.builds(
@@ -209,6 +230,40 @@ def answers(draw: st.DrawFn, step: AskJudge, epoch: int) -> list[Event]:
     choice = draw(st.sampled_from([None, *step.shown]))
     given = tuple(draw(marks) for _ in step.shown)
     return [*found, BallotCast(Ballot(step.judge, epoch, choice, "why", step.shown, given))]
+
+
+def fusions(state: RunState) -> st.SearchStrategy[Event]:
+    """What may come of composing: a new tree, one that is there, or nothing."""
+    parts = tuple(c.id for c in state.candidates[:3])
+    trees = st.sampled_from(["both", "t1", None])
+    return trees.map(
+        lambda tree: (
+            FusionTried(None, "nothing")
+            if tree is None
+            else FusionTried(replace(candidate("fused", tree), parts=parts))
+        )
+    )
+
+
+@st.composite
+def spoken(draw: st.DrawFn, step: AskVoter, state: RunState) -> list[Event]:
+    """Everything that a voter may report, sense and nonsense; what it does not report, we do."""
+    found: list[Event] = []
+    if draw(st.booleans()):
+        found.append(JudgingUsed(step.judge, step.epoch, (), draw(usages)))
+    there = [c.id for c in state.candidates]
+    chosen, others = draw(st.sampled_from(there)), [c for c in there if author(c) != step.judge]
+    match draw(st.sampled_from(["vote", "vote", "improve", "improve", "nonsense", "die"])):
+        case "vote" if others:
+            chosen = draw(st.sampled_from(others))
+            return [*found, BallotCast(Ballot(step.judge, step.epoch, chosen, "why"))]
+        case "improve":
+            return [*found, RefinementChosen(step.judge, step.epoch, chosen, "why")]
+        case "nonsense":
+            found.append(RefinementChosen(step.judge, step.epoch - 1, chosen, "stale"))
+        case _:
+            pass
+    return [*found, BallotMissed(step.judge, step.epoch, (), "died")]
 
 
 def cancelled(step: MakeAttempt, state: RunState) -> list[Event]:
@@ -274,7 +329,14 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         st.lists(st.sampled_from(["a0.1", "a1.1", "zz.1"]), max_size=3),
         usages,
     ),
+    st.builds(
+        lambda s, e, c: RefinementChosen(s, e, CandidateId(c), ""),
+        seats,
+        st.integers(0, 3),
+        st.sampled_from(["a0.1", "a1.1", "zz.1", "a0.2"]),
+    ),
     st.just(SnapshotTaken(SNAPSHOT, 0.0)),
+    st.just(FusionTried(None)),
     st.just(CancelRequested("")),
     st.just(RunInterrupted()),
     st.just(RunFailed("")),

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from massgen_ls.core.ballots import Ballot
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
+from massgen_ls.core.consensus import AskVoter
 from massgen_ls.core.coordination import (
     CrossTest,
+    Fuse,
     MakeAttempt,
     RunCheck,
     Settle,
@@ -29,6 +31,7 @@ from massgen_ls.core.events import (
     CrossTested,
     DeadlinePassed,
     Event,
+    FusionTried,
     NothingCaptured,
     RunInterrupted,
     RunSettled,
@@ -51,23 +54,25 @@ from tests.laws.histories import (
     cancelled,
     candidate,
     endings,
+    fusions,
     interruptions,
     made,
     result,
     spec,
     specs,
+    spoken,
     started,
 )
 
 
 @given(specs, st.data())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.DataObject) -> None:
     state = started(run)
     history: list[Event] = []
     in_flight: dict[object, list[Event]] = {}
     made: Counter[str] = Counter()
-    asked: Counter[AskJudge] = Counter()
+    asked: Counter[AskJudge | AskVoter] = Counter()
 
     def append(event: Event) -> None:
         nonlocal state
@@ -102,6 +107,12 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
                 case AskJudge():
                     asked[step] += 1
                     in_flight[step] = data.draw(answers(step, state.epoch))
+                case Fuse():
+                    made["fused"] += 1
+                    in_flight[step] = [data.draw(fusions(state))]
+                case AskVoter():
+                    asked[step] += 1
+                    in_flight[step] = data.draw(spoken(step, state))
                 case CrossTest(author=author, onto=onto):
                     names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
                     in_flight[step] = [CrossTested(author, onto, result("k0", "both", names))]
@@ -127,15 +138,29 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
     assert (winner is not None) == (state.verdict.outcome == "won")
     if winner is not None:
         seat = state.seat(SeatId(winner.rsplit(".", 1)[0]))
-        assert seat is not None
-        assert (seat.outcome, winner) == ("done", f"{seat.seat}.{seat.attempt}")
+        assert winner in state.finished
+        if not state.consensus and winner != "fused.1":
+            assert seat is not None
+            assert (seat.outcome, winner) == ("done", f"{seat.seat}.{seat.attempt}")
         assert all(card.clears for card in scorecards(state) if winner in card.cluster.members)
     assert set(state.verdict.ranking) == {c.id for c in state.candidates}
     assert all(made[seat] <= most for seat, most in attempts(run).items())
+    assert made["fused"] <= run.rules.fusion
     for seat in state.seats:
         assert seat.agent == len(seat.lost) < attempts(run)[seat.seat]
-    assert sum(asked.values()) <= run.rules.voting.max_ballots
-    assert all(times == 1 for times in asked.values())
+    if state.consensus:
+        # However often the candidates change, and whatever the agents say.
+        rules = run.rules.consensus
+        epochs = len(run.agents) * rules.answers_per_agent
+        wishes = rules.answers_per_agent + 2
+        assert sum(asked.values()) <= (epochs + wishes) * (len(run.agents) + 5)
+        assert (
+            len(state.candidates) <= max(rules.answers or epochs, sum(attempts(run).values())) + 1
+        )
+        assert all(len(b.shown) == 0 for b in state.ballots)
+    else:
+        assert sum(asked.values()) <= run.rules.voting.max_ballots
+        assert all(times == 1 for times in asked.values())
     for ballot in state.ballots:
         own = {c.substance for c in state.candidates if c.seat == ballot.judge}
         assert own.isdisjoint(c.substance for c in state.candidates if c.id in ballot.shown)
@@ -164,7 +189,7 @@ def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
     state = fold(events, started(run))
     # Whoever is at work in this state has died and is taken away; whoever is asked next dies, too.
     rounds = sum(attempts(run).values()) + len(run.checks) * 2 * (1 + len(TREES)) + 3
-    rounds += 2  # tests of candidates: on the base, then on the others
+    rounds += 3  # what is shared; tests of candidates: on the base, then on the others
     for _ in range(rounds):
         steps = next_steps(state)
         if any(isinstance(step, Settle) for step in steps):
@@ -191,8 +216,10 @@ def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
                     state = fold(dies, state)
                 case RunCheck(check=check, tree=tree, repeat=repeat):
                     state = evolve(state, CheckFinished(result(check, tree), repeat))
-                case AskJudge(judge=judge, shown=shown):
-                    state = evolve(state, BallotMissed(judge, state.epoch, shown, "died"))
+                case AskJudge() | AskVoter():
+                    state = evolve(state, BallotMissed(step.judge, state.epoch, step.shown, "died"))
+                case Fuse():
+                    state = evolve(state, FusionTried(None, "died"))
                 case CrossTest(author=author, onto=onto):
                     found = result("k0", "both", ("f1",) if onto == BASE else ())
                     state = evolve(state, CrossTested(author, onto, found))

@@ -65,6 +65,30 @@ async def test_what_an_agent_said_and_did_can_be_read(tmp_path: Path) -> None:
         assert transcript["parts"] == [{"text": "Done.", "by": "agent", "thinking": False}]
 
 
+async def test_the_hunks_of_a_candidate_come_with_their_places_in_the_open_text(
+    tmp_path: Path,
+) -> None:
+    async with talking(tmp_path, VSCODE) as client:
+        client.open("a.py", "typed\nold\n")
+        run = await client.request("massgen/run", {"prompt": "x"})
+        found = await client.request("massgen/hunks", run)
+        assert (found["run"], found["candidate"]) == (run["runId"], "one.1")
+        (file,) = found["files"]
+        assert (file["path"], file["live_path"], file["whole"]) == ("a.py", "a.py", False)
+        assert file["hunks"] == [
+            {
+                "hunk": 0,
+                "base": [0, 1],
+                "candidate": [0, 1],
+                "live": [1, 2],
+                "state": "fits",
+                "old": "old\n",
+                "new": "new\n",
+            }
+        ]
+        assert await client.command("massgen.hunks", {**run, "candidateId": "one.1"}) == found
+
+
 # ── what agents ask ─────────────────────────────────────────────────────────────────────────────
 
 RUN, SEAT = RunId("r"), SeatId("claude")

@@ -24,4 +24,5 @@ return {
   capabilities = { workspace = { textDocumentContent = { dynamicRegistration = false } } },
   handlers = client.handlers(),
   commands = client.commands(),
+  on_exit = client.ended,
 }

@@ -37,6 +37,7 @@ from massgen_ls.adapters.agents.installed import version_of
 from massgen_ls.adapters.agents.instructions import instructions
 from massgen_ls.adapters.agents.surroundings import NETWORK, Surroundings
 from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import AgentSpec
 from massgen_ls.ports import AgentNews, Brief, Command, Ended, Health, Place, Processes
 
@@ -90,6 +91,7 @@ class Acp:
         until = loop.time() + limit
         last: Ended | None = None
         broken: Exception | None = None
+        unheard: tuple[str, ...] = ()
         try:
             told = await asyncio.to_thread(instructions, place, launch.instructions)
             async with self._connection(launch, brief, place) as connection:
@@ -104,7 +106,7 @@ class Acp:
                             else:
                                 yield item
                 finally:
-                    broken = session.broken
+                    broken, unheard = session.broken, session.unheard
                     if session.stubborn and self._pool is not None:
                         self._pool.condemn(connection)
         except FileNotFoundError as error:
@@ -117,7 +119,7 @@ class Acp:
         if broken is not None:
             raise broken
         assert last is not None
-        yield last
+        yield replace(last, unheard=unheard)
 
     @contextlib.asynccontextmanager
     async def _connection(
@@ -143,6 +145,7 @@ class AcpDriver:
     """Runs any ACP agent; implements `ports.Driver`. See `Acp` for its arguments."""
 
     briefed = True
+    hears = True
     heavy = True
 
     def __init__(
@@ -160,6 +163,9 @@ class AcpDriver:
             yield Ended("failed", f"{known}. Correct the agent {spec.id!r}.", failure="config")
             return
         settings = CodingSettings.of(spec, known.argv[0])
+        if problem := unkept(known, settings):
+            yield Ended("failed", f"{problem} Correct the agent {spec.id!r}.", failure="config")
+            return
         launch = self._launch(spec, known, settings, place)
         async with contextlib.aclosing(self._acp.attempt(launch, settings, brief, place)) as news:
             async for item in news:
@@ -216,7 +222,9 @@ class AcpDriver:
             )
         # A mode in which it asks for nothing is for those who restrict nothing.
         rule = spec.permissions
-        free = rule.mode in {"auto", "allow"} and not rule.deny
+        free = _free(rule)
+        if limit := unruled(known, spec):
+            warning = f"{warning}; {limit}" if warning else limit
         if place.trusted:
             env.pop("GEMINI_CLI_TRUST_WORKSPACE", None)
         return Launch(
@@ -241,15 +249,43 @@ class AcpDriver:
         )
 
 
+def unkept(known: Row, settings: CodingSettings) -> str:
+    """Which setting a row's program cannot be given, as a sentence; empty: none."""
+    if settings.base_url and not known.base_url:
+        return (
+            f"`base_url` cannot be kept: nothing is known that leads {known.name} to another "
+            "service, and it would go to its usual one."
+        )
+    return ""
+
+
+def _free(rule: Permissions) -> bool:
+    """Whether a rule restricts nothing that a sandbox does not."""
+    return rule.mode in {"auto", "allow"} and not rule.deny
+
+
+def unruled(known: Row, spec: AgentSpec) -> str:
+    """Which part of an agent's permissions cannot be kept, for people; empty: none."""
+    if not known.unasked or _free(spec.permissions):
+        return ""
+    return (
+        f"{known.name} {known.unasked}: its `permissions` are asked for what it would do outside "
+        "of that, and for edits"
+    )
+
+
 def health(around: Surroundings, spec: AgentSpec, known: Row, settings: CodingSettings) -> Health:
     """Whether a row's program could start. Reads the disk: for a thread."""
     path = around.find(settings.program)
     if path is None:
         hint = f"Install it: {known.install}." if known.install else "Correct `argv`."
         return Health(spec.id, ok=False, found=f"{settings.program} not found", hint=hint)
+    if problem := unkept(known, settings):
+        return Health(spec.id, ok=False, found=path, hint=problem, version=version_of(path))
     keys = around.given(known.keys)
+    limit = unruled(known, spec)
     found = f"{path}; {', '.join(keys)} set" if keys else path
-    hint = ""
+    hint = f"{limit}." if limit else ""
     if known.keys and not keys and settings.login != "user":
         hint = f"No key of it is set: {known.login}."
     return Health(spec.id, ok=True, found=found, hint=hint, version=version_of(path))

@@ -22,13 +22,15 @@ from massgen_ls.adapters.agents.jsonrpc import (
     RpcError,
     unknown,
 )
+from massgen_ls.adapters.agents.mail import Mail
 from massgen_ls.adapters.agents.members import Object, as_object, inner, objects, text
-from massgen_ls.adapters.agents.talk import Gone, Line, Noise, Talk, open_talk
+from massgen_ls.adapters.agents.talk import Gone, Line, Noise, Talk, group_around, open_talk
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Command, Finished, Inbox, Message, Processes
 
 VERSION = 1
-_ROOM = 64
+STOPPING = 1.0
+"""Seconds that a session has to stop its turn when it is asked to; then its process is ended."""
 _TAIL = 40
 """Lines of what it prints beside the protocol that are kept for the reason of a crash."""
 
@@ -84,8 +86,7 @@ class Box:
         """Permissions that are being decided; a person may take their time."""
         self.deaf = False
         """Whether updates are passed over."""
-        self._waiting: asyncio.Queue[BoxItem] = asyncio.Queue(_ROOM)
-        self._closed = False
+        self._mail: Mail[BoxItem] = Mail()
         self._passed_over = asyncio.Event()
 
     async def settled(self, seconds: float) -> None:
@@ -98,33 +99,33 @@ class Box:
             except TimeoutError:
                 return
 
-    async def put(self, item: BoxItem) -> None:
+    async def put(self, item: BoxItem, weight: int = 0) -> None:
         """Leaves something; a full box holds the agent back, a closed one drops it."""
         if self.deaf and isinstance(item, Update):
             self._passed_over.set()
-        elif not self._closed:
-            await self._waiting.put(item)
+        else:
+            await self._mail.put(item, weight)
+
+    def push(self, message: Message) -> None:
+        """Leaves what a person says: it is the next thing that is heard."""
+        self._mail.push(message)
 
     async def hear(self, patience: float) -> BoxItem | None:
         """The next thing; None when nothing came for so many seconds."""
         try:
-            async with asyncio.timeout(patience):
-                return await self._waiting.get()
+            return await self._mail.get(asyncio.get_running_loop().time() + patience)
         except TimeoutError:
             return None
 
     def take(self) -> BoxItem | None:
         """The next thing if it is there already."""
-        with contextlib.suppress(asyncio.QueueEmpty):
-            return self._waiting.get_nowait()
-        return None
+        return self._mail.take()
 
     def left(self, why: PeerGoneError) -> None:
-        """The program ends now, whether there is room to say so or not."""
+        """The program ends now, whatever it has said."""
         self.stop_deciding()
-        while self._waiting.full():
-            self.take()
-        self._waiting.put_nowait(Left(why))
+        self._mail.clear()
+        self._mail.push(Left(why))
 
     def stop_deciding(self) -> None:
         """What was asked for is answered with "cancelled"."""
@@ -133,11 +134,8 @@ class Box:
 
     def close(self) -> None:
         """Nobody reads any more."""
-        self._closed = True
+        self._mail.close()
         self.stop_deciding()
-        # Whoever waits for room in it goes on.
-        while self.take() is not None:
-            pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +188,16 @@ class Connection:
     """The program's environment."""
     alone: bool = True
     """Whether it has one session only, which then hears what it prints beside the protocol."""
+    stopping: float = STOPPING
+    """Seconds that a session has to stop."""
     greeting: Greeting | None = None
     finished: Finished | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the program has ended."""
     _boxes: dict[str, Box] = field(default_factory=dict[str, Box])
     _tail: deque[str] = field(default_factory=lambda: deque[str](maxlen=_TAIL))
+    _size: int = 0
+    """Bytes of the line that is being taken in."""
     _greeted: asyncio.Lock = field(default_factory=asyncio.Lock)
     peer: Peer = field(init=False)
 
@@ -305,7 +307,7 @@ class Connection:
 
         async def passing() -> None:
             while True:
-                await box.put(await inbox.receive())
+                box.push(await inbox.receive())
 
         return self.group.create_task(passing())
 
@@ -322,7 +324,7 @@ class Connection:
         if method == "session/update":
             box = self._boxes.get(text(params, "sessionId"))
             if box is not None:
-                await box.put(Update(inner(params, "update")))
+                await box.put(Update(inner(params, "update")), self._size)
 
     async def asked(self, method: str, params: Params) -> Json:
         """Requests for permission are decided; we offer nothing else."""
@@ -347,7 +349,8 @@ class Connection:
         """Reads what it says, to its end."""
         while True:
             match await self.talk.hear():
-                case Line(value=message):
+                case Line(value=message, size=size):
+                    self._size = size
                     await self.peer.incoming(message)
                 case Noise() as noise:
                     self._tail.append(noise.text)
@@ -389,6 +392,7 @@ async def connect(
     command: Command,
     *,
     alone: bool = True,
+    stopping: float = STOPPING,
     up: Callable[[], None] | None = None,
 ) -> AsyncGenerator[Connection]:
     """Starts an agent's program; leaving the context ends it and all its descendants.
@@ -398,17 +402,14 @@ async def connect(
         OSError: It cannot be run.
         MassgenError: A sandbox is required and there is none.
     """
-    async with open_talk(processes, command, patience=math.inf, up=up) as talk:
-        left: BaseException | None = None
-        async with asyncio.TaskGroup() as group:
-            connection = Connection(talk, group, command.env, alone)
-            serving = group.create_task(connection.serve())
-            try:
-                yield connection
-            except BaseException as error:  # noqa: BLE001 - raised again below
-                # A group would wrap it, and a closed generator must see its own GeneratorExit.
-                left = error
+    async with (
+        open_talk(processes, command, patience=math.inf, up=up) as talk,
+        group_around() as group,
+    ):
+        connection = Connection(talk, group, command.env, alone, stopping)
+        serving = group.create_task(connection.serve())
+        try:
+            yield connection
+        finally:
             serving.cancel()
             await connection.hang_up()
-        if left is not None:
-            raise left

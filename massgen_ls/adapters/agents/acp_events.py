@@ -18,6 +18,7 @@ from massgen_ls.adapters.agents.coding import from_top
 from massgen_ls.adapters.agents.members import Object, as_object, inner, objects
 from massgen_ls.adapters.agents.members import count as count_of
 from massgen_ls.adapters.agents.members import text as text_of
+from massgen_ls.adapters.agents.speech import Saying
 from massgen_ls.core.budget import Usage, micros
 from massgen_ls.core.permissions import ActionKind
 from massgen_ls.ports import Acted, AgentNews, Returned, Said, Spoke, Used
@@ -33,6 +34,8 @@ _PERMITTED: dict[str, ActionKind] = {
 _OVER = frozenset({"completed", "failed"})
 _MOST = 4096
 """Uses of tools that are remembered."""
+_OPEN = 64
+"""Uses that may go on at a time; of more, what the oldest brought with it is forgotten."""
 _DETAIL = 32 * 1024
 _SUMMARY = 2000
 
@@ -52,6 +55,11 @@ class ToolUse:
     result: Any = None
     told: bool = False
     over: bool = False
+
+    def forget(self) -> None:
+        """Lets go of what it brought with it: what is of interest has been told."""
+        self.diffs, self.texts = [], []
+        self.given = self.result = None
 
     def learn(self, told: Object) -> None:
         """Takes over what an update says; what it leaves out stays."""
@@ -120,7 +128,8 @@ class Feed:
     acted: bool = False
     """Whether it has used any tool."""
     _uses: dict[str, ToolUse] = field(default_factory=dict[str, ToolUse])
-    _saying: list[str] = field(default_factory=list[str])
+    _open: dict[str, ToolUse] = field(default_factory=dict[str, ToolUse])
+    _saying: Saying = field(default_factory=Saying)
     _thinking: bool = False
 
     # ── updates ─────────────────────────────────────────────────────────────────────────────
@@ -157,7 +166,7 @@ class Feed:
 
     def flush(self) -> list[AgentNews]:
         """What was said piece by piece, as a whole."""
-        text, self._saying = "".join(self._saying).strip(), []
+        text = self._saying.whole().strip()
         if not text:
             return []
         if not self._thinking:
@@ -178,7 +187,7 @@ class Feed:
         if self._saying and self._thinking != thinking:
             yield from self.flush()
         self._thinking = thinking
-        self._saying.append(text)
+        self._saying.add(text)
         if not thinking:
             yield Said(text)
 
@@ -196,13 +205,17 @@ class Feed:
         if over:
             use.over = True
             yield Returned(use.call, _result(use), ok=use.status == "completed")
+            use.forget()
+            self._open.pop(use.call, None)
 
     def _use(self, call: str) -> ToolUse:
         use = self._uses.get(call)
         if use is None:
             if len(self._uses) >= _MOST:
                 self._uses.pop(next(iter(self._uses)))
-            use = self._uses[call] = ToolUse(call)
+            use = self._uses[call] = self._open[call] = ToolUse(call)
+            if len(self._open) > _OPEN:
+                self._open.pop(next(iter(self._open))).forget()
         return use
 
     def _tell(self, use: ToolUse) -> Iterator[AgentNews]:

@@ -9,19 +9,21 @@ process, and it is fixed when the process starts: where one confines the seats e
 its own, for in a shared one every seat could write into the worktrees of the others.
 
 What a shared process cannot have is an environment for each seat: its HOME and settings are in a
-folder of the pool's own, which lasts as long as the pool, so that a seat can take up its
-conversation again; ``MASSGEN_SEAT`` is ``shared`` in it. What its tools start in the background
-lives until the process ends.
+folder of the pool's own, which outlives it by some minutes, so that a seat that is tried again can
+take up its conversation; ``MASSGEN_SEAT`` is ``shared`` in it. What its tools start in the
+background lives until the process ends.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
+import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -33,6 +35,10 @@ _log = logging.getLogger(__name__)
 
 LINGER = 3.0
 """Seconds that a process without a seat waits for the next one."""
+KEEP = 600.0
+"""Seconds that the home of a process that has ended is kept: longer than any pause before a try."""
+STOPPING = 3.0
+"""Seconds that a session has to stop: ending the process ends the work of the other seats too."""
 
 if TYPE_CHECKING:
     from massgen_ls.adapters.agents.acp_connection import Connection
@@ -68,11 +74,22 @@ class AcpPool:
     Args:
         processes: Starts the programs.
         linger: Seconds that a process without a seat waits for the next one.
+        stopping: Seconds that a session has to stop before its process is ended.
+        keep: Seconds that the home of a process that has ended is kept.
     """
 
-    def __init__(self, processes: Processes, linger: float = LINGER) -> None:
+    def __init__(
+        self,
+        processes: Processes,
+        linger: float = LINGER,
+        stopping: float = STOPPING,
+        keep: float = KEEP,
+    ) -> None:
         self._processes = processes
         self._linger = linger
+        self._stopping = stopping
+        self._keep = keep
+        self._numbers = itertools.count(1)
         self._running: dict[str, _Shared] = {}
         self._homes: dict[str, str] = {}
         self._group = asyncio.TaskGroup()
@@ -118,9 +135,7 @@ class AcpPool:
         shared = self._running.get(key)
         if shared is None or shared.over:
             shared = self._running[key] = _Shared()
-            task = self._group.create_task(self._run(key, shared, prepare))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._begin(self._run(key, shared, prepare))
         shared.seats += 1
         shared.empty.clear()
         try:
@@ -132,6 +147,11 @@ class AcpPool:
             shared.seats -= 1
             if shared.seats == 0:
                 shared.empty.set()
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = self._group.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def condemn(self, connection: Connection) -> None:
         """Ends a process in which a session does not stop; the other seats in it try again."""
@@ -147,7 +167,9 @@ class AcpPool:
 
         try:
             command = await prepare(await self._home(key))
-            async with connect(self._processes, command, alone=False) as connection:
+            async with connect(
+                self._processes, command, alone=False, stopping=self._stopping
+            ) as connection:
                 shared.ready.set_result(connection)
                 await self._while_of_use(key, shared, connection)
         except (OSError, MassgenError) as error:
@@ -163,6 +185,7 @@ class AcpPool:
                 del self._running[key]
             if not shared.ready.done():
                 shared.ready.set_result(MassgenError("The pool of agents was closed."))
+        self._begin(self._free(key))
 
     async def _while_of_use(self, key: str, shared: _Shared, connection: Connection) -> None:
         async with asyncio.TaskGroup() as group:
@@ -187,8 +210,14 @@ class AcpPool:
         if key not in self._homes:
             if self._folder is None:
                 self._folder = await asyncio.to_thread(_folder)
-            self._homes[key] = os.path.join(self._folder.name, str(len(self._homes) + 1))
+            self._homes[key] = os.path.join(self._folder.name, str(next(self._numbers)))
         return self._homes[key]
+
+    async def _free(self, key: str) -> None:
+        """Removes a home after a while, unless a process lives in it again."""
+        await asyncio.sleep(self._keep)
+        if key not in self._running and (home := self._homes.pop(key, "")):
+            await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
@@ -24,18 +25,15 @@ from massgen_ls.adapters.agents.answers import again, answer, wish
 from massgen_ls.adapters.agents.failing import explained, kind_of, retry_after
 from massgen_ls.adapters.agents.jsonrpc import PeerGoneError, RpcError
 from massgen_ls.adapters.agents.members import as_object, text
+from massgen_ls.adapters.agents.notes import Notes
 from massgen_ls.adapters.agents.speech import signal_name
-from massgen_ls.adapters.agents.talk import Noise
+from massgen_ls.adapters.agents.talk import Noise, beside
 from massgen_ls.core.failures import FailureKind
 from massgen_ls.core.task import Json
-from massgen_ls.ports import AgentNews, Brief, Ended, Halt, Note, Place, Said
+from massgen_ls.ports import STOPPED, AgentNews, Brief, Ended, Halt, Note, Place, Said
 
 SETUP = 120.0
 """Seconds that an agent has for each of its answers before the first prompt."""
-STOPPING = 1.0
-"""Seconds that it has to stop a turn when it is asked to; then its process is ended."""
-SHARED_STOPPING = 5.0
-"""The same where ending the process would end the work of other seats too."""
 _ASKED = 3
 """How often a judgement is asked for in all."""
 _STOPS: dict[str, FailureKind] = {
@@ -69,7 +67,7 @@ class Session:
     broken: Exception | None = None
     _turning: bool = False
     _halted: bool = False
-    _notes: list[str] = field(default_factory=list[str])
+    _notes: Notes = field(default_factory=Notes)
     _feed: Feed = field(init=False)
     _permit: Permit = field(init=False)
     _loadable: bool = False
@@ -85,15 +83,23 @@ class Session:
         )
         self._permit = Permit(self.place, judging=self.brief.schema is not None)
 
+    @property
+    def unheard(self) -> tuple[str, ...]:
+        """Notes that did not reach the agent; after the end."""
+        return self._notes.unheard
+
     async def news(self) -> AsyncGenerator[AgentNews]:
         """Everything that happens; always one `Ended`, the last."""
         if self.launch.warning:
             yield Said(f"[{self.launch.warning}]\n", "stderr")
         try:
-            async with asyncio.timeout_at(min(self.until, self._now() + SETUP)):
+            end = min(self.until, self._now() + SETUP)
+            async with asyncio.timeout_at(end) as limit, beside(self._listen(limit)):
                 box, remarks = await self._opened()
         except TimeoutError:
-            if self._now() >= self.until:
+            if self._halted:
+                yield self._stopped()
+            elif self._now() >= self.until:
                 yield self._late()
             else:
                 yield self._silent(f"no answer for {SETUP:g} s at the start")
@@ -118,9 +124,22 @@ class Session:
         finally:
             if attending is not None:
                 attending.cancel()
+                await asyncio.wait([attending])
+            self._look_for_notes(box)
             await self._leave(box)
 
     # ── before the first prompt ─────────────────────────────────────────────────────────────
+
+    async def _listen(self, limit: asyncio.Timeout) -> None:
+        """What is said before there is a session: a halt is obeyed, notes have to wait."""
+        inbox = self.place.inbox
+        while inbox is not None:
+            message = await inbox.receive()
+            if isinstance(message, Note):
+                self._notes.add(message.text)
+            else:
+                self._halted = True
+                limit.reschedule(self._now())
 
     async def _opened(self) -> tuple[Box, list[str]]:
         """The session, ready for a prompt, and what people should know of it.
@@ -173,8 +192,8 @@ class Session:
             if self._halted:
                 yield self._stopped()
                 return
-            if self._notes:
-                words, self._notes = opening("\n\n".join(self._notes)), []
+            if words := self._notes.next_turn():
+                words = opening(words)
                 continue
             schema = self.brief.schema
             if schema is None:
@@ -202,17 +221,18 @@ class Session:
             return
         self._turning = True
         heard_at = self._now()
-        patience = self.idle
+        stop_by = math.inf
         while True:
-            left = min(patience - (self._now() - heard_at), self.until - self._now())
-            item = await box.hear(max(0.0, left))
+            now = self._now()
+            # Before anything is heard: an agent may talk without a pause.
+            if now >= min(self.until, stop_by):
+                yield self._stopped() if now >= stop_by else self._late()
+                return
+            quiet_by = heard_at + self.idle if stop_by == math.inf else stop_by
+            item = await box.hear(min(quiet_by, self.until) - now)
             if item is None:
-                if self._now() >= self.until:
-                    yield self._late()
-                    return
-                if self._halted:
-                    yield self._stopped()
-                    return
+                if self._now() >= min(self.until, stop_by):
+                    continue
                 if box.deciding:  # a person is being asked: that is no silence
                     heard_at = self._now()
                     continue
@@ -229,10 +249,10 @@ class Session:
                 case Noise(text=printed):
                     yield Said(f"{printed}\n", "stderr")
                 case Note(text=note):
-                    self._notes.append(note)
+                    self._notes.add(note)
                 case Halt():
                     self._halted = True
-                    patience = self._stopping
+                    stop_by = min(stop_by, self._now() + self.connection.stopping)
                     await self.connection.cancel(box)
                 case Broken(error=error):
                     # Raised outside of everything that would wrap it.
@@ -275,7 +295,7 @@ class Session:
     def _look_for_notes(self, box: Box) -> None:
         while (item := box.take()) is not None:
             if isinstance(item, Note):
-                self._notes.append(item.text)
+                self._notes.add(item.text)
             elif isinstance(item, Halt):
                 self._halted = True
 
@@ -295,12 +315,8 @@ class Session:
         finally:
             self.connection.forget(box)
 
-    @property
-    def _stopping(self) -> float:
-        return STOPPING if self.connection.alone else SHARED_STOPPING
-
     async def _stops(self, box: Box) -> bool:
-        until = self._now() + self._stopping
+        until = self._now() + self.connection.stopping
         while (left := until - self._now()) > 0:
             if isinstance(await box.hear(left), Answered | Left):
                 return True
@@ -310,9 +326,7 @@ class Session:
         return Ended("done", summary=self._feed.summary, answer=value, session=self._resumable)
 
     def _stopped(self) -> Ended:
-        return Ended(
-            "done", "stopped on request", summary=self._feed.summary, session=self._resumable
-        )
+        return Ended("done", STOPPED, summary=self._feed.summary, session=self._resumable)
 
     @property
     def _resumable(self) -> str:

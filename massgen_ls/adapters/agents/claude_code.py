@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import math
 import os
 import re
 import time
@@ -40,12 +41,13 @@ from massgen_ls.adapters.agents.coding import FAREWELL, CodingSettings
 from massgen_ls.adapters.agents.failing import Advice, explained, kind_of, retry_after
 from massgen_ls.adapters.agents.speech import signal_name
 from massgen_ls.adapters.agents.surroundings import Surroundings
-from massgen_ls.adapters.agents.talk import Gone, Line, Noise, Quiet, Talk, open_talk
+from massgen_ls.adapters.agents.talk import Due, Gone, Line, Noise, Quiet, Talk, open_talk
 from massgen_ls.core.conversation import shorten
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.failures import FailureKind
 from massgen_ls.core.task import AgentSpec
 from massgen_ls.ports import (
+    STOPPED,
     AgentNews,
     Brief,
     Command,
@@ -67,6 +69,8 @@ ADVICE = Advice(
     ),
     model="look at `model`, `args` and `base_url` in the configuration",
 )
+STOPPING = 1.5
+"""Seconds that it has to end its turn and itself when it is stopped; then it is ended."""
 _SUMMARY = 4000
 _VERSION = re.compile(r"\d+\.\d+\.\d+\S*")
 
@@ -81,6 +85,7 @@ class ClaudeCodeDriver:
     """
 
     briefed = True
+    hears = True
     heavy = True
 
     def __init__(
@@ -183,17 +188,17 @@ class _Attempt:
         idle = self.settings.idle_timeout
         finished: Finished | None = None
         place = self.place
-        async with open_talk(
-            processes, command, patience=idle, inbox=place.inbox, up=place.up
-        ) as talk:
+        talking = open_talk(processes, command, patience=idle, inbox=place.inbox, up=place.up)
+        async with talking as talk:
             session = ClaudeSession(talk, self.place)
             try:
                 await session.begin(self.brief.prompt)
                 while finished is None:
                     talk.patience = self._patience(session)
+                    talk.due = self._ends_at()
                     match await talk.hear():
                         case Line(value=value):
-                            self._heard_something()
+                            self.peeking = False
                             for told in session.reading.heard(value):
                                 news = await self._told(told, session)
                                 if news is not None:
@@ -205,13 +210,13 @@ class _Attempt:
                         case Note(text=text):
                             await self._note(text, session)
                         case Halt():
-                            await self._stop(Ended("done", "stopped on request"), session)
+                            await self._stop(Ended("done", STOPPED), session)
                         case Quiet():
-                            finished = await self._quiet(session, talk)
+                            await self._quiet(session)
+                        case Due():
+                            finished = await self._due(session, talk)
                         case Gone(finished=finished):
                             pass
-                    if finished is None and _now() >= self.until:
-                        await self._out_of_time(session)
             except (GeneratorExit, asyncio.CancelledError):
                 # Its own children end with the turn; what does not is ended after it.
                 with contextlib.suppress(TimeoutError):
@@ -220,8 +225,16 @@ class _Attempt:
                 raise
         if finished.survivors:
             yield Said(f"[{finished.survivors} processes outlived it and were ended]\n", "stderr")
+        for item in talk.unheard():
+            if isinstance(item, Note):
+                session.too_late(item.text)
         ended = self._ended(finished, session)
-        yield replace(ended, exit_code=finished.exit_code, session=session.reading.session)
+        yield replace(
+            ended,
+            exit_code=finished.exit_code,
+            session=session.reading.session,
+            unheard=session.unheard(ended_well=ended.outcome == "done" and self.verdict is None),
+        )
 
     # ── what comes in ───────────────────────────────────────────────────────────────────────
 
@@ -239,14 +252,11 @@ class _Attempt:
                 self.result = told
             case Begun():
                 self.result = None
+                if self.verdict is None and not self.leaving:
+                    self.leave_by = None
             case _:
                 return told
         return None
-
-    def _heard_something(self) -> None:
-        self.peeking = False
-        if self.verdict is None and not self.leaving:
-            self.leave_by = None
 
     async def _after(self, session: ClaudeSession) -> None:
         """After each event: is the turn over, and was it the last one?"""
@@ -254,47 +264,53 @@ class _Attempt:
             return
         if self.verdict is not None:
             await self._leave(session)
-        elif self.result.waiting or session.listening:
-            # Another turn begins by itself, and its result will be the one that counts.
+            return
+        if self.leave_by is None:
             self.leave_by = _now() + self.farewell
-        else:
-            self.peeking = True
+        # Unless another turn begins by itself, whose result will be the one that counts.
+        self.peeking = not (self.result.waiting or session.listening)
 
     async def _note(self, text: str, session: ClaudeSession) -> None:
         if self.leaving or self.verdict is not None:
+            session.too_late(text)
             return
         self.result = self.leave_by = None
         self.peeking = False
         await session.note(text)
 
-    async def _quiet(self, session: ClaudeSession, talk: Talk) -> Finished | None:
+    async def _quiet(self, session: ClaudeSession) -> None:
         if self.peeking:
             self.peeking = False
             await self._leave(session)
-        elif self.leave_by is not None and _now() >= self.leave_by:
-            if self.result is not None and not self.leaving:
-                await self._leave(session)
-            else:
-                return await talk.stop()
-        elif self.leave_by is None and not session.asking and _now() < self.until:
-            seconds = self.settings.idle_timeout
-            why = explained("timeout", f"nothing was heard for {seconds:g} s", ADVICE)
-            await self._stop(Ended("timed_out", why, failure="timeout"), session)
-        return None
-
-    async def _out_of_time(self, session: ClaudeSession) -> None:
-        why = f"did not end within {self.limit:g} s and was ended; `timeout` sets the limit"
-        self.until = float("inf")
+            return
+        seconds = self.settings.idle_timeout
+        why = explained("timeout", f"nothing was heard for {seconds:g} s", ADVICE)
         await self._stop(Ended("timed_out", why, failure="timeout"), session)
 
+    async def _due(self, session: ClaudeSession, talk: Talk) -> Finished | None:
+        """Its time is up, or that which it had to stop or to leave."""
+        if self.leaving or self.verdict is not None:
+            return await talk.stop()
+        if self.result is not None:
+            await self._leave(session)
+            return None
+        why = f"did not end within {self.limit:g} s and was ended; `timeout` sets the limit"
+        await self._stop(Ended("timed_out", why, failure="timeout"), session)
+        return None
+
     # ── towards the end ─────────────────────────────────────────────────────────────────────
+
+    def _ends_at(self) -> float:
+        end = math.inf if self.leave_by is None else self.leave_by
+        given_up = self.leaving or self.verdict is not None
+        return end if given_up else min(end, self.until)
 
     def _patience(self, session: ClaudeSession) -> float:
         if self.peeking:
             return 0.0
-        idle = float("inf") if session.asking else self.settings.idle_timeout
-        ends = self.until if self.leave_by is None else min(self.until, self.leave_by)
-        return max(0.0, min(idle, ends - _now()))
+        # What it is asked to do, and what a person is asked, is waited for by the clock alone.
+        waits = session.asking or self.leave_by is not None
+        return math.inf if waits else self.settings.idle_timeout
 
     async def _stop(self, verdict: Ended, session: ClaudeSession) -> None:
         """Decides how it ends, and has it end its turn."""
@@ -303,7 +319,7 @@ class _Attempt:
         self.verdict = verdict
         self.peeking = False
         self.result = None
-        self.leave_by = _now() + self.farewell
+        self.leave_by = _now() + min(STOPPING, self.farewell)
         await session.interrupt()
         if not session.reading.session:
             # Its first turn has not begun, and will not: there is no result to wait for.
@@ -311,7 +327,8 @@ class _Attempt:
 
     async def _leave(self, session: ClaudeSession) -> None:
         self.leaving = True
-        self.leave_by = _now() + self.farewell
+        if self.verdict is None or self.leave_by is None:
+            self.leave_by = _now() + self.farewell
         await session.leave()
 
     def _ended(self, finished: Finished, session: ClaudeSession) -> Ended:

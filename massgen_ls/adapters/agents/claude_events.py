@@ -49,6 +49,7 @@ class Taken:
     """A message of ours has reached the model, or will not any more."""
 
     message: str
+    reached: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,8 @@ class Result:
 
 Told = AgentNews | Question | Withdrawn | Strange | Taken | Begun | Result
 
+_LOST = frozenset({"cancelled", "discarded", "refused"})
+"""What becomes of a message that never reaches the model."""
 _BAD = frozenset({"failed", "needs-auth", "disabled"})
 
 
@@ -134,8 +137,10 @@ class Reading:
             case "control_cancel_request":
                 return [Withdrawn(text(event, "request_id"))]
             case "command_lifecycle":
-                gone = text(event, "state") not in {"", "queued", "started"}
-                return [Taken(text(event, "command_uuid"))] if gone else []
+                state = text(event, "state")
+                if state in {"", "queued", "started"}:
+                    return []
+                return [Taken(text(event, "command_uuid"), state not in _LOST)]
             case "rate_limit_event":
                 self._limited(inner(event, "rate_limit_info"))
                 return []

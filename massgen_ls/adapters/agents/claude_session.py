@@ -33,7 +33,11 @@ class ClaudeSession:
         self._talk = talk
         self._place = place
         self._asked: dict[str, asyncio.Task[None]] = {}
-        self._waiting: set[str] = set()
+        self._waiting: dict[str, str] = {}
+        """Notes of which is not known that they have reached the model, by their names."""
+        self._lost: list[str] = []
+        self._tells = False
+        """Whether it says what becomes of messages; 2.1.197 does not."""
         self._interrupts = 0
 
     @property
@@ -56,8 +60,22 @@ class ClaudeSession:
     async def note(self, words: str) -> None:
         """Puts a message into the turn that runs, at the next chance; else it begins a turn."""
         name = str(uuid.uuid4())
-        self._waiting.add(name)
+        self._waiting[name] = words
         await self._say(words, name)
+
+    def too_late(self, words: str) -> None:
+        """A message came when nothing was passed on any more."""
+        self._lost.append(words)
+
+    def unheard(self, *, ended_well: bool) -> tuple[str, ...]:
+        """Notes that did not reach the model.
+
+        Args:
+            ended_well: Whether its last turn did: of a program that does not say what becomes of
+                messages nothing better is known.
+        """
+        waiting = self._waiting.values() if self._tells or not ended_well else ()
+        return (*self._lost, *waiting)
 
     async def _say(self, words: str, name: str) -> None:
         # What begins with a slash would be taken for a command, and only then.
@@ -66,8 +84,11 @@ class ClaudeSession:
         await self._talk.send({"type": "user", "uuid": name, "message": message})
 
     def taken(self, item: Taken) -> None:
-        """A message has reached the model."""
-        self._waiting.discard(item.message)
+        """A message has reached the model, or will not."""
+        self._tells = True
+        words = self._waiting.pop(item.message, "")
+        if words and not item.reached:
+            self._lost.append(words)
 
     async def interrupt(self) -> None:
         """Ends the turn that runs, and the commands in it; its result follows, and no turn more."""

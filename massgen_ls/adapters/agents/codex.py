@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import math
 import os
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field, replace
@@ -33,15 +34,17 @@ from massgen_ls.adapters.agents.coding import FAREWELL, CodingSettings
 from massgen_ls.adapters.agents.failing import Advice, explained, kind_of, retry_after
 from massgen_ls.adapters.agents.installed import version_of
 from massgen_ls.adapters.agents.members import as_object, count, inner
+from massgen_ls.adapters.agents.notes import Notes
 from massgen_ls.adapters.agents.speech import signal_name
 from massgen_ls.adapters.agents.surroundings import Surroundings, write_private
-from massgen_ls.adapters.agents.talk import Gone, Line, Noise, Quiet, Talk, open_talk
+from massgen_ls.adapters.agents.talk import Due, Gone, Line, Noise, Quiet, open_talk
 from massgen_ls.core.budget import Usage
 from massgen_ls.core.conversation import shorten
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.failures import FailureKind
 from massgen_ls.core.task import AgentSpec
 from massgen_ls.ports import (
+    STOPPED,
     AgentNews,
     Brief,
     Ended,
@@ -83,6 +86,7 @@ class CodexDriver:
     """
 
     briefed = True
+    hears = True
     heavy = True
 
     def __init__(
@@ -156,12 +160,14 @@ class _Attempt:
     launch: Launch
     offline: float
     reading: Reading
-    notes: list[str] = field(default_factory=list[str])
+    notes: Notes = field(default_factory=Notes)
     verdict: Ended | None = None
     """How it ends, where that is not the agent's doing."""
     printed: str = ""
     """The end of what it printed that was no event."""
     until: float = 0.0
+    leave_by: float | None = None
+    """When its patience ends that has said how its turn went."""
     toolless: bool = False
     """It cannot reach our tools, and that was told."""
 
@@ -188,8 +194,7 @@ class _Attempt:
             await asyncio.to_thread(_remember, session, self.reading.spent, self.place)
             ended = self.verdict or self._ended(finished)
             if ended.outcome == "done" and self.verdict is None:
-                if self.notes:
-                    words, self.notes = "\n\n".join(self.notes), []
+                if words := self.notes.next_turn():
                     continue
                 if self.brief.schema is not None:
                     value, wrong = answer(self.reading.last, self.brief.schema)
@@ -199,7 +204,7 @@ class _Attempt:
                         continue
                     ended = replace(ended, answer=value) if not wrong else _unusable(wrong)
             code = finished.exit_code if finished is not None else None
-            yield replace(ended, exit_code=code, session=session)
+            yield replace(ended, exit_code=code, session=session, unheard=self.notes.unheard)
             return
 
     async def _turn(
@@ -208,19 +213,21 @@ class _Attempt:
         """One run of the program; the last thing is how it finished, where it did by itself."""
         reading = self.reading
         reading.turn, reading.error, self.printed = "none", "", ""
+        self.leave_by = None
         command = self.launch.turn(words, session)
         idle = self.settings.idle_timeout
         place = self.place
-        async with open_talk(
-            processes, command, patience=idle, inbox=place.inbox, up=place.up
-        ) as talk:
-            while self.verdict is None:
+        finished: Finished | None = None
+        talking = open_talk(processes, command, patience=idle, inbox=place.inbox, up=place.up)
+        async with talking as talk:
+            while self.verdict is None and finished is None:
                 talk.patience = self._patience()
+                talk.due = self.until if self.leave_by is None else self.leave_by
                 match await talk.hear():
                     case Line(value=event):
                         for item in reading.heard(event):
                             yield item
-                        self._look_at_uses()
+                        self._look_at_turn()
                     case Noise(text=line, stream=stream):
                         self.printed = f"{self.printed}{line}\n"[-_TAIL:]
                         if not line.startswith(_REMARKS):
@@ -229,21 +236,24 @@ class _Attempt:
                             why = "[it cannot reach the tools of massgen, and goes on without]\n"
                             yield Said(why, "stderr")
                     case Note(text=note):
-                        self.notes.append(note)
+                        self.notes.add(note)
                     case Halt():
                         self.verdict = self._stopped()
                     case Quiet():
-                        if reading.turn in {"completed", "failed"}:
-                            break  # it is done and does not go: leaving ends it
                         self._too_quiet()
+                    case Due():
+                        if self.leave_by is not None:
+                            break  # it is done and does not go: leaving ends it
+                        self._out_of_time()
                     case Gone(finished=finished):
-                        self._unheard(talk)
-                        if finished.survivors:
-                            left = f"[{finished.survivors} processes outlived it and were ended]\n"
-                            yield Said(left, "stderr")
-                        yield finished
-                        return
-            self._unheard(talk)
+                        pass
+        for item in talk.unheard():
+            self._hear(item)
+        if finished is not None:
+            if finished.survivors:
+                left = f"[{finished.survivors} processes outlived it and were ended]\n"
+                yield Said(left, "stderr")
+            yield finished
 
     def _opening(self) -> str:
         """The first thing that is said."""
@@ -255,23 +265,26 @@ class _Attempt:
     # ── what comes in ───────────────────────────────────────────────────────────────────────
 
     def _patience(self) -> float:
-        left = max(0.0, self.until - asyncio.get_running_loop().time())
-        if self.reading.turn in {"completed", "failed"}:
-            return min(FAREWELL, left)
+        if self.leave_by is not None:
+            return math.inf
         idle = self.settings.idle_timeout
-        return min(self.offline if self.reading.offline else idle, idle, left)
+        return min(self.offline, idle) if self.reading.offline else idle
+
+    def _out_of_time(self) -> None:
+        why = f"did not end within {self.limit:g} s and was ended; `timeout` sets the limit"
+        self.verdict = self._timed_out(why)
 
     def _too_quiet(self) -> None:
-        if asyncio.get_running_loop().time() >= self.until:
-            why = f"did not end within {self.limit:g} s and was ended; `timeout` sets the limit"
-            self.verdict = self._timed_out(why)
-        elif self.reading.offline:
+        if self.reading.offline:
             self.verdict = self._failed("network", self.reading.error)
         else:
             said = f"nothing was heard for {self.settings.idle_timeout:g} s"
             self.verdict = self._timed_out(explained("timeout", said, ADVICE))
 
-    def _look_at_uses(self) -> None:
+    def _look_at_turn(self) -> None:
+        """Is it over, or has it gone on for too long?"""
+        if self.leave_by is None and self.reading.turn in {"completed", "failed"}:
+            self.leave_by = asyncio.get_running_loop().time() + FAREWELL
         most = self.settings.max_turns
         if most is not None and self.reading.uses > most and self.reading.turn == "running":
             self.verdict = self._failed("turns", f"it used more than {most} tools")
@@ -282,11 +295,6 @@ class _Attempt:
         self.toolless = self.toolless or lost
         return lost
 
-    def _unheard(self, talk: Talk) -> None:
-        """Messages that came while it was ending."""
-        for item in talk.unheard():
-            self._hear(item)
-
     def _take_rest(self) -> None:
         inbox = self.place.inbox
         while inbox is not None and (item := inbox.take()) is not None:
@@ -294,7 +302,7 @@ class _Attempt:
 
     def _hear(self, item: Note | Halt) -> None:
         if isinstance(item, Note):
-            self.notes.append(item.text)
+            self.notes.add(item.text)
         elif self.verdict is None:
             self.verdict = self._stopped()
 
@@ -305,7 +313,7 @@ class _Attempt:
         return shorten(self.reading.last, _SUMMARY)
 
     def _stopped(self) -> Ended:
-        return Ended("done", "stopped on request", summary=self._summary)
+        return Ended("done", STOPPED, summary=self._summary)
 
     def _timed_out(self, why: str) -> Ended:
         return Ended("timed_out", why, summary=self._summary, failure="timeout")

@@ -23,9 +23,11 @@ from dataclasses import dataclass
 from massgen_ls.adapters.agents.argv import BadArgvError, Values, rounds, uses
 from massgen_ls.adapters.agents.speech import Speech, signal_name, tail
 from massgen_ls.adapters.agents.surroundings import Surroundings, make_home, write_private
+from massgen_ls.adapters.agents.talk import beside
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import AgentSpec, Json
 from massgen_ls.ports import (
+    STOPPED,
     AgentNews,
     Brief,
     Command,
@@ -74,36 +76,6 @@ class _Settings:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """What is said to a program that cannot be told anything: to stop is all that it can do."""
-
-    inbox: Inbox | None
-    halted: asyncio.Event
-
-    @contextlib.asynccontextmanager
-    async def obeyed_by(self, running: Running) -> AsyncGenerator[None]:
-        """Stops the program when it shall; notes are taken and come to nothing."""
-        left: BaseException | None = None
-        async with asyncio.TaskGroup() as group:
-            task = group.create_task(self._obey(running))
-            try:
-                yield
-            except BaseException as error:  # noqa: BLE001 - raised again below
-                # A group would wrap it, and a closed generator must see its own GeneratorExit.
-                left = error
-            task.cancel()
-        if left is not None:
-            raise left
-
-    async def _obey(self, running: Running) -> None:
-        while self.inbox is not None:
-            if isinstance(await self.inbox.receive(), Halt):
-                self.halted.set()
-                await running.stop()
-                return
-
-
 class CommandDriver:
     """Runs command agents; implements `ports.Driver`.
 
@@ -120,6 +92,7 @@ class CommandDriver:
         self._python = python
 
     briefed = False
+    hears = False
     heavy = False
 
     async def attempt(
@@ -142,7 +115,6 @@ class CommandDriver:
         limit = min(place.timeout, settings.timeout or place.timeout)
         until = asyncio.get_running_loop().time() + limit
         last = Ended("done")
-        halted = asyncio.Event()
         for argv in argvs:
             command = Command(
                 argv=argv,
@@ -153,14 +125,14 @@ class CommandDriver:
                 keep=KEEP,
                 fence=place.fence,
             )
-            told = _Told(place.inbox, halted)
-            async with contextlib.aclosing(self._round(command, settings, limit, told)) as news:
+            turn = self._round(command, settings, limit, place.inbox)
+            async with contextlib.aclosing(turn) as news:
                 async for item in news:
                     if isinstance(item, Ended):
                         last = item
                     else:
                         yield item
-            if last.outcome != "done" or halted.is_set():
+            if last.outcome != "done" or last.reason:
                 break
         yield last
 
@@ -181,12 +153,25 @@ class CommandDriver:
         return Health(spec.id, ok=True, found=path, hint=hint)
 
     async def _round(
-        self, command: Command, settings: _Settings, limit: float, told: _Told
+        self, command: Command, settings: _Settings, limit: float, inbox: Inbox | None
     ) -> AsyncGenerator[AgentNews]:
+        halted = False
+
+        async def stop_when_told(running: Running) -> None:
+            nonlocal halted
+            while inbox is not None:
+                # It can be told nothing else: a program reads no messages.
+                if isinstance(await inbox.receive(), Halt):
+                    halted = True
+                    await running.stop()
+
         speech = {"stdout": Speech("stdout"), "stderr": Speech("stderr")}
         name = command.argv[0]
         try:
-            async with self._processes.start(command) as running, told.obeyed_by(running):
+            async with (
+                self._processes.start(command) as running,
+                beside(stop_when_told(running)),
+            ):
                 async with contextlib.aclosing(running.output()) as output:
                     async for piece in output:
                         if said := speech[piece.stream].heard(piece):
@@ -204,12 +189,13 @@ class CommandDriver:
         except OSError as error:
             yield Ended("failed", _unstartable(name, error))
             return
-        if told.halted.is_set():
-            yield Ended("done", "stopped on request", finished.exit_code)
-            return
         if finished.survivors:
             yield Said(f"[{finished.survivors} processes outlived it and were ended]\n", "stderr")
-        yield _verdict(finished, settings.ok, limit)
+        if halted:
+            code = finished.exit_code
+            yield Ended("done", STOPPED, code, tail(finished.stdout))
+        else:
+            yield _verdict(finished, settings.ok, limit)
 
     def _prepare(self, settings: _Settings, brief: Brief, place: Place) -> list[tuple[str, ...]]:
         make_home(place)

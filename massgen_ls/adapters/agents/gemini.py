@@ -75,6 +75,7 @@ class GeminiDriver:
     """
 
     briefed = True
+    hears = True
     heavy = True
 
     def __init__(

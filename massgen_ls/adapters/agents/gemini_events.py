@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from massgen_ls.adapters.agents.coding import from_top
 from massgen_ls.adapters.agents.members import Object, count, inner, text
+from massgen_ls.adapters.agents.speech import Saying
 from massgen_ls.core.budget import Usage
 from massgen_ls.ports import Acted, AgentNews, Returned, Said, Spoke, Used
 
@@ -29,6 +30,8 @@ _TARGETS = (
 )
 _DETAILS = ("content", "new_string")
 _SUMMARY = 2000
+_MOST = 20
+"""Errors that are kept."""
 
 
 @dataclass(slots=True)
@@ -49,7 +52,7 @@ class Told:
     errors: list[str] = field(default_factory=list[str])
     last: str = ""
     acted: bool = False
-    _saying: list[str] = field(default_factory=list[str])
+    _saying: Saying = field(default_factory=Saying)
 
     def heard(self, event: Object) -> list[AgentNews]:
         """News of one line."""
@@ -57,7 +60,7 @@ class Told:
 
     def flush(self) -> list[AgentNews]:
         """What was said piece by piece, as a whole."""
-        whole, self._saying = "".join(self._saying).strip(), []
+        whole = self._saying.whole().strip()
         if not whole:
             return []
         self.last = whole
@@ -75,7 +78,7 @@ class Told:
             case "message":
                 words = text(event, "content")
                 if event.get("role") == "assistant" and words:
-                    self._saying.append(words)
+                    self._saying.add(words)
                     yield Said(words)
             case "tool_use":
                 yield from self.flush()
@@ -87,7 +90,7 @@ class Told:
                 ok = event.get("status") == "success"
                 yield Returned(text(event, "tool_id"), words, ok=ok)
             case "error":
-                if event.get("severity") == "error":
+                if event.get("severity") == "error" and len(self.errors) < _MOST:
                     self.errors.append(text(event, "message"))
                 yield Said(f"[{text(event, 'message')}]\n", "stderr")
             case "result":

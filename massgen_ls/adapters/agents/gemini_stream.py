@@ -21,13 +21,15 @@ from massgen_ls.adapters.agents.failing import explained, kind_of, retry_after
 from massgen_ls.adapters.agents.gemini_events import Told
 from massgen_ls.adapters.agents.instructions import instructions
 from massgen_ls.adapters.agents.members import NOTHING, inner, text
+from massgen_ls.adapters.agents.notes import Notes
 from massgen_ls.adapters.agents.surroundings import Surroundings
-from massgen_ls.adapters.agents.talk import Gone, Line, Noise, Quiet, open_talk
+from massgen_ls.adapters.agents.talk import Due, Gone, Line, Noise, Quiet, open_talk
 from massgen_ls.core.budget import Usage
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.failures import FailureKind
 from massgen_ls.core.permissions import Action
 from massgen_ls.ports import (
+    STOPPED,
     AgentNews,
     Brief,
     Command,
@@ -43,6 +45,13 @@ _ASKED = 3
 _EDITS = ("write_file", "replace")
 _CODES: dict[int, FailureKind] = {41: "auth", 42: "config", 52: "config", 53: "turns", 55: "config"}
 _TAIL = 2000
+_POLICY = os.path.join(".gemini", "policies", "massgen.toml")
+"""What it may do without asking: it looks there in a home that we made."""
+_UNTRUSTED = 55
+_NOT_TRUSTED = (
+    "your own settings (`security.folderTrust`, on by default) let it work in folders that you "
+    "trust only, and a worktree is new each time: use `protocol: acp`"
+)
 
 
 @dataclass(slots=True)
@@ -58,7 +67,7 @@ class _Run:
     command: Command
     session: str
     usage: Usage
-    notes: list[str]
+    notes: Notes
     halted: bool = False
     last: str = ""
 
@@ -92,7 +101,7 @@ class GeminiStream:
             yield Said("[Gemini CLI works without massgen's tools over stream-json]\n", "stderr")
         run = _Run(
             launch, settings, brief, place, until, limit,
-            replace(command, cwd=place.folder), brief.session, Usage(), [],
+            replace(command, cwd=place.folder), brief.session, Usage(), Notes(),
         )  # fmt: skip
         words = brief.prompt
         if not brief.session:
@@ -111,10 +120,9 @@ class GeminiStream:
                         yield item
             assert ended is not None
             if ended.outcome != "done" or run.halted:
-                yield ended
+                yield replace(ended, unheard=run.notes.unheard)
                 return
-            if run.notes:
-                words, run.notes = "\n\n".join(run.notes), []
+            if words := run.notes.next_turn():
                 continue
             if brief.schema is None:
                 yield ended
@@ -148,9 +156,10 @@ class GeminiStream:
                 up=run.place.up,
             ) as talk:
                 while True:
-                    left = max(0.0, run.until - loop.time())
-                    idle = FAREWELL if told.result is not None else run.settings.idle_timeout
-                    talk.patience = min(idle, left)
+                    if told.result is None:
+                        talk.due = run.until
+                    elif talk.due == run.until:
+                        talk.due = loop.time() + FAREWELL
                     match await talk.hear():
                         case Line(value=event):
                             for news in told.heard(event):
@@ -159,13 +168,15 @@ class GeminiStream:
                             printed = f"{printed}{line}\n"[-_TAIL:]
                             yield Said(f"{line}\n", "stderr" if stream == "stderr" else "stdout")
                         case Note(text=note):
-                            run.notes.append(note)
+                            run.notes.add(note)
                         case Halt():
                             run.halted = True
                             break
+                        case Due():
+                            late = told.result is None
+                            break
                         case Quiet():
-                            late = loop.time() >= run.until and told.result is None
-                            quiet = not late and told.result is None
+                            quiet = told.result is None
                             break
                         case Gone(finished=finished):
                             code = finished.exit_code
@@ -180,13 +191,18 @@ class GeminiStream:
             why = f"{run.launch.name} cannot be started: {error.strerror or error}."
             yield Ended("failed", why, failure="missing")
             return
+        for item in talk.unheard():
+            if isinstance(item, Note):
+                run.notes.add(item.text)
+            else:
+                run.halted = True
         for news in told.flush():
             yield news
         run.usage = told.usage if told.result is not None else run.usage
         run.session = told.session or run.session
         run.last = told.last or run.last
         if run.halted:
-            yield Ended("done", "stopped on request", summary=told.summary, session=run.session)
+            yield Ended("done", STOPPED, summary=told.summary, session=run.session)
         elif late:
             why = f"did not end within {run.limit:g} s and was ended; `timeout` sets the limit"
             yield _timed_out(run, why)
@@ -201,17 +217,20 @@ def _argv(run: _Run) -> tuple[str, ...]:
     program, rest = run.launch.argv[0], run.launch.argv[2:]
     model = ("-m", run.settings.model) if run.settings.model else ()
     resume = ("--resume", run.session) if run.session else ()
-    return (program, "-p", "", "--output-format", "stream-json", *model, *resume, *rest)
+    # In the user's own home nothing of ours is written; versions before 0.60 do not know this.
+    named = ("--policy", os.path.join(run.place.home, _POLICY))
+    policy = named if run.launch.home else ()
+    return (program, "-p", "", "--output-format", "stream-json", *policy, *model, *resume, *rest)
 
 
 async def _allowed(launch: Launch, brief: Brief, place: Place) -> dict[str, str]:
     """Its files, with a policy of what it may do without asking."""
     name = os.path.join(".gemini", "settings.json")
     files = dict(launch.files)
+    # With folder trust on, an untrusted folder ends the program; what is not trusted is still
+    # told by its variable, which is the stronger.
     if name in files:
         kept = json.loads(files[name])
-        # With folder trust on, an untrusted folder ends the program; what is not trusted is still
-        # told by its variable, which is the stronger.
         kept["security"]["folderTrust"]["enabled"] = False
         kept["experimental"] = {"enableAgents": False}
         files[name] = json.dumps(kept, indent=1)
@@ -223,7 +242,7 @@ async def _allowed(launch: Launch, brief: Brief, place: Place) -> dict[str, str]
         run = Action("run", "*", "commands without asking")
         if not launch.denied & {"run", "*"} and (await place.approve(run)).word == "allow":
             rules.append("run_shell_command")
-    files[os.path.join(".gemini", "policies", "massgen.toml")] = "".join(
+    files[_POLICY] = "".join(
         f'[[rule]]\ntoolName = "{rule}"\ndecision = "allow"\npriority = 900\n'
         "allowRedirection = true\n\n"
         for rule in rules
@@ -240,6 +259,8 @@ def _verdict(run: _Run, told: Told, printed: str, code: int | None) -> Ended:
         return Ended("done", exit_code=code, summary=told.summary, session=run.session)
     error = inner(result or NOTHING, "error")
     said = text(error, "message") or "; ".join(told.errors) or printed[-600:]
+    if code == _UNTRUSTED and run.launch.home:
+        said = _NOT_TRUSTED
     kind = kind_of(None, f"{text(error, 'type')} {said}")
     if "TurnLimited" in text(error, "type"):
         kind = "turns"

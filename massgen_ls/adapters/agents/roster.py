@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 
 from massgen_ls.adapters.agents.acp_pool import AcpPool
-from massgen_ls.adapters.agents.discreet import Discreet
 from massgen_ls.adapters.agents.surroundings import Surroundings
 from massgen_ls.ports import Driver, Processes
 
@@ -30,7 +29,7 @@ class Roster(Mapping[str, Driver]):
     def __getitem__(self, kind: str) -> Driver:
         """The driver of a type. Imports it when it is the first of its type."""
         if kind not in self._made:
-            self._made[kind] = Discreet(self._kinds[kind](), self._around.environ)
+            self._made[kind] = self._kinds[kind]()
         return self._made[kind]
 
     def __iter__(self) -> Iterator[str]:

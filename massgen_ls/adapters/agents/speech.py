@@ -50,3 +50,35 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
+
+
+class Saying:
+    """A message that comes piece by piece. Of one that never ends only the end is kept.
+
+    Args:
+        most: Characters that are kept.
+    """
+
+    def __init__(self, most: int = 1024 * 1024) -> None:
+        self._most = most
+        self._pieces: list[str] = []
+        self._size = 0
+        self._cut = ""
+
+    def __bool__(self) -> bool:
+        return bool(self._pieces)
+
+    def add(self, piece: str) -> None:
+        """The next piece."""
+        self._pieces.append(piece)
+        # A piece has a weight of its own, however short it is.
+        self._size += len(piece) + 1
+        if self._size > 2 * self._most:
+            kept = "".join(self._pieces)[-self._most :]
+            self._pieces, self._size, self._cut = [kept], len(kept), "…"
+
+    def whole(self) -> str:
+        """All of it; then the next message begins."""
+        text, cut = "".join(self._pieces), self._cut
+        self._pieces, self._size, self._cut = [], 0, ""
+        return cut + text

@@ -9,19 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
+from massgen_ls.adapters.agents.mail import Mail
 from massgen_ls.adapters.agents.speech import plain
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Command, Finished, Halt, Inbox, Note, Processes, Running
 
-LONGEST = 64 * 1024 * 1024
+LONGEST = 16 * 1024 * 1024
 """Bytes of the longest line that is read; agents print whole files in one."""
 _ASIDE = 256 * 1024
 """Bytes past which a line is parsed in a thread: the loop has other things to do."""
-_BACKLOG = 64
+_UNREAD = 0.5
+"""Seconds that a message is waited with until the program reads it; it may be busy, or deaf."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,8 @@ class Line:
     """A JSON object on a line of its own."""
 
     value: Mapping[str, Any]
+    size: int = field(default=0, compare=False, repr=False)
+    """Bytes of the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +52,18 @@ class Quiet:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """The time that `Talk.due` names has come, whatever the program is saying."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """The program has ended. Always the last thing that is heard."""
 
     finished: Finished
 
 
-Heard = Line | Noise | Note | Halt | Quiet | Gone
+Heard = Line | Noise | Note | Halt | Quiet | Due | Gone
 
 
 class Talk:
@@ -61,6 +71,8 @@ class Talk:
 
     Attributes:
         patience: Seconds of silence after which `Quiet` is heard; may be changed at any time.
+        due: When `Due` is heard, by the loop's clock, before all that waits: who talks without
+            pause is not listened to for longer. Heard once for each time that it is set.
     """
 
     def __init__(
@@ -71,41 +83,58 @@ class Talk:
         up: Callable[[], None] | None = None,
     ) -> None:
         self.patience = patience
+        self.due = math.inf
         self._up = up
         self._running = running
         self._group = group
         self._tasks: set[asyncio.Task[None]] = set()
-        self._heard: asyncio.Queue[Heard] = asyncio.Queue(_BACKLOG)
+        self._heard: Mail[Heard] = Mail()
         self._over = False
 
     async def hear(self) -> Heard:
         """Waits for the next thing. After `Gone` there is nothing more to wait for."""
         assert not self._over, "the program has ended, and that was said"
+        now = asyncio.get_running_loop().time()
+        if now >= self.due:
+            return self._is_due()
         try:
-            async with asyncio.timeout(self.patience):
-                heard = await self._heard.get()
+            heard = await self._heard.get(min(now + self.patience, self.due))
         except TimeoutError:
-            return Quiet(self.patience)
+            return self._is_due() if now + self.patience >= self.due else Quiet(self.patience)
         self._over = isinstance(heard, Gone)
         return heard
 
+    def _is_due(self) -> Due:
+        self.due = math.inf
+        return Due()
+
     def unheard(self) -> list[Note | Halt]:
-        """Messages that came and were not heard, for who talks to the next program."""
+        """Messages that came and were not heard, for who talks to the next program.
+
+        To be asked after the conversation: until then more may come.
+        """
         left: list[Note | Halt] = []
-        while not self._heard.empty():
-            item = self._heard.get_nowait()
+        while (item := self._heard.take()) is not None:
             if isinstance(item, Note | Halt):
                 left.append(item)
         return left
 
     async def send(self, message: Mapping[str, Json]) -> None:
-        """Writes one JSON line; silently nothing when the program no longer reads."""
+        """Writes one JSON line; silently nothing when the program no longer reads.
+
+        One that does not read at the moment is not waited for: it finds the line when it does, and
+        is listened to meanwhile.
+        """
         text = json.dumps(message, separators=(",", ":"))
-        await self._running.write(text.encode() + b"\n")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_UNREAD):
+                await self._running.write(text.encode() + b"\n")
 
     async def hang_up(self) -> None:
         """Ends its input: it may finish what it does."""
-        await self._running.close_stdin()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_UNREAD):
+                await self._running.close_stdin()
 
     async def stop(self) -> Finished:
         """The kill ladder, see `ports.Running.stop`."""
@@ -140,7 +169,7 @@ class Talk:
     async def attend(self, inbox: Inbox) -> None:
         """Passes on what is said to the agent."""
         while True:
-            await self._heard.put(await inbox.receive())
+            self._heard.push(await inbox.receive())
 
     async def _put(self, line: bytes, stream: str) -> None:
         if stream == "stdout" and line.lstrip()[:1] == b"{":
@@ -149,11 +178,11 @@ class Talk:
                 if self._up is not None:
                     self._up()
                     self._up = None
-                await self._heard.put(Line(value))
+                await self._heard.put(Line(value, len(line)), len(line))
                 return
         text = plain(line[: 64 * 1024].decode("utf-8", "replace")).strip("\n")
         if text.strip():
-            await self._heard.put(Noise(text, stream))
+            await self._heard.put(Noise(text, stream), len(text))
 
 
 class _Lines:
@@ -220,18 +249,40 @@ async def open_talk(
         OSError: It cannot be run.
         MassgenError: A sandbox is required and there is none.
     """
-    async with processes.start(command) as running:
-        left: BaseException | None = None
-        async with asyncio.TaskGroup() as group:
-            talk = Talk(running, patience, group, up)
-            talk.beside(talk.listen())
-            if inbox is not None:
-                talk.beside(talk.attend(inbox))
-            try:
-                yield talk
-            except BaseException as error:  # noqa: BLE001 - raised again below
-                # A group would wrap it, and a closed generator must see its own GeneratorExit.
-                left = error
+    async with processes.start(command) as running, group_around() as group:
+        talk = Talk(running, patience, group, up)
+        talk.beside(talk.listen())
+        if inbox is not None:
+            talk.beside(talk.attend(inbox))
+        try:
+            yield talk
+        finally:
             talk.silence()
-        if left is not None:
-            raise left
+
+
+@contextlib.asynccontextmanager
+async def group_around() -> AsyncGenerator[asyncio.TaskGroup]:
+    """A group of tasks in which a generator may be suspended, or closed.
+
+    What the block raises comes out as it is: a group by itself would wrap it, and a closed
+    generator must see its own `GeneratorExit`. The block has to end its tasks.
+    """
+    left: BaseException | None = None
+    async with asyncio.TaskGroup() as group:
+        try:
+            yield group
+        except BaseException as error:  # noqa: BLE001 - raised again below
+            left = error
+    if left is not None:
+        raise left
+
+
+@contextlib.asynccontextmanager
+async def beside(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Lets something go on beside the block; it is cancelled at its end."""
+    async with group_around() as group:
+        task = group.create_task(work)
+        try:
+            yield
+        finally:
+            task.cancel()

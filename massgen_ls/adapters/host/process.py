@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
+import logging
 import os
 import secrets
 import signal
@@ -26,6 +27,8 @@ from massgen_ls.core.errors import MassgenError
 from massgen_ls.ports import Command, Finished
 
 __all__ = ["HostProcess", "HostProcesses", "Patience"]
+
+_log = logging.getLogger(__name__)
 
 
 class HostProcesses:
@@ -120,6 +123,8 @@ class HostProcesses:
                     errno.ENOTDIR, "The working folder is not there", command.cwd
                 ) from error
             raise
+        # Arguments can be whole prompts.
+        _log.debug("process %d: %s", child.pid, command.argv[0])
         try:
             return self._attend(child, command, lease, fenced=fenced)
         except BaseException:

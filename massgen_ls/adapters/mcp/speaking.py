@@ -15,6 +15,9 @@ from massgen_ls.ports import ToolAnswer, Toolbox
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 """Versions of the protocol that we speak, the newest first."""
 
+MOST = 16
+"""Messages of a batch: what they are answered with is kept until all of it is there."""
+
 _log = logging.getLogger(__name__)
 _PARSE, _INVALID, _NO_METHOD, _BAD_PARAMS = -32700, -32600, -32601, -32602
 
@@ -31,6 +34,8 @@ async def answer(message: object, toolbox: Toolbox, version: str) -> Json:
         batch = cast("list[object]", message)
         if not batch:
             return _error(None, _INVALID, "an empty batch")
+        if len(batch) > MOST:
+            return _error(None, _INVALID, f"a batch of more than {MOST} messages")
         answers = [await _one(each, toolbox, version) for each in batch]
         return [each for each in answers if each is not None] or None
     return await _one(message, toolbox, version)

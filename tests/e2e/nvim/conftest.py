@@ -7,13 +7,16 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.e2e.nvim.nvim_embed import Neovim
+from tests.e2e.nvim.served import Gate, Serve
 from tests.e2e.world import World
 
 CHECKOUT = Path(__file__).parents[3]
@@ -51,6 +54,20 @@ def nvim_binary() -> Path:
     pytest.skip(what)
 
 
+@pytest.fixture(scope="session")
+def nvim_07() -> Path:
+    """Neovim 0.7.2, a client that is plain and old; in CI its absence is a failure."""
+    said = subprocess.run(
+        [CHECKOUT / "scripts" / "neovim07"], capture_output=True, text=True, check=False
+    )
+    if said.returncode == 0:
+        return Path(said.stdout.strip())
+    what = f"NEOVIM 0.7 IS NOT TESTED: {said.stderr.strip()}"
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)
+
+
 @pytest.fixture
 def project(world: World) -> Path:
     """A small repository with one commit."""
@@ -79,14 +96,36 @@ def neovim(nvim_binary: Path, world: World, project: Path) -> Iterator[Open]:
     with ExitStack() as stack:
         count = 0
 
-        def start(*, plugin: bool = True, cwd: Path = project) -> Neovim:
+        def start(
+            *, plugin: bool = True, cwd: Path = project, binary: Path = nvim_binary
+        ) -> Neovim:
             nonlocal count
             count += 1
             args = ["-u", "NORC", "--cmd", f"luafile {HERE / 'report.lua'}"]
             if plugin:
                 args += ["--cmd", f"set runtimepath^={PLUGIN}"]
             log = world.top / f"nvim-{count}.log"
-            return stack.enter_context(Neovim(nvim_binary, args, environment, cwd, log))
+            return stack.enter_context(Neovim(binary, args, environment, cwd, log))
 
         yield start
     asyncio.run(world.gone())
+
+
+@pytest.fixture
+def gate(world: World) -> Gate:
+    return Gate(world.agents / "gate")
+
+
+@pytest.fixture
+def serve(world: World) -> Serve:
+    """Makes a team of programs; returns the server's command line."""
+
+    def make(*programs: str, **backend: Any) -> list[str]:
+        names = ("first", "second", "third")
+        team = [world.agent(n, p, **backend) for n, p in zip(names, programs, strict=False)]
+        config = world.configure(team)
+        return [
+            sys.executable, "-m", "massgen_ls", "serve", "--stdio", "--config", str(config),
+        ]  # fmt: skip
+
+    return make

@@ -4,7 +4,12 @@ local function tell(name, argument)
   vim.rpcnotify(1, name, argument)
 end
 
-for _, name in ipairs({ 'MassgenRunStarted', 'MassgenRunSettled', 'MassgenApplied' }) do
+for _, name in ipairs({
+  'MassgenRunStarted',
+  'MassgenCandidate',
+  'MassgenRunSettled',
+  'MassgenApplied',
+}) do
   vim.api.nvim_create_autocmd('User', {
     pattern = name,
     callback = function(args)
@@ -13,16 +18,18 @@ for _, name in ipairs({ 'MassgenRunStarted', 'MassgenRunSettled', 'MassgenApplie
   })
 end
 
-vim.api.nvim_create_autocmd('LspProgress', {
-  callback = function(args)
-    local params = args.data.params
-    tell('progress', vim.tbl_extend('force', params.value, { token = params.token }))
-  end,
-})
+if vim.fn.exists('##LspProgress') == 1 then
+  vim.api.nvim_create_autocmd('LspProgress', {
+    callback = function(args)
+      local params = args.data.params
+      tell('progress', vim.tbl_extend('force', params.value, { token = params.token }))
+    end,
+  })
+end
 
 -- For a session without the plug-in, which has a handler of its own for these.
 vim.lsp.handlers['massgen/event'] = function(_, params)
-  tell('event', { kind = params.kind, run = params.run })
+  tell('event', { kind = params.kind, run = params.run, reason = params.reason })
 end
 
 vim.notify = function(text, level)

@@ -3,12 +3,27 @@
 local client_of = require('massgen.client')
 local runs = require('massgen.runs')
 local say = require('massgen.say')
+local words = require('massgen.words')
 
 local M = {}
+
+local NO_RUNS = 'there are no runs yet: `:Massgen {task}` starts one'
 
 ---@param bufnr? integer
 local function resolve_buffer(bufnr)
   return (bufnr == nil or bufnr == 0) and vim.api.nvim_get_current_buf() or bufnr
+end
+
+local starting = 0 ---@type integer  Runs that were asked for and have no id yet
+local waiting = {} ---@type fun()[]  What is to be done as soon as they have
+
+local function settle()
+  starting = starting - 1
+  local callbacks = waiting
+  waiting = {}
+  for _, callback in ipairs(callbacks) do
+    callback()
+  end
 end
 
 ---@param client vim.lsp.Client
@@ -19,7 +34,7 @@ local function start(client, params, on_start)
     if on_start then
       on_start(result.runId)
     end
-  end)
+  end, settle)
 end
 
 ---Asks for the task when there is none; calls nothing back when the user thinks better of it.
@@ -43,6 +58,7 @@ function M.run(task, opts)
   local bufnr = resolve_buffer(opts.bufnr)
   -- The text and the range are those of now, not of when the prompt is answered.
   with_task(task, function(wish)
+    starting = starting + 1
     client_of.with(bufnr, function(client)
       local scope = opts.scope
       if not scope and opts.lines then
@@ -54,9 +70,10 @@ function M.run(task, opts)
         agents = opts.agents,
         checks = opts.checks,
         mode = opts.mode,
+        context = opts.context,
         apply = opts.apply or require('massgen.settings').apply,
       }, opts.on_start)
-    end)
+    end, settle)
   end)
 end
 
@@ -90,6 +107,7 @@ function M.run_command(command, ctx)
   local params = vim.deepcopy((command.arguments or {})[1] or {})
   with_task(params.prompt, function(wish)
     params.prompt = wish
+    starting = starting + 1
     start(client, params)
   end)
 end
@@ -98,12 +116,13 @@ end
 ---@param command lsp.Command
 ---@param ctx { client_id: integer }
 function M.compare_command(command, ctx)
-  local client = vim.lsp.get_client_by_id(ctx.client_id)
   local params = (command.arguments or {})[1] or {}
-  if client and params.runId then
-    require('massgen.documents').open(client, params.runId, params.candidateId)
+  if vim.lsp.get_client_by_id(ctx.client_id) and params.runId then
+    require('massgen.diff').show(params.runId, params.candidateId)
   end
 end
+
+-- ── which run ────────────────────────────────────────────────────────────────────────────────
 
 ---@param run? string
 ---@param going_on boolean
@@ -121,7 +140,13 @@ end
 ---Calls back with a run's id and the server that knows it.
 ---@param run? string  The newest when absent
 ---@param callback fun(client: vim.lsp.Client, run: string)
-local function with_run(run, callback)
+function M.with_run(run, callback)
+  if not run and starting > 0 then
+    table.insert(waiting, function()
+      M.with_run(run, callback)
+    end)
+    return
+  end
   local id, client = known_run(run, false)
   if id and client then
     callback(client, id)
@@ -137,11 +162,29 @@ local function with_run(run, callback)
       if newest then
         callback(started, newest.run)
       else
-        say.info('there are no runs yet: `:Massgen {task}` starts one')
+        say.info(NO_RUNS)
       end
     end)
   end)
 end
+
+---Calls back with what is known of a run: from its events, or else from the server.
+---@param run? string
+---@param callback fun(run: massgen.Run)
+function M.with_known(run, callback)
+  M.with_run(run, function(client, id)
+    local entry = runs.get(id)
+    if entry and #entry.order > 0 then
+      callback(entry)
+      return
+    end
+    client_of.request(client, 'read', { runId = id }, function(record)
+      callback(runs.learn(record, client.id))
+    end)
+  end)
+end
+
+-- ── cancelling ───────────────────────────────────────────────────────────────────────────────
 
 ---@param run? string
 function M.cancel(run)
@@ -175,41 +218,46 @@ function M.cancel_all()
   end
 end
 
+-- ── applying ─────────────────────────────────────────────────────────────────────────────────
+
 ---@param client vim.lsp.Client
 ---@param params table  Of `massgen/apply`
-local function apply(client, params)
+---@param done? fun()  Called when the server has answered
+function M.send_apply(client, params, done)
   client_of.request(client, 'apply', params, function(result)
+    if done then
+      done()
+    end
     local conflicts = #(result.conflicts or {})
     local paths = result.paths or {}
     if result.applied and #paths == 0 and conflicts == 0 then
       say.info('your files have these changes already')
     elseif result.applied and #paths > 0 then
-      local files = #paths == 1 and '1 file' or #paths .. ' files'
+      local files = words.counted(#paths, 'file')
       say.info(('%s changed; `u` takes it back in each buffer'):format(files))
     elseif not result.applied and conflicts == 0 then
       say.error('not applied: ' .. (result.reason or 'the edit was refused'))
     end
-    local waiting, count = vim.tbl_keys(result.held or {}), 0
-    if #waiting == 0 then
+    local held, count = vim.tbl_keys(result.held or {}), 0
+    if #held == 0 then
       return
     end
-    table.sort(waiting)
+    table.sort(held)
     for _, hunks in pairs(result.held) do
       count = count + #hunks
     end
-    local fit = count == 1 and '1 change' or count .. ' changes'
     vim.ui.select({ 'Apply the rest', 'Leave as it is' }, {
       kind = 'massgen',
       prompt = ('%s in %s would fit beside your own, the conflicts would not.'):format(
-        fit,
-        table.concat(waiting, ', ')
+        words.counted(count, 'change'),
+        table.concat(held, ', ')
       ),
     }, function(_, choice)
       if choice == 1 then
-        apply(client, {
+        M.send_apply(client, {
           runId = params.runId,
           candidateId = result.candidate,
-          paths = waiting,
+          paths = held,
           partial = true,
         })
       end
@@ -220,27 +268,40 @@ end
 ---@param run? string
 ---@param candidate? string
 function M.apply(run, candidate)
-  with_run(run, function(client, id)
-    apply(client, { runId = id, candidateId = candidate })
+  M.with_run(run, function(client, id)
+    M.send_apply(client, { runId = id, candidateId = candidate })
   end)
 end
 
 ---@param run? string
 ---@param candidate? string
 function M.discard(run, candidate)
-  with_run(run, function(client, id)
+  M.with_run(run, function(client, id)
     client_of.request(client, 'discard', { runId = id, candidateId = candidate }, function()
       say.info(('discarded %s of run %s'):format(candidate or 'the candidates', id))
     end)
   end)
 end
 
+-- ── looking ──────────────────────────────────────────────────────────────────────────────────
+
 ---@param run? string
 ---@param candidate? string
 function M.show(run, candidate)
-  with_run(run, function(client, id)
+  M.with_run(run, function(client, id)
     require('massgen.documents').open(client, id, candidate)
   end)
+end
+
+---@param run? string
+function M.panel(run)
+  local panel = require('massgen.panel')
+  local current = panel.current()
+  if not run and current then
+    panel.toggle(current)
+    return
+  end
+  M.with_known(run, panel.toggle)
 end
 
 ---Lets the user pick a run, then shows it.
@@ -248,15 +309,15 @@ function M.pick()
   client_of.with(resolve_buffer(), function(client)
     client_of.request(client, 'list', vim.empty_dict(), function(result)
       if #result.runs == 0 then
-        say.info('there are no runs yet: `:Massgen {task}` starts one')
+        say.info(NO_RUNS)
         return
       end
       vim.ui.select(result.runs, {
         kind = 'massgen',
         prompt = 'Runs',
         format_item = function(record)
-          local task = record.prompt:gsub('%s+', ' ')
-          return ('%s  %-9s %s'):format(record.run, record.outcome, vim.fn.strcharpart(task, 0, 60))
+          local task = words.cut(words.flat(record.prompt), 60)
+          return ('%s  %-9s %s'):format(record.run, record.outcome, task)
         end,
       }, function(record)
         if record then
@@ -264,6 +325,28 @@ function M.pick()
         end
       end)
     end)
+  end)
+end
+
+---Lets the user pick a candidate of a run that has no winner.
+---@param record table  Of `massgen/read`
+---@param callback fun(candidate: string)
+function M.pick_candidate(record, callback)
+  if #(record.candidates or {}) == 0 then
+    say.info(('run %s has no candidate'):format(record.run))
+    return
+  end
+  vim.ui.select(record.candidates, {
+    kind = 'massgen',
+    prompt = 'Candidates',
+    format_item = function(candidate)
+      local files = words.counted(#(candidate.files or {}), 'file')
+      return ('%s  %s  %s'):format(candidate.id, files, words.flat(candidate.summary or ''))
+    end,
+  }, function(candidate)
+    if candidate then
+      callback(candidate.id)
+    end
   end)
 end
 

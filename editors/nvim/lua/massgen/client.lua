@@ -75,7 +75,15 @@ end
 ---be done the user is told why, and nothing is called.
 ---@param bufnr integer
 ---@param callback fun(client: vim.lsp.Client)
-function M.with(bufnr, callback)
+---@param failed? fun()
+function M.with(bufnr, callback, failed)
+  ---@param why string
+  local function fail(why)
+    say.error(why)
+    if failed then
+      failed()
+    end
+  end
   local running = M.find(bufnr)
   if running then
     callback(running)
@@ -83,13 +91,13 @@ function M.with(bufnr, callback)
   end
   local config = vim.lsp.config['massgen']
   if not config then
-    say.error('there is no lsp/massgen.lua on the runtimepath: is the plug-in installed whole?')
+    fail('there is no lsp/massgen.lua on the runtimepath: is the plug-in installed whole?')
     return
   end
   config = vim.deepcopy(config)
   local cmd = config.cmd
   if type(cmd) == 'table' and vim.fn.executable(cmd[1]) == 0 then
-    say.error(
+    fail(
       ('%s is not to be found. Install it, or say where it is: '):format(cmd[1])
         .. "vim.lsp.config('massgen', { cmd = { '/path/to/massgen-ls', 'serve', '--stdio' } })"
     )
@@ -100,7 +108,7 @@ function M.with(bufnr, callback)
     config.root_dir = vim.fs.root(source, config.root_markers or { '.git' })
   end
   if not config.root_dir then
-    say.error(('%s is not in a git repository: go into one, or `git init`'):format(source))
+    fail(('%s is not in a git repository: go into one, or `git init`'):format(source))
     return
   end
   local waiting = true
@@ -122,7 +130,7 @@ function M.with(bufnr, callback)
   config.on_init = with(config.on_init, ready)
   config.on_exit = with(config.on_exit, function(code)
     once(function()
-      say.error(('the server ended at once (%d); :LspLog may say why'):format(code))
+      fail(('the server ended at once (%d); :LspLog may say why'):format(code))
     end)
   end)
   local id = vim.lsp.start(config, { bufnr = bufnr, attach = file_of(bufnr) ~= nil })
@@ -138,7 +146,7 @@ function M.with(bufnr, callback)
   })
   vim.defer_fn(function()
     once(function()
-      say.error('the server does not answer; :LspLog may say why')
+      fail('the server does not answer; :LspLog may say why')
     end)
   end, PATIENCE)
 end
@@ -148,16 +156,23 @@ end
 ---@param verb string
 ---@param params table
 ---@param callback? fun(result: any)
-function M.request(client, verb, params, callback)
+---@param always? fun()  Called behind it, also when it went wrong
+function M.request(client, verb, params, callback, always)
   local sent = client:request('massgen/' .. verb, params, function(err, result)
     if err then
       say.error(err.message)
     elseif callback then
       callback(result)
     end
+    if always then
+      always()
+    end
   end)
   if not sent then
     say.error('the server has gone away; try again, which starts it')
+    if always then
+      always()
+    end
   end
 end
 
@@ -179,6 +194,69 @@ function M.attach(client, bufnr)
   if name and holds(client, name) and not vim.lsp.buf_is_attached(bufnr, client.id) then
     vim.lsp.buf_attach_client(bufnr, client.id)
   end
+end
+
+-- ── a server that ends ───────────────────────────────────────────────────────────────────────
+
+---No more restarts than so many within the time, in milliseconds.
+local RESTARTS, WITHIN = 3, 180000
+
+local restarts = {} ---@type integer[]  When
+
+---@param root string
+---@return integer?  A loaded file below it
+local function loaded_file(root)
+  for _, bufnr in ipairs(vim.api.nvim_list_bufs()) do
+    local name = vim.api.nvim_buf_is_loaded(bufnr) and file_of(bufnr)
+    if name and vim.fs.relpath(root, name) then
+      return bufnr
+    end
+  end
+end
+
+---Says what became of runs that were going on when their server died.
+---@param client vim.lsp.Client
+---@param lost string[]
+local function report_lost(client, lost)
+  local runs, words = require('massgen.runs'), require('massgen.words')
+  for _, id in ipairs(lost) do
+    M.request(client, 'read', { runId = id }, function(record)
+      local run = runs.learn(record, client.id)
+      local kept = words.counted(#run.candidates, 'candidate')
+      local more = #run.candidates > 0 and '; `:Massgen show`' or ''
+      say.warn(('the server is back. Run %s: %s kept%s'):format(id, kept, more))
+    end)
+  end
+end
+
+---Handles the end of a server. One that crashed is started again, and its runs are looked at.
+---@param code integer
+---@param signal integer
+---@param client_id integer
+function M.ended(code, signal, client_id)
+  local client = vim.lsp.get_client_by_id(client_id)
+  local root = client and client.root_dir
+  vim.schedule(function()
+    local lost = require('massgen.runs').lose(client_id)
+    if vim.v.exiting ~= vim.NIL or (code == 0 and signal == 0) then
+      return
+    end
+    local how = signal ~= 0 and ('signal %d'):format(signal) or ('code %d'):format(code)
+    local now = vim.uv.now()
+    restarts = vim.tbl_filter(function(at)
+      return now - at < WITHIN
+    end, restarts)
+    local bufnr = root and loaded_file(root)
+    if not client or not client.initialized or not bufnr or #restarts >= RESTARTS then
+      say.error(('the server has ended (%s); :LspLog may say why'):format(how))
+      return
+    end
+    table.insert(restarts, now)
+    say.error(('the server has ended (%s); it is started again'):format(how))
+    M.with(bufnr, function(started)
+      report_lost(started, lost)
+    end)
+  end)
 end
 
 ---What the server asks and tells, beyond what Neovim answers well enough by itself.
@@ -240,19 +318,6 @@ function M.watch()
           end
         end)
       end
-    end,
-  })
-  vim.api.nvim_create_autocmd('LspDetach', {
-    group = group,
-    desc = 'massgen-ls: its runs end with it',
-    callback = function(args)
-      local id = args.data.client_id
-      vim.schedule(function()
-        local client = vim.lsp.get_client_by_id(id)
-        if not client or client:is_stopped() then
-          require('massgen.runs').lose(id)
-        end
-      end)
     end,
   })
   vim.api.nvim_create_autocmd('LspProgress', {

@@ -1,6 +1,9 @@
 ---Read-only buffers: `massgen://<run>` is the report of a run, `massgen://<run>/<candidate>` the
----diff of a candidate, and `massgen://<run>/<candidate>/<path>` a file as the candidate has it.
+---diff of a candidate, `massgen://<run>/<candidate>/<path>` a file as the candidate has it, and
+---`massgen://<run>/log/<agent>` what an agent said and did.
 ---With one slash it is a document that the server named.
+
+local words = require('massgen.words')
 
 local M = {}
 
@@ -22,12 +25,6 @@ local function fence_for(text)
     longest = math.max(longest, #run)
   end
   return ('`'):rep(longest + 1)
-end
-
----@param count integer
----@param one string
-local function some(count, one)
-  return ('%d %s%s'):format(count, one, count == 1 and '' or 's')
 end
 
 ---@param out string[]
@@ -61,17 +58,17 @@ local function add_candidate(out, candidate, verdict)
     )
   end
   for _, check in ipairs(candidate.checks or {}) do
-    local words = { (check.outcome:gsub('_', ' ')) }
+    local told = { (check.outcome:gsub('_', ' ')) }
     if #(check.new_failures or {}) > 0 then
-      table.insert(words, 'breaks ' .. table.concat(check.new_failures, ', '))
+      table.insert(told, 'breaks ' .. table.concat(check.new_failures, ', '))
     end
     if #(check.fixed or {}) > 0 then
-      table.insert(words, 'mends ' .. table.concat(check.fixed, ', '))
+      table.insert(told, 'mends ' .. table.concat(check.fixed, ', '))
     end
     if (check.note or '') ~= '' then
-      table.insert(words, check.note)
+      table.insert(told, check.note)
     end
-    local text = table.concat(words, '; '):gsub('%s+', ' ')
+    local text = table.concat(told, '; '):gsub('%s+', ' ')
     table.insert(out, ('- check `%s`: %s'):format(check.check, text))
   end
   if type(candidate.diff) == 'string' and candidate.diff ~= '' then
@@ -123,8 +120,52 @@ function M.report(run)
     add_candidate(out, candidate, verdict)
   end
   if #candidates > 0 then
-    local hint = ('`:MassgenApply %s {candidate}` merges one into your buffers.'):format(run.run)
-    vim.list_extend(out, { '', some(#candidates, 'candidate') .. '. ' .. hint })
+    local hint = ('`:Massgen apply %s {candidate}` merges one into your buffers.'):format(run.run)
+    vim.list_extend(out, { '', words.counted(#candidates, 'candidate') .. '. ' .. hint })
+  end
+  return out
+end
+
+---What an agent said and did, as Markdown.
+---@param seat string
+---@param transcripts table[]
+---@return string[]
+function M.log(seat, transcripts)
+  local out = { '# ' .. seat }
+  for number, told in ipairs(transcripts) do
+    local title = #transcripts > 1 and ('## Attempt %d'):format(number) or nil
+    if title then
+      vim.list_extend(out, { '', title })
+    end
+    for _, part in ipairs(told.parts or {}) do
+      table.insert(out, '')
+      if part.tool then
+        local mark = part.ok == false and ' (failed)' or ''
+        table.insert(out, ('- **%s** %s%s'):format(part.tool, words.flat(part.target or ''), mark))
+        for _, text in ipairs({ part.detail or '', part.result or '' }) do
+          if text ~= '' then
+            local fence = fence_for(text)
+            table.insert(out, '')
+            for _, line in ipairs({ fence, unpack(lines_of(text)) }) do
+              table.insert(out, '  ' .. line)
+            end
+            table.insert(out, '  ' .. fence)
+          end
+        end
+      else
+        local quote = (part.by == 'user' or part.thinking) and '> ' or ''
+        for _, line in ipairs(lines_of(part.text or '')) do
+          table.insert(out, quote .. line)
+        end
+      end
+    end
+    if (told.omitted or 0) > 0 then
+      local steps = words.counted(told.omitted, 'step')
+      vim.list_extend(out, { '', ('%s in the middle were not kept.'):format(steps) })
+    end
+  end
+  if #transcripts == 0 then
+    vim.list_extend(out, { '', 'Nothing is kept of it yet: it is when its attempt has ended.' })
   end
   return out
 end
@@ -181,6 +222,9 @@ function M.read(bufnr, name)
   local bo = vim.bo[bufnr]
   bo.buftype, bo.swapfile, bo.undofile, bo.bufhidden = 'nofile', false, false, 'hide'
   bo.modifiable = false
+  if vim.b[bufnr].massgen_filling then
+    return
+  end
   local run, candidate, path = parts_of(name)
   if not run then
     fill(bufnr, { ('%s does not name a run'):format(name) })
@@ -193,6 +237,13 @@ function M.read(bufnr, name)
     vim.b[bufnr].massgen_client = server.id
     if not name:match('^massgen://') then
       M.read_content(server, bufnr, name)
+      return
+    end
+    if candidate == 'log' and path then
+      server:request('massgen/read', { runId = run, seat = path }, function(err, result)
+        local lines = err and { err.message } or M.log(path, result.transcripts or {})
+        fill(bufnr, lines, 'markdown')
+      end)
       return
     end
     local params = { runId = run, candidateId = candidate, path = path }
@@ -219,12 +270,40 @@ function M.read(bufnr, name)
   end
 end
 
+---Calls back with a buffer that shows a file as a candidate has it, and whether it is there.
+---@param client vim.lsp.Client
+---@param run string
+---@param candidate string
+---@param path string
+---@param callback fun(bufnr: integer, found: boolean)
+function M.load(client, run, candidate, path, callback)
+  local bufnr = vim.fn.bufadd(('massgen://%s/%s/%s'):format(run, candidate, path))
+  if vim.api.nvim_buf_is_loaded(bufnr) then
+    callback(bufnr, true) -- a candidate never changes
+    return
+  end
+  local params = { runId = run, candidateId = candidate, path = path }
+  client:request('massgen/read', params, function(err, result)
+    if err then
+      callback(bufnr, false)
+      return
+    end
+    vim.b[bufnr].massgen_client = client.id
+    vim.b[bufnr].massgen_filling = true -- what BufReadCmd would ask for is here
+    vim.fn.bufload(bufnr)
+    vim.b[bufnr].massgen_filling = nil
+    local text = result.text or '(not text)'
+    fill(bufnr, lines_of(text), vim.filetype.match({ filename = path, buf = bufnr }))
+    callback(bufnr, true)
+  end)
+end
+
 ---Opens, or refreshes, a buffer about a run.
 ---@param client vim.lsp.Client
 ---@param run string
----@param candidate? string
-function M.open(client, run, candidate)
-  local name = 'massgen://' .. run .. (candidate and '/' .. candidate or '')
+---@param rest? string  A candidate, or `log/` and an agent
+function M.open(client, run, rest)
+  local name = 'massgen://' .. run .. (rest and '/' .. rest or '')
   local bufnr = vim.fn.bufadd(name)
   vim.b[bufnr].massgen_client = client.id
   vim.bo[bufnr].buflisted = true

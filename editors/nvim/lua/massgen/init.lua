@@ -14,6 +14,7 @@ local M = {}
 ---@field checks? string[]  Names of configured checks; all when absent.
 ---@field mode? 'best_of_n'|'consensus'
 ---@field apply? 'ask'|'auto'|'none'
+---@field context? { runId: string, seat?: string }  An earlier run that the agents are told of.
 ---@field bufnr? integer  The buffer whose project is meant; the current one when absent.
 ---@field on_start? fun(run: string)
 
@@ -77,6 +78,61 @@ end
 ---@param candidate? string
 function M.show(run, candidate)
   require('massgen.actions').show(run, candidate)
+end
+
+---Opens the panel of a run; without one that of the newest. Again: goes there, then closes it.
+---@param run? string
+function M.panel(run)
+  require('massgen.actions').panel(run)
+end
+
+---Compares a candidate with your files, or with `other`, side by side in a tab page of its own.
+---@param run? string
+---@param candidate? string
+---@param other? string
+function M.diff(run, candidate, other)
+  require('massgen.diff').show(run, candidate, other)
+end
+
+---The next file of the comparison in this tab page; -1: the one before it.
+---@param by? integer
+function M.diff_step(by)
+  require('massgen.diff').step(by or 1)
+end
+
+---Lists the hunks of a candidate in the quickfix list.
+---@param run? string
+---@param candidate? string
+function M.hunks(run, candidate)
+  require('massgen.hunks').show(run, candidate)
+end
+
+---Applies the hunk of the current quickfix entry, or those of lines of the quickfix window.
+---@param range? [integer, integer]
+function M.accept(range)
+  require('massgen.hunks').accept(range)
+end
+
+---Says something to an agent at work. What is not given is asked for.
+---@param seat? string
+---@param text? string
+---@param run? string
+function M.note(seat, text, run)
+  require('massgen.agents').note(run, seat, text)
+end
+
+---Stops an agent where it is; what it has done counts.
+---@param seat? string
+---@param run? string
+function M.stop(seat, run)
+  require('massgen.agents').stop(run, seat)
+end
+
+---Shows what an agent said and did.
+---@param run? string
+---@param seat? string
+function M.log(run, seat)
+  require('massgen.agents').log(run, seat)
 end
 
 ---For a status line: what is going on, and nothing when nothing is.

@@ -20,6 +20,9 @@ function M.show(params)
   if not require('massgen.settings').progress or type(params.value) ~= 'table' then
     return
   end
+  if require('massgen.panel').is_open() then
+    return -- which shows more
+  end
   local value = params.value
   local words = { value.title or 'massgen' }
   if type(value.percentage) == 'number' then

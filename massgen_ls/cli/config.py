@@ -1,0 +1,91 @@
+"""``massgen-ls config``: what counts here and where it was said, the schema, and single files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from massgen_ls.cli import config_files
+
+if TYPE_CHECKING:
+    from massgen_ls.cli import Options
+    from massgen_ls.config.effective import Setting
+
+
+def add_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage] # argparse has no public name for it
+    common_arguments: Callable[[argparse.ArgumentParser], None],
+) -> None:
+    """The arguments of the group. Imports nothing heavy."""
+    group = commands.add_parser("config", help="show, check and import configurations")
+    actions = group.add_subparsers(dest="action", metavar="ACTION", required=True)
+
+    show = actions.add_parser(
+        "show",
+        help="show what counts in this folder",
+        description="Shows the configuration that counts in this folder: defaults, your own file,"
+        " the project's, a profile, variables. Keys are never shown, only their names.",
+    )
+    common_arguments(show)
+    show.add_argument("--origin", action="store_true", help="also say where each value was said")
+    show.add_argument("--json", action="store_true", help="for programs")
+
+    actions.add_parser("schema", help="print the JSON schema of configuration files")
+    config_files.add_parsers(actions)
+
+
+def config(options: Options) -> int:
+    """Performs one action of the group."""
+    return _ACTIONS[options.action](options)
+
+
+def _show(options: Options) -> int:
+    from massgen_ls.cli.run import folder_of
+    from massgen_ls.config import Beside, load
+    from massgen_ls.config.effective import settings
+
+    folder = folder_of(options)
+    loaded = load(folder, options.config, Beside(profile=options.profile))
+    found = settings(loaded.merged)
+    for warning in loaded.warnings:
+        sys.stderr.write(f"massgen-ls: {warning.shown(loaded.source)}\n")
+    if options.json:
+        rows = [each.plain() for each in found]
+        sys.stdout.write(json.dumps({"source": loaded.source, "settings": rows}, indent=2) + "\n")
+        return 0
+    lines = _lines(found, folder) if options.origin else (f"{s.path}: {_value(s)}" for s in found)
+    sys.stdout.write("".join(f"{line}\n" for line in (f"# {loaded.source}", *lines)))
+    return 0
+
+
+def _lines(found: list[Setting], folder: Path) -> Iterator[str]:
+    """``path: value`` and the origin behind it, in columns where they are short enough."""
+    rows = [(f"{each.path}: {_value(each)}", each.origin) for each in found]
+    width = max((len(text) for text, _ in rows if len(text) <= 60), default=0)
+    for text, origin in rows:
+        at = origin.shown().removeprefix(f"{folder}/")
+        named = at if origin.layer == "defaults" else f"{origin.layer}: {at}"
+        yield f"{text:<{width}}  # {named}"
+
+
+def _value(setting: Setting) -> str:
+    return json.dumps(setting.value, ensure_ascii=False)
+
+
+def _schema(_: Options) -> int:
+    from massgen_ls.config.published import json_schema
+
+    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+_ACTIONS: dict[str, Callable[[Any], int]] = {
+    "show": _show,
+    "schema": _schema,
+    "check": config_files.check,
+    "import": config_files.import_file,
+}

@@ -1,0 +1,163 @@
+"""``massgen-ls config check`` and ``config import``: whose a file is, and what becomes of it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from massgen_ls.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from massgen_ls.cli import Options
+    from massgen_ls.config.massgen.report import Fate, Report
+    from massgen_ls.config.problems import Problem
+
+_OK, _NOT_OK = 0, 2
+_HEADINGS: dict[Fate, str] = {
+    "errors": "Wrong",
+    "refused": "Refused: running without it would do something else than was meant",
+    "ignored": "Not used here",
+    "mapped": "Used",
+}
+_SHOWN_PLACES = 6
+_OUTPUT = "massgen.yaml"
+
+
+def add_parsers(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage] # argparse has no public name for it
+) -> None:
+    """The arguments of both. Imports nothing heavy."""
+    check = actions.add_parser(
+        "check",
+        help="say whether a file can be used, and what becomes of it",
+        description="Checks a configuration file of massgen-ls or of MassGen, and says what is"
+        " wrong with it, what is used and what is not. Exit code 0: it can be used; 2: it cannot.",
+    )
+    check.add_argument("file", metavar="FILE", help="YAML, JSON or TOML")
+    check.add_argument("--json", action="store_true", help="for programs")
+
+    taken = actions.add_parser(
+        "import",
+        help="write a configuration of massgen-ls out of one of MassGen",
+        description="Writes what a configuration of MassGen means here as a file of massgen-ls,"
+        " with comments where something is not used or needs your hand, and says what became of"
+        " each key.",
+    )
+    taken.add_argument("file", metavar="FILE", help="a configuration of MassGen")
+    taken.add_argument("--output", metavar="FILE", default=_OUTPUT, help=f"{_OUTPUT} by default")
+    taken.add_argument("--force", action="store_true", help="replace a file that is there")
+    taken.add_argument("--json", action="store_true", help="for programs")
+
+
+def check(options: Options) -> int:
+    """Says what is in a file."""
+    from massgen_ls.config.files import checked
+
+    _, report = checked(Path(options.file))
+    if options.json:
+        sys.stdout.write(json.dumps(report.plain(), indent=2, ensure_ascii=True) + "\n")
+    else:
+        _print(_shown(options.file, report))
+    return _OK if report.ok else _NOT_OK
+
+
+def import_file(options: Options) -> int:
+    """Writes our file out of MassGen's.
+
+    Raises:
+        ConfigError: The file is not MassGen's, has errors, or the output is there or cannot be
+            written. Nothing is written then.
+    """
+    from massgen_ls.config.files import checked
+    from massgen_ls.config.massgen.writing import write
+
+    source, output = Path(options.file), Path(options.output or _OUTPUT)
+    document, report = checked(source)
+    if report.errors:
+        return check(options)
+    if report.kind != "massgen":
+        raise ConfigError(
+            f"{source} is a configuration of massgen-ls already", "It can be used as it is"
+        )
+    text = write(document, report, source.name)
+    _write(output, text, force=options.force)
+    if options.json:
+        told = {**report.plain(), "output": str(output)}
+        sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=True) + "\n")
+        return _OK
+    _print([*_shown(options.file, report), "", f"{output} is written."])
+    if report.refused:
+        _print(["What is refused above is not in it: look for NEEDS YOUR HAND before you use it."])
+    return _OK
+
+
+def _write(output: Path, text: str, *, force: bool) -> None:
+    try:
+        if not force:
+            with output.open("x", encoding="utf-8") as file:
+                file.write(text)
+            return
+        beside = output.with_name(f".{output.name}.{os.getpid()}")
+        beside.write_text(text, "utf-8")
+        beside.replace(output)
+    except FileExistsError:
+        raise ConfigError(
+            f"{output} is there already", "Name another file with --output, or give --force"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
+
+
+def _shown(file: str, report: Report) -> Iterator[str]:
+    from massgen_ls.config.massgen.report import FATES
+
+    whose = "a configuration of MassGen" if report.kind == "massgen" else "a configuration"
+    can = "can be used" if report.ok else "cannot be used as it is"
+    yield f"{file}: {whose}, which {can}"
+    lists = dict(report.lists())
+    counts = [f"{len(lists[fate])} {word}" for fate, word in _COUNTED.items() if lists[fate]]
+    if counts:
+        yield f"  {', '.join(counts)}"
+    for fate in FATES:
+        if lists[fate]:
+            yield ""
+            yield f"{_HEADINGS[fate]}:"
+            yield from _groups(lists[fate])
+
+
+_COUNTED: dict[Fate, str] = {
+    "errors": "wrong",
+    "refused": "refused",
+    "ignored": "not used",
+    "mapped": "used",
+}
+
+
+def _groups(problems: Sequence[Problem]) -> Iterator[str]:
+    from massgen_ls.config.massgen.writing import grouped
+
+    for group in grouped(problems):
+        first = group[0]
+        if len(group) == 1:
+            place = f"{first.line}:{first.column}"
+            yield f"  {place:<8}{first.path or 'the file'}: {first.message}"
+        else:
+            yield f"  {first.message}"
+            for each in group[:_SHOWN_PLACES]:
+                yield f"    {f'{each.line}:{each.column}':<8}{each.path}"
+            if len(group) > _SHOWN_PLACES:
+                yield f"    … and {len(group) - _SHOWN_PLACES} more"
+        if first.suggestion:
+            yield f"          → {first.suggestion}"
+
+
+def _print(lines: Iterator[str] | list[str]) -> None:
+    from massgen_ls.cli.shown import harmless
+
+    for line in lines:
+        sys.stdout.write(harmless(line) + "\n")

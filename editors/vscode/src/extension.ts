@@ -8,6 +8,7 @@ import { openSettings, Server } from "./server/client";
 import { answerNow, cancelRun, stopSeat, tellSeat } from "./ui/agents";
 import { type App, explain, readRun, type Target, theCandidate, theRun } from "./ui/app";
 import { Applying, type Selection } from "./ui/apply";
+import { CandidateFiles, SCHEME } from "./ui/candidates";
 import { compare, compareCandidates, compareFile } from "./ui/compare";
 import { merge } from "./ui/conflicts";
 import { RunLenses } from "./ui/lenses";
@@ -43,6 +44,8 @@ export function activate(context: vscode.ExtensionContext): Api {
   });
   const app: App = { context, server, runs };
   const texts = new Texts(context);
+  const candidates = new CandidateFiles(runs, (params) => server.ask("massgen/read", params));
+  context.subscriptions.push(vscode.workspace.registerTextDocumentContentProvider(SCHEME, candidates));
   const applying = new Applying(app, texts);
   const logs = new Logs(app, texts);
   const tree = new RunsTree(app);

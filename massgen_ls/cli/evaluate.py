@@ -64,7 +64,10 @@ def evaluate(options: Options) -> int:
         )
     with tempfile.TemporaryDirectory(prefix="massgen-ls-cases-") as folder:
         into = Path(options.output or folder).resolve()
-        built = asyncio.run(_built(options, into))
+        try:
+            built = asyncio.run(_built(options, into))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            return EXIT_CANCELLED
         if options.build_only or not built:
             if not built:
                 sys.stderr.write("massgen-ls: no case could be built\n")

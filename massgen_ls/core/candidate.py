@@ -130,7 +130,7 @@ class Scorecard:
     cluster: Cluster
     evidence: tuple[Evidence, ...]
     size: int
-    """Changed lines of its change set."""
+    """Changed lines of its change set, without those of tests."""
     cross: CrossScore = CrossScore()
 
     @property

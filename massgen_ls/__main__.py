@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+
+def _leave_folder_out() -> None:
+    """Sees to it that nothing is imported from the current folder.
+
+    ``python -m massgen_ls`` puts it first; a repository that is worked on may hold a ``yaml.py``.
+    """
+    beside = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    first = os.path.abspath(sys.path[0] or os.getcwd()) if sys.path else beside
+    if first == os.getcwd() != beside:
+        del sys.path[0]
 
 
 def main() -> int:
@@ -13,4 +25,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    _leave_folder_out()
     sys.exit(main())

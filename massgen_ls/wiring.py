@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,21 +24,24 @@ from massgen_ls.adapters.host.journal import Journal, alive, owner_of
 from massgen_ls.adapters.host.ledger import Ledger, MendedSnapshots
 from massgen_ls.adapters.host.places import Places
 from massgen_ls.adapters.host.process import HostProcesses
+from massgen_ls.adapters.host.programs import absolute
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
+from massgen_ls.adapters.host.trusting import Gate, TrustStore, claim
 from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.sqlite import SqliteStore
-from massgen_ls.config import Beside, load, pick_checks, team
+from massgen_ls.config import Beside, Loaded, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.secrets import secrets_of
 from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
+from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.engine.world import World
 from massgen_ls.ports import Approver
 
 if TYPE_CHECKING:
-    from massgen_ls.lsp.desk import Compose, Team
+    from massgen_ls.lsp.desk import Compose, EditorView, Team
 
 RECORD = "runs.sqlite3"
 JOURNAL = "processes"
@@ -47,6 +51,11 @@ EDITS = "edits"
 def to_stderr(said: str) -> None:
     """What the user did not ask for, in a terminal."""
     sys.stderr.write(f"massgen-ls: {said}\n")
+
+
+def without_relative_path(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for all that we start: no program is found in the folder worked in."""
+    return {**environ, "PATH": absolute(environ.get("PATH", os.defpath))}
 
 
 @asynccontextmanager
@@ -80,7 +89,7 @@ async def open_supervisor(
     Raises:
         StorageError: Our cache or state folder cannot be used.
     """
-    env = dict(os.environ if environ is None else environ)
+    env = without_relative_path(os.environ if environ is None else environ)
     places = Places.of(env)
     clock = SystemClock()
     cores = max(1, os.cpu_count() or 1)
@@ -121,7 +130,7 @@ async def open_rooms(environ: Mapping[str, str] | None = None) -> AsyncGenerator
     Raises:
         StorageError: Our cache or state folder cannot be used.
     """
-    env = dict(os.environ if environ is None else environ)
+    env = without_relative_path(os.environ if environ is None else environ)
     places = Places.of(env)
     async with (
         open_processes(env, places) as processes,
@@ -136,6 +145,17 @@ def disk_files(say: Callable[[str], None] = to_stderr) -> DiskFiles:
     return DiskFiles(Ledger(state / EDITS, owner_of(os.getpid()), say))
 
 
+def trust_gate(environ: Mapping[str, str] | None = None) -> Gate:
+    """What says whether a folder is trusted."""
+    state = Places.of(os.environ if environ is None else environ).state
+    return Gate(TrustStore(state, lambda: f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"))
+
+
+def claim_of(folder: Path, loaded: Loaded) -> Claim:
+    """What a folder would do if it were trusted. Reads the disk."""
+    return claim(str(folder), loaded.sources, loaded.powers)
+
+
 def make_spec(
     folder: Path,
     *,
@@ -148,6 +168,7 @@ def make_spec(
     mode: Mode | None = None,
     detected_checks: bool = False,
     apply: ApplyMode = "none",
+    word: Word | None = None,
     say: Callable[[str], None] = to_stderr,
 ) -> RunSpec:
     """A full order out of a wish and the folder's configuration.
@@ -163,10 +184,12 @@ def make_spec(
         mode: How the winner is found; None means as configured.
         detected_checks: Also run what the project's files suggest: the user's word for it.
         apply: What happens to the winner.
+        word: What somebody says now about trusting the folder.
         say: Where it goes what is worth knowing about the configuration.
 
     Raises:
         ConfigError: The configuration cannot be used, or names no such agent or check.
+        UntrustedError: The folder wants what needs its user's trust.
     """
     if not prompt.strip():
         raise ConfigError("The task is empty", "Say what the team shall do")
@@ -178,7 +201,8 @@ def make_spec(
         known = {check.argv for check in chosen} | {check.name for check in chosen}
         proposed = (proposal.check for proposal in detect(folder))
         chosen += tuple(c for c in proposed if c.argv not in known and c.name not in known)
-    rules = replace(loaded.rules, mode=mode) if mode else loaded.rules
+    trusted = trust_gate().admit(claim_of(folder, loaded), word)
+    rules = replace(loaded.rules, mode=mode or loaded.rules.mode, trusted=trusted)
     members = team(folder, loaded, agents, beside)
     voters = (*members, *rules.voting.judges)
     if rules.mode == "consensus" and all(agent.type == "command" for agent in voters):
@@ -192,8 +216,9 @@ def make_spec(
 class ConfiguredDesk:
     """Orders of an editor, with the configuration of the folder. Implements `lsp.desk.Desk`."""
 
-    def __init__(self, config: str | None) -> None:
+    def __init__(self, config: str | None, profile: str | None = None) -> None:
         self._config = config
+        self._profile = profile
         self._told: set[str] = set()
 
     def _once(self, said: str) -> None:
@@ -211,6 +236,8 @@ class ConfiguredDesk:
         checks: Sequence[str] | None,
         mode: Mode | None,
         apply: ApplyMode,
+        editor: EditorView,
+        word: Word | None = None,
     ) -> RunSpec:
         """Chooses agents, checks and rules; blocking. See `lsp.desk.Desk.make_spec`."""
         return make_spec(
@@ -220,32 +247,45 @@ class ConfiguredDesk:
             agents=agents,
             checks=checks,
             config=self._config,
+            beside=self._beside(editor),
             mode=mode,
             apply=apply,
+            word=word,
             say=self._once,
         )
 
-    def team(self, folder: str) -> Team:
+    def _beside(self, editor: EditorView) -> Beside:
+        def read(path: Path) -> str | None:
+            return editor.texts.get(str(path))
+
+        return Beside(profile=self._profile, settings=editor.settings, read=read)
+
+    def approve(self, claim: Claim, by: Giver) -> None:
+        """Remembers that what was shown is trusted; blocking. See `lsp.desk.Desk.approve`."""
+        trust_gate().store.approve(claim, by)
+
+    def team(self, folder: str, editor: EditorView) -> Team:
         """What is configured for a folder; blocking. See `lsp.desk.Desk.team`."""
         from massgen_ls.lsp.desk import Team
 
-        loaded = load(Path(folder), self._config)
+        loaded = load(Path(folder), self._config, self._beside(editor))
         agents = tuple((str(agent.id), agent.type) for agent in loaded.agents)
         checks = tuple(check.name for check in loaded.checks)
         return Team(agents, checks, loaded.rules.mode, loaded.source)
 
 
-def compose(config: str | None) -> Compose:
+def compose(config: str | None, profile: str | None = None) -> Compose:
     """How the language server gets at everything else.
 
     Args:
         config: A configuration file for every folder, instead of their own.
+        profile: A profile that the user named.
     """
     from massgen_ls.lsp.desk import Services
 
     @asynccontextmanager
     async def services(say: Callable[[str], None], approver: Approver) -> AsyncGenerator[Services]:
         async with open_supervisor(approver=approver, say=say) as supervisor:
-            yield Services(supervisor, ConfiguredDesk(config), disk_files(say))
+            yield Services(supervisor, ConfiguredDesk(config, profile), disk_files(say))
 
     return services

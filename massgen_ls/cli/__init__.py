@@ -77,6 +77,11 @@ class Options:
     log_format: str | None = None
     context: str | None = None
     transcript: str | None = None
+    dir: str | None = None
+    list: bool = False
+    show: bool = False
+    revoke: bool = False
+    trust: bool = False
     action: str = ""
     profile: str | None = None
     origin: bool = False
@@ -133,6 +138,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="RUN[/AGENT]",
         help="tell the agents what those of an earlier run, or one of them, said and did",
     )
+    run.add_argument(
+        "--trust", action="store_true", help="trust this folder's configuration for this run alone"
+    )
     run.add_argument("--apply", action="store_true", help="merge the winner into the working tree")
     run.add_argument("--json", action="store_true", help="one event a line on standard output")
 
@@ -183,6 +191,17 @@ def parser() -> argparse.ArgumentParser:
     _config_and_repo(doctor)
     doctor.add_argument("--json", action="store_true", help="for programs")
 
+    trust = commands.add_parser(
+        "trust",
+        help="let a folder's configuration and agents' project settings have their way",
+        description="Trusts a folder as it is now: its configuration may name programs, addresses"
+        " and permissions, and agents obey its own settings. Any change asks again.",
+    )
+    trust.add_argument("dir", nargs="?", metavar="DIR", help="the folder (the current one)")
+    trust.add_argument("--list", action="store_true", help="list the folders that are trusted")
+    trust.add_argument("--show", action="store_true", help="only show what would be trusted")
+    trust.add_argument("--revoke", action="store_true", help="take it back, for the repository")
+    trust.add_argument("--json", action="store_true", help="for programs")
     _evaluate(
         commands.add_parser(
             "evaluate",
@@ -294,6 +313,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = parser().parse_args(argv)
     known = Options.__dataclass_fields__
     options = Options(**{k: v for k, v in vars(given).items() if k in known and v is not None})
+    _leave_folder_out()
     try:
         if options.command == "serve":
             return _dispatch(options)  # its log is opened when the editor has its first answer
@@ -324,6 +344,13 @@ def logged(options: Options) -> AbstractContextManager[None]:
     return open_log(rules, Hidden(secrets_of(os.environ), shapes=True))
 
 
+def _leave_folder_out() -> None:
+    """Sees to it that no program is taken from the current folder, by whatever looks on PATH."""
+    from massgen_ls.adapters.host.programs import absolute
+
+    os.environ["PATH"] = absolute(os.environ.get("PATH", os.defpath))
+
+
 def _unwritable(error: OSError | ExceptionGroup[Exception]) -> int:
     """The end when standard output is closed or full; any other error goes on."""
     group = error if isinstance(error, ExceptionGroup) else ExceptionGroup("", [error])
@@ -349,6 +376,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.serve import serve
 
             return serve(options)
+        case "trust":
+            from massgen_ls.cli.trust import trust
+
+            return trust(options)
         case "config":
             from massgen_ls.cli.config import config
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from massgen_ls import __version__
 from massgen_ls.adapters.agents.roster import open_drivers
@@ -21,7 +21,11 @@ from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.cli import EXIT_USAGE, EXIT_WON, Options
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.task import AgentSpec
+from massgen_ls.core.trust import UntrustedError
 from massgen_ls.ports import Command
+
+if TYPE_CHECKING:
+    from massgen_ls.config import Loaded
 
 Mark = Literal["ok", "note", "bad"]
 
@@ -135,6 +139,7 @@ async def _team(
     except ConfigError as error:
         return [Finding("configuration", "bad", error.what, error.hint)]
     findings = [Finding("configuration", "ok", loaded.source)]
+    findings += await asyncio.to_thread(_trust, folder, loaded)
     findings += [Finding("configuration", "note", w.shown(loaded.source)) for w in loaded.warnings]
     async with open_drivers(processes, env, sys.executable) as drivers:
         for name, agent in _agents(loaded.agents):
@@ -157,6 +162,25 @@ async def _team(
             hint = "Put it into massgen.yaml, or use --detected-checks"
             findings.append(Finding("check", "note", text, hint))
     return findings
+
+
+def _trust(folder: Path, loaded: Loaded) -> list[Finding]:
+    """Whether the folder may have its way; what it would do when not."""
+    from massgen_ls.wiring import claim_of, trust_gate
+
+    claim = claim_of(folder, loaded)
+    decision, known = trust_gate().look(claim, None)
+    complaint = [Finding("trust", "note", known.complaint)] if known.complaint else []
+    if decision.outcome == "trusted":
+        return [*complaint, Finding("trust", "ok", f"{claim.folder} is trusted as it is")]
+    if decision.outcome == "untrusted":
+        return complaint
+    wanted = UntrustedError(claim, decision)
+    what = "; ".join(
+        [*(f"{said} since you trusted it" for said in decision.changed)]
+        + [power.shown for power in claim.powers]
+    )
+    return [*complaint, Finding("trust", "note", f"not trusted yet: {what}", wanted.hint)]
 
 
 def _agents(agents: Iterable[AgentSpec]) -> Iterator[tuple[str, AgentSpec]]:

@@ -150,7 +150,8 @@ def _rules(options: Options) -> Rules:
             raise ConfigError(
                 "Recorded candidates can only be chosen among", "Use `mode: best_of_n`"
             )
-    return replace(rules, early_exit=options.early_exit)
+    # Of a fused candidate nobody knows whether it is right.
+    return replace(rules, early_exit=options.early_exit, fusion=False)
 
 
 def _say_what_needs_judges(rules: Rules, ways: Sequence[VotingRule]) -> None:

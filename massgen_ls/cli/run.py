@@ -22,12 +22,14 @@ from massgen_ls.cli import (
     EXIT_WON,
     Options,
 )
+from massgen_ls.cli.trust import ask
 from massgen_ls.config import Beside
 from massgen_ls.core.changes import rel_path
 from massgen_ls.core.errors import ConfigError, MassgenError, UnsafePathError, WorkspaceError
 from massgen_ls.core.events import Delta, RunSettled
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import Json, LineRange, RunId, RunSpec, Scope
+from massgen_ls.core.trust import UntrustedError
 from massgen_ls.core.wire import to_json
 from massgen_ls.engine.bus import Gap, Subscription
 from massgen_ls.engine.report import envelope_json, settled
@@ -49,17 +51,28 @@ _EXITS = {
 def run(options: Options) -> int:
     """Runs a task to its verdict."""
     folder = folder_of(options)
-    spec = make_spec(
-        folder,
-        prompt=options.prompt,
-        scope=parse_scope(options.scope, folder),
-        agents=options.agents,
-        config=options.config,
-        beside=Beside(profile=options.profile),
-        mode=options.mode,
-        detected_checks=options.detected_checks,
-        apply="auto" if options.apply else "none",
-    )
+    scope = parse_scope(options.scope, folder)
+
+    def order() -> RunSpec:
+        return make_spec(
+            folder,
+            prompt=options.prompt,
+            scope=scope,
+            agents=options.agents,
+            config=options.config,
+            beside=Beside(profile=options.profile),
+            mode=options.mode,
+            detected_checks=options.detected_checks,
+            apply="auto" if options.apply else "none",
+            word="once" if options.trust else None,
+        )
+
+    try:
+        spec = order()
+    except UntrustedError as error:
+        if not ask(error):
+            raise
+        spec = order()  # what has changed while they looked at it is refused
     return asyncio.run(_run(options, spec, str(folder)))
 
 

@@ -33,7 +33,7 @@ def serve(options: Options) -> int:
             except ConfigError as error:
                 # No log is no reason to leave somebody without their server.
                 sys.stderr.write(f"massgen-ls: {error}\n")
-            return compose(options.config)
+            return compose(options.config, options.profile)
 
         return answer(load)
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from massgen_ls.cli.shown import harmless, shown
 from massgen_ls.core.ballots import CRITERIA
-from massgen_ls.core.candidate import Evidence, Scorecard
+from massgen_ls.core.candidate import Candidate, Evidence, Scorecard
 from massgen_ls.core.consensus import electorate, open_votes
 from massgen_ls.core.events import (
     AttemptEnded,
@@ -27,6 +27,7 @@ from massgen_ls.core.events import (
     CrossTested,
     Delta,
     Envelope,
+    FusionTried,
     NoteSent,
     NothingCaptured,
     PermissionDecided,
@@ -171,6 +172,8 @@ def _line(news: Envelope) -> str:
         case BallotMissed(judge=judge, shown=compared, reason=reason):
             about = f" about {', '.join(compared)}" if compared else ""
             return f"judge {judge}: no answer{about}: {reason}"
+        case FusionTried(candidate=fused, reason=reason):
+            return f"fusion: {fused.id if fused else f'none ({reason})'}"
         case RefinementChosen(seat=seat, onto=onto, reason=reason):
             return f"{seat}: wants to improve on {onto}: {reason}"
         case CrossTested(author=author, onto=onto, result=result):
@@ -238,6 +241,8 @@ def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:
     checks = [check.name for check in state.spec.checks] if state.spec else []
     for check in checks:
         table.add_column(shown(check))
+    if crossed := any(card.cross.tests for card in cards.values()):
+        table.add_column("cross-tests")
     ranking = state.verdict.ranking if state.verdict else ()
     places = {candidate: i for i, candidate in enumerate(ranking)}
     for candidate in sorted(state.candidates, key=lambda c: places.get(c.id, len(places))):
@@ -246,10 +251,21 @@ def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:
         won = state.verdict is not None and state.verdict.winner == candidate.id
         table.add_row(
             f"[bold green]{shown(candidate.id)}[/]" if won else shown(candidate.id),
-            _amount(len(candidate.changes.files), candidate.changes.size),
+            _amount(len(candidate.changes.files), candidate.changes.size) + _origin(candidate),
             *[_cell(evidence.get(check), eligible=card is not None) for check in checks],
+            *([_crossed(card)] if crossed else []),
         )
     return table
+
+
+def _crossed(card: Scorecard | None) -> str:
+    return f"{card.cross.passed} of {card.cross.tests}" if card and card.cross.tests else "–"
+
+
+def _origin(candidate: Candidate) -> str:
+    if candidate.parts:
+        return "[dim], fused[/]"
+    return f"[dim], improves on {shown(candidate.built_on)}[/]" if candidate.built_on else ""
 
 
 def _cell(evidence: Evidence | None, *, eligible: bool) -> str:

@@ -102,7 +102,7 @@ class _CodingBackend(_ProgramBackend):
     idle_timeout: PositiveFloat | None = None
     """Seconds of silence after which it is taken for stuck; 900 otherwise."""
     max_turns: PositiveInt | None = None
-    """How often it may ask its model, where the program has such a limit."""
+    """How often it may ask its model; refused where the program has no such limit (`acp`)."""
 
 
 class ClaudeCodeBackend(_CodingBackend):

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from massgen_ls.config.layers import Merged, merge
-from massgen_ls.config.problems import InvalidConfig, Problem
+from massgen_ls.config.problems import InvalidConfig, Problem, Where
 from massgen_ls.config.sources import NAMES, Beside, FileRead, gather, offline
 from massgen_ls.core.errors import ConfigError
+from massgen_ls.core.powers import Power, powers
 from massgen_ls.core.task import AgentSpec, CheckSpec, Rules
+from massgen_ls.core.trust import Source
 
 __all__ = ["NAMES", "Loaded", "load", "missing_parts", "pick_checks", "team"]
 
@@ -32,6 +34,10 @@ class Loaded:
     """Every file that is in it, the lowest first."""
     warnings: tuple[Problem, ...] = ()
     """What is worth knowing and does not stop anything."""
+    sources: tuple[Source, ...] = ()
+    """The files of the project in it; none where the user has named a file themselves."""
+    powers: tuple[Power, ...] = ()
+    """What those want that needs the user's trust. Nothing of it may be obeyed without."""
 
 
 def load(folder: Path, file: str | None = None, beside: Beside | None = None) -> Loaded:
@@ -66,7 +72,34 @@ def load(folder: Path, file: str | None = None, beside: Beside | None = None) ->
         source=_source(merged, found.project, found.files),
         files=found.files,
         warnings=(*found.problems, *loaded.warnings),
+        # A file that the user names is their own word, wherever it lies.
+        sources=()
+        if named
+        else tuple(Source(str(f.path), f.digest) for f in found.files if f.author == "project"),
+        # Before variables are replaced: a value of the user's is nothing to be shown.
+        powers=() if named else _powers(merged),
     )
+
+
+def _powers(merged: Merged) -> tuple[Power, ...]:
+    """What the project says that the layers of the user and ours would not have."""
+    theirs = [layer for layer in merged.layers if layer.author == "project"]
+    if not theirs:
+        return ()
+    below = merge([layer for layer in merged.layers if layer.author != "project"])
+
+    def place(where: Where) -> tuple[str, int] | None:
+        there = merged.says(where)
+        while not merged.says(where):
+            where = where[:-1]
+        parts = [where, *(w for w in merged.sources if w[: len(where)] == where)]
+        for origin in map(merged.origin, parts):
+            if origin.author == "project":
+                return origin.source, origin.line
+        # What is gone was taken away by the project, for the others have it.
+        return None if there else (theirs[0].source, 1)
+
+    return powers(merged.body, below.body, place, merged=True)
 
 
 def _source(merged: Merged, project: Path | None, files: Sequence[FileRead]) -> str:

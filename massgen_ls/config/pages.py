@@ -40,8 +40,8 @@ def filled(template: str, schema: Schema) -> str:
 
     def put(match: re.Match[str]) -> str:
         block = schema if match[2] == "Configuration" else schema["$defs"][match[2]]
-        left_out = schema["$defs"][match[3]]["properties"] if match[3] else {}
-        return table(block, frozenset(left_out), link=match[1] == "table")
+        shared: Schema = schema["$defs"][match[3]]["properties"] if match[3] else {}
+        return table(block, frozenset(shared), link=match[1] == "table")
 
     return _MARK.sub(put, template)
 

@@ -31,7 +31,6 @@ PREFIX = "MASSGEN_"
 _OURS = "MASSGEN_LS_"
 """Begins variables that are no settings of this kind (places, tests)."""
 _SET_BY_NAME = ("agents", "checks", "orchestrator", "worktree")
-_EDITORS_OWN = frozenset({"profile", "server", "trace"})
 _TOO_BIG = 4 * 1024 * 1024
 _DEEPEST_INCLUDE = 8
 
@@ -303,7 +302,8 @@ class _Reading:
     def editor(self) -> list[Layer]:
         """The editor's settings; what is unset there is null."""
         given = self._beside.settings
-        body = _without_none({k: v for k, v in given.items() if k not in _EDITORS_OWN})
+        # Beside these, an editor keeps settings of its own under our name.
+        body = _without_none({k: v for k, v in given.items() if k in _SET_BY_NAME})
         return [Layer("editor", Document(body), "the editor's settings", "user")] if body else []
 
     def variables(self) -> list[Layer]:

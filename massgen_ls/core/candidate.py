@@ -45,6 +45,8 @@ class Candidate:
     """What the changes do beyond layout and comments (see `core.normal`); empty when unknown."""
     built_on: CandidateId | None = None
     """The candidate that it improves on, where its agent did not start from the base."""
+    parts: tuple[CandidateId, ...] = ()
+    """Of what no agent made: the candidates whose shared hunks it is (see `core.fusion`)."""
 
     @property
     def substance(self) -> str:
@@ -132,6 +134,8 @@ class Scorecard:
     size: int
     """Changed lines of its change set, without those of tests."""
     cross: CrossScore = CrossScore()
+    fused: bool = False
+    """Whether no agent made it: then it wins by evidence alone."""
 
     @property
     def clears(self) -> bool:

@@ -138,7 +138,7 @@ def choices(state: RunState) -> tuple[Scorecard, ...]:
 
     Without a candidate that passes every gate all are shown, for there is something to improve.
     """
-    cards = scorecards(state)
+    cards = [card for card in scorecards(state) if not card.fused]  # it needs no votes
     field = contenders(cards)
     if len(field) == 1:
         return ()

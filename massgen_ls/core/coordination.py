@@ -22,6 +22,7 @@ from massgen_ls.core.scoring import (
     cross_runs,
     eligible,
     scorecards,
+    to_fuse,
     to_look_at_again,
 )
 from massgen_ls.core.seats import SeatState
@@ -64,13 +65,18 @@ class CrossTest:
 
 
 @dataclass(frozen=True, slots=True)
+class Fuse:
+    """Compose what several candidates share, and enter it as one more."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Nothing is left to find out."""
 
     verdict: Verdict
 
 
-Step = TakeSnapshot | MakeAttempt | RunCheck | CrossTest | AskJudge | AskVoter | Settle
+Step = TakeSnapshot | MakeAttempt | RunCheck | Fuse | CrossTest | AskJudge | AskVoter | Settle
 
 
 def next_steps(state: RunState) -> frozenset[Step]:
@@ -99,6 +105,8 @@ def next_steps(state: RunState) -> frozenset[Step]:
     )
     if not steps and not waiting and not state.late and agreed(state) is None:
         # The gates have spoken about everybody; more is asked only of those who passed them.
+        steps |= {Fuse()} if to_fuse(state) else set()
+    if not steps and not waiting and not state.late and agreed(state) is None:
         steps |= {CrossTest(author, onto) for author, onto in cross_runs(state)}
     if not steps and not waiting:
         steps |= set(open_questions(state))  # only when there is nothing left to measure

@@ -175,8 +175,16 @@ class CrossRow:
     passed: frozenset[TreeId]
 
 
-def scores(rows: Iterable[CrossRow], contenders: Sequence[TreeId]) -> Mapping[TreeId, CrossScore]:
+def scores(
+    rows: Iterable[CrossRow], contenders: Sequence[TreeId], beside: Sequence[TreeId] = ()
+) -> Mapping[TreeId, CrossScore]:
     """What the tests say about each contender.
+
+    Args:
+        rows: The tests.
+        contenders: Those that they tell apart.
+        beside: Those that are measured by the same tests and have no say in what these are worth:
+            what was made of contenders passes what they pass.
 
     Tests that tell apart the same contenders say the same thing and count once, however many they
     are: a suite of forty does not outvote three telling ones.
@@ -186,12 +194,18 @@ def scores(rows: Iterable[CrossRow], contenders: Sequence[TreeId]) -> Mapping[Tr
     splits = {row.passed & every for row in rows}
     strong = [(s, len(s) * len(every - s)) for s in splits if len(s) > 1 and s != every]
     weak = [s for s in splits if len(s) == 1 and s != every]
+    passing: dict[TreeId, set[frozenset[TreeId]]] = {}
+    for tree in beside:
+        failed = {row.passed & every for row in rows if tree not in row.passed}
+        passing[tree] = splits - failed
+    for tree in contenders:
+        passing[tree] = {split for split in splits if tree in split}
     return {
         tree: CrossScore(
-            shared=sum(weight for split, weight in strong if tree in split),
-            alone=sum(tree in split for split in weak),
+            shared=sum(weight for split, weight in strong if split in passing[tree]),
+            alone=sum(split in passing[tree] for split in weak),
             passed=sum(tree in row.passed for row in rows),
             tests=len(rows),
         )
-        for tree in contenders
+        for tree in passing
     }

@@ -187,6 +187,16 @@ class CrossTested:
 
 
 @dataclass(frozen=True, slots=True)
+class FusionTried:
+    """What several candidates share was composed, or could not be. Once in a run at most."""
+
+    kind: ClassVar[str] = "fusion_tried"
+    candidate: Candidate | None
+    reason: str = ""
+    """Why there is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class BallotCast:
     """An agent has judged (MassGen's *vote*)."""
 
@@ -323,6 +333,7 @@ Event = (
     | NothingCaptured
     | CheckFinished
     | CrossTested
+    | FusionTried
     | BallotCast
     | BallotMissed
     | RefinementChosen

@@ -8,7 +8,7 @@ from massgen_ls.core.ballots import CRITERIA, Ballot, Marks
 from massgen_ls.core.candidate import Evidence, Scorecard
 from massgen_ls.core.consensus import Word, counting, words_of
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.scoring import scorecards
+from massgen_ls.core.scoring import cross_rows, scorecards
 from massgen_ls.core.task import CandidateId, SeatId, VotingRule
 from massgen_ls.core.voting import Order, contenders, in_order, majority
 from massgen_ls.core.wording import counted
@@ -30,6 +30,19 @@ class Row:
     """What each check says, in the order of `Explanation.checks`."""
     judges: str
     """What the judges say about it; empty where none was heard."""
+    built_on: CandidateId | None = None
+    """The candidate that it improves on."""
+    parts: tuple[CandidateId, ...] = ()
+    """Of what no agent made: the candidates whose shared hunks it is."""
+    cross: str = ""
+    """How many of the telling tests that candidates brought it passes; empty without any."""
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, where that is not simply its agent."""
+        if self.parts:
+            return f"fused: what several of {', '.join(self.parts)} share"
+        return f"improves on {self.built_on}" if self.built_on else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +118,9 @@ def _rows(state: RunState, order: Order | None, checks: tuple[str, ...]) -> tupl
                 card is not None,
                 tuple(said(evidence.get(check), eligible=card is not None) for check in checks),
                 _heard(order, place) if order and place is not None else "",
+                candidate.built_on,
+                candidate.parts,
+                f"{card.cross.passed} of {card.cross.tests}" if card and card.cross.tests else "",
             )
         )
     return tuple(rows)
@@ -194,6 +210,50 @@ def _both(order: Order) -> str:
     return f"{best} {_heard(order, 0) or 'nothing'}; {second} {_heard(order, 1) or 'nothing'}"
 
 
+# ── cross-tests ─────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """One telling test."""
+
+    test: str
+    author: CandidateId
+    """Who brought it."""
+    cells: tuple[str, ...]
+    """``passes`` or ``fails``, in the order of `Matrix.candidates`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Which candidate passes which of the tests that others brought."""
+
+    candidates: tuple[CandidateId, ...]
+    rows: tuple[MatrixRow, ...]
+
+
+MOST_TESTS = 40
+"""Rows of a matrix that people are shown."""
+
+
+def cross_matrix(state: RunState) -> Matrix | None:
+    """The telling tests by candidate; None where there are none."""
+    rows = cross_rows(state)
+    if not rows:
+        return None
+    cards = [card for card in scorecards(state) if card.clears]
+    names = {card.cluster.tree: card.cluster.members[0] for card in cards}
+    shown = [
+        MatrixRow(
+            row.test or "(the whole run)",
+            names[row.author],
+            tuple("passes" if tree in row.passed else "fails" for tree in names),
+        )
+        for row in rows[:MOST_TESTS]
+    ]
+    return Matrix(tuple(names.values()), tuple(shown))
+
+
 # ── as Markdown ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -211,18 +271,25 @@ def markdown(state: RunState, run: str) -> str:
     if verdict is not None:
         parts.append(_cell(verdict.why))
     if told.rows:
-        head = ["candidate", "change", *told.checks, "same as", "judges"]
+        crossed = ["cross-tests"] if any(row.cross for row in told.rows) else []
+        head = ["candidate", "change", *told.checks, *crossed, "same as", "judges"]
         rows = [
             [
                 f"**{row.candidate}**" if row.won else row.candidate,
-                f"{counted(row.files, 'file')}, {counted(row.lines, 'line')}",
+                f"{counted(row.files, 'file')}, {counted(row.lines, 'line')}"
+                + (f"; {row.origin}" if row.origin else ""),
                 *row.checks,
+                *[row.cross or "–" for _ in crossed],
                 ", ".join(c for c in row.cluster if c != row.candidate) or "–",
                 row.judges or "–",
             ]
             for row in told.rows
         ]
         parts += ["## Candidates", _table(head, rows)]
+    if matrix := cross_matrix(state):
+        head = ["test", "brought by", *matrix.candidates]
+        lines = [[row.test, row.author, *row.cells] for row in matrix.rows]
+        parts += ["## Cross-tests", _table(head, lines)]
     if told.rounds:
         head = ["round", "agent", "said", "candidate", "what came", "reason"]
         parts += ["## Rounds", _table(head, [list(round_cells(w)) for w in told.rounds])]

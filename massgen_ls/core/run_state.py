@@ -32,6 +32,7 @@ from massgen_ls.core.events import (
     Delivered,
     Discarded,
     Event,
+    FusionTried,
     JudgingUsed,
     NothingCaptured,
     Notice,
@@ -69,6 +70,7 @@ class RunState:
     """Questions to judges of which more is known than their answer, in the same order."""
     voided: tuple[Ballot, ...] = ()
     """Ballots of earlier epochs, by epoch, judge and question."""
+    fusion_tried: bool = False
     refined: tuple[Refined, ...] = ()
     """Wishes to improve that were granted, by epoch and seat."""
     cancelled_by: str = ""
@@ -197,6 +199,8 @@ def evolve(state: RunState, event: Event) -> RunState:
             trees = {state.snapshot.tree, *(c.tree for c in state.candidates)}
             known = {author, onto} <= trees and author != state.snapshot.tree
             return replace(state, crossed=(*state.crossed, event)) if known else state
+        case FusionTried(candidate=candidate):
+            return _fused(state, candidate)
         case BallotCast(ballot=ballot):
             return _voted(state, ballot)
         case BallotMissed() | JudgingUsed():
@@ -309,18 +313,41 @@ def _captured(state: RunState, candidate: Candidate) -> RunState:
         if seat.outcome != "done" or candidate.substance in known:
             # Half of an improvement, or what is there already, is no reason to ask everyone anew.
             return _with_seat(state, replace(seat, captured=True))
-    order = [s.seat for s in state.seats]
-    candidates = sorted([*state.candidates, candidate], key=lambda c: order.index(c.seat))
-    well = {candidate.id} if seat.outcome == "done" else set[CandidateId]()
+    state = _with_candidate(state, candidate, well=seat.outcome == "done")
+    return _with_seat(state, _looked_at(state, replace(seat, captured=True)))
+
+
+def _with_candidate(state: RunState, candidate: Candidate, *, well: bool) -> RunState:
+    order = {seat.seat: place for place, seat in enumerate(state.seats)}
+    candidates = [*state.candidates, candidate]
+    # What no seat made comes last.
+    candidates.sort(key=lambda c: order.get(c.seat, len(order)))
     # A new candidate makes a new epoch: every ballot so far is void.
-    state = replace(
+    return replace(
         state,
         candidates=tuple(candidates),
         ballots=(),
         voided=(*state.voided, *state.ballots),
-        finished=state.finished | well,
+        finished=state.finished | ({candidate.id} if well else set[CandidateId]()),
     )
-    return _with_seat(state, _looked_at(state, replace(seat, captured=True)))
+
+
+def _fused(state: RunState, candidate: Candidate | None) -> RunState:
+    if state.fusion_tried or state.snapshot is None:
+        return state
+    base, state = state.snapshot.tree, replace(state, fusion_tried=True)
+    known = {c.substance for c in state.candidates}
+    if (
+        candidate is None
+        or candidate.base != base
+        or candidate.substance in known
+        or state.candidate(candidate.id)
+        or state.seat(candidate.seat)
+        or not all(map(state.candidate, candidate.parts))
+        or len(candidate.parts) < 2
+    ):
+        return state
+    return _with_candidate(state, candidate, well=True)
 
 
 def _looked_at(state: RunState, seat: SeatState) -> SeatState:

@@ -27,8 +27,9 @@ from massgen_ls.core.crosstests import (
     telling,
 )
 from massgen_ls.core.evidence import looks_flaky, weigh
+from massgen_ls.core.fusion import FUSED, LEAST
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.task import CheckSpec
+from massgen_ls.core.task import CheckSpec, SeatId
 from massgen_ls.core.wording import counted
 
 
@@ -93,9 +94,9 @@ def agreed(state: RunState) -> Scorecard | None:
     if state.spec is None or not state.spec.rules.early_exit or len(state.seats) < 2:
         return None
     cards = _gated(state)
-    seats = {c.id: c.seat for c in state.candidates}
+    seats = {c.id: c.seat for c in state.candidates if not c.parts}
     for card in cards:
-        if 2 * len({seats[m] for m in card.cluster.members}) > len(state.seats):
+        if 2 * len({seats[m] for m in card.cluster.members if m in seats}) > len(state.seats):
             judged = all(_judged(state, other.cluster.tree) for other in cards)
             most = max(other.fixed for other in cards if other.clears) if card.clears else 0
             return card if judged and card.clears and card.fixed == most else None
@@ -120,14 +121,22 @@ def scorecards(state: RunState) -> tuple[Scorecard, ...]:
     rows = cross_rows(state)
     if not rows:
         return cards
-    found = scores(rows, [card.cluster.tree for card in cards if card.clears])
+    trees = [card.cluster.tree for card in cards if card.clears and not card.fused]
+    beside = [card.cluster.tree for card in cards if card.clears and card.fused]
+    found = scores(rows, trees, beside)
     return tuple(replace(card, cross=found.get(card.cluster.tree, card.cross)) for card in cards)
 
 
 def _gated(state: RunState) -> tuple[Scorecard, ...]:
     sizes = {c.tree: _beside_tests(c.changes) for c in state.candidates}
+    fused = {c.id for c in state.candidates if c.parts}
     return tuple(
-        Scorecard(cluster, tuple(_evidence(state, cluster.tree)), sizes[cluster.tree])
+        Scorecard(
+            cluster,
+            tuple(_evidence(state, cluster.tree)),
+            sizes[cluster.tree],
+            fused=fused.issuperset(cluster.members),
+        )
         for cluster in clusters(state)
     )
 
@@ -135,6 +144,20 @@ def _gated(state: RunState) -> tuple[Scorecard, ...]:
 def _beside_tests(changes: ChangeSet) -> int:
     """Changed lines without those of tests: nobody shall lose by the tests that they bring."""
     return ChangeSet(tuple(f for f in changes.files if not is_test(f.path))).size
+
+
+def to_fuse(state: RunState) -> tuple[Candidate, ...]:
+    """One candidate of each choice that passes every gate, where what they share may be tried."""
+    if state.spec is None or not state.spec.rules.fusion or state.fusion_tried:
+        return ()
+    if state.seat(SeatId(FUSED)) is not None:
+        return ()  # its name is taken
+    cards = [card for card in _gated(state) if card.clears]
+    total = len(eligible(state))
+    if len(cards) < LEAST or any(2 * len(card.cluster.members) > total for card in cards):
+        return ()
+    found = [state.candidate(card.cluster.members[0]) for card in cards]
+    return tuple(candidate for candidate in found if candidate is not None)
 
 
 # ── cross-tests ─────────────────────────────────────────────────────────────────────────────────
@@ -180,7 +203,9 @@ def cross_rows(state: RunState) -> tuple[CrossRow, ...]:
 
 def _authors(state: RunState, contenders: Sequence[Scorecard]) -> list[TreeId]:
     """Those whose tests are tried; of many the most promising, in whatever order they sit."""
-    authors = [card for card in contenders if cross_check(state, card.cluster.tree)]
+    # What was laid together brings no test of its own.
+    made = [card for card in contenders if not card.fused]
+    authors = [card for card in made if cross_check(state, card.cluster.tree)]
     authors.sort(key=lambda card: (-card.fixed, card.size, card.cluster.tree))
     return [card.cluster.tree for card in authors[:MOST_AUTHORS]]
 

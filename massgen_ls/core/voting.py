@@ -30,14 +30,19 @@ class Verdict:
 
 
 def contenders(cards: Sequence[Scorecard]) -> tuple[Scorecard, ...]:
-    """Those that pass every gate and that the evidence cannot tell from the best of them."""
+    """Those that pass every gate and that the evidence cannot tell from the best of them.
+
+    What no agent made is among them only where it measures better than all that agents made.
+    """
     passed = [card for card in cards if card.clears]
     best = min(map(_measured, passed), default=None)
-    return tuple(card for card in passed if _measured(card) == best)
+    found = [card for card in passed if _measured(card) == best]
+    return tuple(card for card in found if not card.fused) or tuple(found)
 
 
 def majority(cards: Sequence[Scorecard]) -> Scorecard | None:
     """The change that more than half of all candidates are, where there is one."""
+    cards = [card for card in cards if not card.fused]
     total = sum(len(card.cluster.members) for card in cards)
     return next((card for card in cards if 2 * len(card.cluster.members) > total), None)
 
@@ -76,10 +81,13 @@ def in_order(
     field = contenders(cards)
     tally = count(rules.rule, [card.cluster.members for card in cards], between(field, ballots))
 
-    def merit(place: int) -> tuple[tuple[bool, int, int, int], Fraction, int, int, int, int, int]:
+    def merit(
+        place: int,
+    ) -> tuple[tuple[bool, int, int, int], bool, Fraction, int, int, int, int, int]:
         card, standing = cards[place], tally.standings[place]
         return (
             _measured(card),
+            card.fused,
             -standing.support,
             -standing.votes,
             -len(card.cluster.members),

@@ -6,7 +6,7 @@ from typing import cast
 
 from massgen_ls.core.budget import MICRO, Usage
 from massgen_ls.core.candidate import Candidate, Scorecard
-from massgen_ls.core.explain import explanation
+from massgen_ls.core.explain import cross_matrix, explanation
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import Json, RunId
@@ -65,6 +65,7 @@ def run_json(run: RunId, state: RunState) -> dict[str, Json]:
         ],
         "checks": [check.name for check in spec.checks] if spec else [],
         "explanation": to_json(explanation(state)),
+        "crossTests": to_json(cross_matrix(state)),
         "notices": [notice.text for notice in state.notices],
         "deliveries": [to_json(delivery) for delivery in state.deliveries],
     }
@@ -80,6 +81,8 @@ def candidate_json(
         "tree": candidate.tree,
         "commit": candidate.commit,
         "summary": candidate.summary,
+        "builtOn": candidate.built_on,
+        "parts": [*candidate.parts],
         "eligible": card is not None,
         "clears": card.clears if card else False,
         "fixed": card.fixed if card else 0,

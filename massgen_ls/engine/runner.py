@@ -13,6 +13,7 @@ from massgen_ls.core.candidate import Candidate, CheckResult
 from massgen_ls.core.consensus import AskVoter
 from massgen_ls.core.coordination import (
     CrossTest,
+    Fuse,
     MakeAttempt,
     RunCheck,
     Settle,
@@ -32,6 +33,7 @@ from massgen_ls.core.events import (
     Delta,
     Envelope,
     Event,
+    FusionTried,
     NoteSent,
     NothingCaptured,
     Notice,
@@ -45,6 +47,7 @@ from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
 from massgen_ls.core.task import RunId, RunSpec, SeatId
 from massgen_ls.engine.crosstests import cross_test
+from massgen_ls.engine.fusing import fuse
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import judge
 from massgen_ls.engine.polling import Polling
@@ -56,7 +59,7 @@ from massgen_ls.ports import Message, Note, SnapshotRequest
 
 _log = logging.getLogger(__name__)
 
-_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck | CrossTest | AskJudge | AskVoter
+_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck | Fuse | CrossTest | AskJudge | AskVoter
 """A step that takes its time."""
 
 
@@ -206,6 +209,7 @@ class Runner:
             TakeSnapshot: 0,
             MakeAttempt: 1,
             RunCheck: 2,
+            Fuse: 2,
             CrossTest: 3,
             AskJudge: 4,
             AskVoter: 4,
@@ -243,6 +247,10 @@ class Runner:
                     await self._make_attempt(step)
                 case RunCheck():
                     await self._run_check(step)
+                case Fuse():
+                    await self.append(
+                        await fuse(self._world, self.run, self.state, self._normaliser)
+                    )
                 case CrossTest():
                     await self._cross_test(step)
                 case AskJudge() | AskVoter():
@@ -338,6 +346,8 @@ def _given_up(step: _Work, epoch: int) -> list[Event]:
             ]
         case RunCheck(check=check, tree=tree, repeat=repeat):
             return [CheckFinished(CheckResult(check, tree, "broken", output=reason), repeat)]
+        case Fuse():
+            return [FusionTried(None, reason)]
         case CrossTest(author=author, onto=onto):
             return [CrossTested(author, onto, CheckResult("", onto, "broken", output=reason))]
         case AskJudge() | AskVoter():

@@ -16,6 +16,8 @@ ANSWER_DEADLINE = 30.0
 """Seconds until an editor that has not answered `workspace/applyEdit` is taken at its documents."""
 QUESTION_DEADLINE = 300.0
 """Seconds that the user has to agree to file operations."""
+TRUST_DEADLINE = 120.0
+"""Seconds that the user has to say whether they trust a folder; a run waits meanwhile."""
 _GRACE = 1.0
 """Seconds that an answer may still take once the documents show the whole edit."""
 
@@ -44,6 +46,7 @@ class Deadlines:
 
     answer: float = ANSWER_DEADLINE
     question: float = QUESTION_DEADLINE
+    trust: float = TRUST_DEADLINE
     quiet: float = 0.2
     """What counts as a pause in typing: more than the time that clients wait until they send what
     was typed (Neovim 0.15)."""

@@ -56,6 +56,8 @@ class Client(NamedTuple):
     action_disabled: bool = False
     virtual_documents: bool = False
     workspace_folders: bool = False
+    configuration: bool = False
+    """It answers `workspace/configuration`."""
     asks_prompts: bool = False
     """A plug-in asks the user for the prompt of a ``massgen.run`` command that has none."""
     one_by_one: bool = False
@@ -67,6 +69,8 @@ class Client(NamedTuple):
     documents, since it asks for their tokens then."""
     events: str = "facts"
     """How much of `massgen/event` it wants: ``none``, ``facts`` or ``all`` (with live output)."""
+    trusted: bool | None = None
+    """What the editor's own trust in the folders is; None when it has none."""
     process: int | None = None
     """The process that owns us; when it is gone, so are we."""
 
@@ -101,6 +105,7 @@ def resolve(params: object) -> Client:
     wanted = _at(params, "initializationOptions.events")
     if wanted not in ("none", "facts", "all"):
         wanted = "facts"
+    trusted = _at(params, "initializationOptions.trusted")
     prompts = _at(params, "initializationOptions.prompts") is True
     plain_neovim = name == "Neovim" and not prompts
     tokens = _at(caps, "workspace.semanticTokens.refreshSupport") is True
@@ -122,11 +127,13 @@ def resolve(params: object) -> Client:
         action_disabled=_at(caps, "textDocument.codeAction.disabledSupport") is True,
         virtual_documents=isinstance(_at(caps, "workspace.textDocumentContent"), dict),
         workspace_folders=_at(caps, "workspace.workspaceFolders") is True,
+        configuration=_at(caps, "workspace.configuration") is True,
         asks_prompts=prompts,
         one_by_one=plain_neovim,
         own_end=plain_neovim,
         flushes=plain_neovim and tokens,
         events=str(wanted),
+        trusted=trusted if isinstance(trusted, bool) else None,
         process=process if isinstance(process, int) and process > 0 else None,
     )
 

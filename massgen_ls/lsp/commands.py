@@ -33,6 +33,7 @@ from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
 from massgen_ls.lsp.protocol import ParamsError, ScopeParams
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
+from massgen_ls.lsp.trust import Trusting
 from massgen_ls.ports import Buffer, Halt, Note
 
 BASE = "base"
@@ -49,6 +50,7 @@ class Verbs:
 
     server: MassgenServer
     stream: Stream
+    trust: Trusting
 
     def methods(self) -> dict[str, Verb]:
         """By the last part of their names."""
@@ -78,15 +80,21 @@ class Verbs:
         params = protocol.read_run(payload)
         folder, scope = await self._place(params.scope, params.folder, asks=aloud)
         services = await self.server.services()
-        spec = await asyncio.to_thread(
-            services.desk.make_spec,
+        view = await self.server.settings.view(folder)
+        spec = await self.trust.order(
+            services.desk,
             folder,
-            params.prompt,
-            scope,
-            params.agents,
-            params.checks,
-            params.mode,
-            params.apply,
+            lambda word: services.desk.make_spec(
+                folder,
+                params.prompt,
+                scope,
+                params.agents,
+                params.checks,
+                params.mode,
+                params.apply,
+                view,
+                word,
+            ),
         )
         if params.context is not None:
             earlier = await services.engine.context(params.context.run, params.context.seat)
@@ -213,7 +221,7 @@ class Verbs:
         if folder is None:
             raise ParamsError("no folder is open", "Open one, or give it as `folder`.")
         desk = (await self.server.services()).desk
-        team = await asyncio.to_thread(desk.team, folder)
+        team = await asyncio.to_thread(desk.team, folder, await self.server.settings.view(folder))
         return {
             "agents": [{"id": agent, "type": kind} for agent, kind in team.agents],
             "checks": [*team.checks],
@@ -299,7 +307,9 @@ class Verbs:
             raise ParamsError("no folder is open", "Open one, or give it as `folder`.")
         if len(folders) == 1:
             return folders[0]
-        several = len(await asyncio.to_thread(lambda: {_repository(each) for each in folders})) > 1
+        several = (
+            len(await asyncio.to_thread(lambda: {uris.repository(each) for each in folders})) > 1
+        )
         if several and asks:
             chosen = await self._ask_for_folder(folders)
             if chosen is not None:
@@ -394,16 +404,6 @@ def _last_look(
 def _followed(path: str) -> str:
     """A document that was opened through a link is the file behind it."""
     return os.path.realpath(path) if os.path.islink(path) else path
-
-
-def _repository(folder: str) -> str:
-    """The top of the repository that a folder is in, as far as names tell; the folder itself."""
-    above = os.path.realpath(folder)
-    while not os.path.lexists(os.path.join(above, ".git")):
-        if os.path.dirname(above) == above:
-            return folder
-        above = os.path.dirname(above)
-    return above
 
 
 def _folder(name: str) -> str:

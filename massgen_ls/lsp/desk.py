@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from massgen_ls.core.changes import RelPath
@@ -14,6 +14,7 @@ from massgen_ls.core.plan import Conflict, Held
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
+from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.bus import Gap
 from massgen_ls.ports import Approver, Buffer, LiveFiles, Message, RunRecord
 
@@ -32,6 +33,16 @@ class Team:
     """Where it comes from, for people."""
 
 
+@dataclass(frozen=True, slots=True)
+class EditorView:
+    """What the editor has that counts for a run."""
+
+    settings: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Its section ``massgen``."""
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By absolute path: what it has open, saved or not."""
+
+
 class Desk(Protocol):
     """Turns a wish into a full order, with the configuration of the folder."""
 
@@ -44,17 +55,29 @@ class Desk(Protocol):
         checks: Sequence[str] | None,
         mode: Mode | None,
         apply: ApplyMode,
+        editor: EditorView,
+        word: Word | None = None,
     ) -> RunSpec:
         """Chooses agents, checks and rules. Called in a thread: it may read files.
 
-        ``scope.path`` is relative to ``folder``. None means: as configured.
+        ``scope.path`` is relative to ``folder``. None means: as configured. ``word`` is what the
+        editor says about trusting the folder.
 
         Raises:
             ConfigError: The configuration cannot be used, or names no such agent or check.
+            UntrustedError: The folder wants what needs its user's trust.
         """
         ...
 
-    def team(self, folder: str) -> Team:
+    def approve(self, claim: Claim, by: Giver) -> None:
+        """Remembers that a folder's content, as it was shown, is trusted. Called in a thread.
+
+        Raises:
+            StorageError: It cannot be remembered.
+        """
+        ...
+
+    def team(self, folder: str, editor: EditorView) -> Team:
         """What is configured for a folder. Called in a thread: it may read files.
 
         Raises:

@@ -14,11 +14,13 @@ from massgen_ls.lsp.commands import Verb, Verbs
 from massgen_ls.lsp.protocol import ParamsError, nearest
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
+from massgen_ls.lsp.trust import Trusting
 
 
 def register(server: MassgenServer, stream: Stream) -> None:
     """Registers everything."""
-    verbs = Verbs(server, stream)
+    trust = Trusting(server)
+    verbs = Verbs(server, stream, trust)
     _documents(server)
     _life(server)
     for verb, method in verbs.methods().items():
@@ -55,6 +57,11 @@ def register(server: MassgenServer, stream: Stream) -> None:
     def cancel_progress(params: types.WorkDoneProgressCancelParams) -> None:
         server.spawn(cancel(params.token))
 
+    def configured(params: types.DidChangeConfigurationParams) -> None:
+        trust.configured(params.settings)
+
+    _feature(server, "massgen/trust", trust.told)
+    _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, configured)
     _feature(server, types.WORKSPACE_EXECUTE_COMMAND, execute)
     _feature(server, types.WORKSPACE_TEXT_DOCUMENT_CONTENT, content)
     _feature(server, types.TEXT_DOCUMENT_CODE_ACTION, actions)
@@ -112,6 +119,7 @@ def _documents(server: MassgenServer) -> None:
     _feature(server, types.TEXT_DOCUMENT_DID_SAVE, saved)
     _feature(server, types.TEXT_DOCUMENT_DID_CLOSE, closed)
     _feature(server, types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, moved)
+    _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, server.settings.changed)
 
 
 def _where(change: types.TextDocumentContentChangeEvent) -> Range | None:

@@ -42,6 +42,7 @@ from massgen_ls.lsp.front import parse
 from massgen_ls.lsp.livefiles import LspLiveFiles
 from massgen_ls.lsp.outbox import DELTA, FACT, VITAL, Outbox
 from massgen_ls.lsp.protocol import ParamsError
+from massgen_ls.lsp.settings import Settings
 from massgen_ls.lsp.trace import Trace
 
 _log = logging.getLogger(__name__)
@@ -268,6 +269,7 @@ class MassgenServer(LanguageServer):
         )
         self.client: Client = resolve(greeting)
         self.documents = Documents(Encoding(self.client.encoding), self.client.own_end)
+        self.settings = Settings(self.client, self.documents, self.protocol.ask, greeting)
         self.folders: list[str] = []
         for uri, _ in roots(greeting):
             self.add_folder(uri)

@@ -87,6 +87,16 @@ def below(folder: str, path: str) -> str | None:
     return None
 
 
+def repository(folder: str) -> str:
+    """The top of the repository that a folder is in, as far as names tell; the folder itself."""
+    above = os.path.realpath(folder)
+    while not os.path.lexists(os.path.join(above, ".git")):
+        if os.path.dirname(above) == above:
+            return folder
+        above = os.path.dirname(above)
+    return above
+
+
 def virtual(run: str, candidate: str, path: str) -> str:
     """The URI of a file as a candidate has it."""
     return f"{SCHEME}:/{quote(run, safe='')}/{quote(candidate, safe='')}/{_quoted(path)}"

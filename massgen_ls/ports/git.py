@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -85,6 +85,16 @@ class Lease(Protocol):
     @property
     def home(self) -> str:
         """A private, writable folder beside it: HOME and TMPDIR of what runs there."""
+        ...
+
+    async def put(self, files: Mapping[RelPath, bytes | None]) -> None:
+        """Writes files as a checkout would have them, or takes them away where there is None.
+
+        For a worktree in which nothing else has worked yet: nothing is followed out of it.
+
+        Raises:
+            StorageError: One cannot be written.
+        """
         ...
 
     async def capture(self, candidate: CandidateId, message: str) -> Captured:

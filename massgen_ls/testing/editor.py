@@ -356,7 +356,11 @@ class StandInEditor:
 
 @asynccontextmanager
 async def open_editor(
-    processes: Processes, command: Command, folder: Path, profile: Profile = NEOVIM
+    processes: Processes,
+    command: Command,
+    folder: Path,
+    profile: Profile = NEOVIM,
+    options: Object | None = None,
 ) -> AsyncGenerator[StandInEditor]:
     """Starts a server and an editor on it; says goodbye properly at the end.
 
@@ -365,6 +369,7 @@ async def open_editor(
         command: The server's, e.g. ``massgen-ls serve``; its stdin is kept open.
         folder: The workspace's one folder.
         profile: Who the editor says it is.
+        options: Its ``initializationOptions``.
     """
     async with processes.start(replace(command, keep_stdin=True, raw=True)) as running:
         editor = StandInEditor(running, folder, profile)
@@ -378,6 +383,7 @@ async def open_editor(
                     "workspaceFolders": [{"uri": folder.as_uri(), "name": folder.name}],
                     "clientInfo": {"name": profile.name},
                     "capabilities": profile.capabilities,
+                    "initializationOptions": options or {},
                 },
             )
             editor.capabilities = answer["capabilities"]

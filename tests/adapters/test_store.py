@@ -40,6 +40,7 @@ from massgen_ls.core.events import (
     Delta,
     Discarded,
     Event,
+    FusionTried,
     JudgingUsed,
     NoteSent,
     NothingCaptured,
@@ -160,6 +161,18 @@ EVERY_EVENT: list[Event] = [
     BallotCast(Ballot(SeatId("a"), 2, CandidateId("a.1"), "best")),
     BallotCast(Ballot(SeatId("c"), 2, None, "", PAIR, (Marks(1, 2, 3, 4, 5),) * 2)),
     BallotMissed(SeatId("c"), 2, PAIR, "no answer came"),
+    FusionTried(
+        Candidate(
+            CandidateId("fused.1"),
+            SeatId("fused"),
+            "t0",
+            "t1",
+            "c1",
+            CHANGES,
+            parts=(CandidateId("a.1"), CandidateId("b.1")),
+        )
+    ),
+    FusionTried(None, "they share nothing"),
     RefinementChosen(SeatId("a"), 2, CandidateId("b.1"), "b forgets the edge"),
     JudgingUsed(SeatId("c"), 2, PAIR, Usage(5, output=2, cost=7)),
     CancelRequested("you"),

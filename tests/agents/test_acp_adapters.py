@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,6 +92,33 @@ async def test_it_edits_and_runs(tmp_path: Path, adapter: str, confined: bool) -
     assert ("edit", "app.py") in told.acted
     assert told.ended.session
     assert left_over(stage) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "warned"),
+    [(Permissions("auto"), False), (Permissions("auto", deny=("run:git push*",)), True)],
+)
+async def test_codex_works_freely_where_we_confine_it_and_says_what_rules_it_does_not_ask(
+    tmp_path: Path, rule: Permissions, warned: bool
+) -> None:
+    program("codex-acp")
+    sandbox = await asyncio.to_thread(Sandbox.probe, str(tmp_path), "/usr/bin:/bin")
+    if not sandbox.works:
+        pytest.skip("no sandbox here")
+    stage = staged(tmp_path, "codex", sandbox)
+    script = Episode(Turn(Shell("echo ran > out.txt")), Turn(Text("Done.")))
+    async with serving(script) as models:
+        driver = AcpDriver(stage.processes, stage.around)
+        restricted = replace(spec("codex", models.url), permissions=rule)
+        place = stage.place(approve=stage.approving(rule))
+        told = await attempt(driver, restricted, brief(), place)
+    assert told.how == ("done", None), told.ended
+    assert stage.asked == []
+    assert ("runs commands in a sandbox of its own without asking" in told.asides) == warned
+    health = await driver.health(restricted)
+    assert ("without asking" in health.hint) == warned
+    if not warned:
+        assert stage.changed == {"out.txt": "ran\n"}
 
 
 async def test_a_judgement(tmp_path: Path, adapter: str) -> None:

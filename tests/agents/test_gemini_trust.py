@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from massgen_ls.adapters.agents.gemini import GeminiDriver
+from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import Json
-from massgen_ls.testing.models import Episode, Shell, Text, Turn, serving
+from massgen_ls.testing.models import Episode, Shell, Text, Turn, Write, serving
 from tests.agents.stage import Stage, Told, agent, attempt, brief, left_over
 from tests.agents.test_gemini import KEY, MODEL, studio
 
@@ -114,11 +115,20 @@ async def test_the_repositorys_words_are_told_once_or_not_at_all(
         assert play.body.count("Sing.") == 1
 
 
-async def test_a_login_of_the_users_is_used_when_they_say_so(tmp_path: Path, gemini: str) -> None:
-    async with serving(Episode(Turn(Text("Done.")))) as models:
+@pytest.mark.parametrize("protocol", ["acp", "stream-json"])
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_login_of_the_users_is_used_and_our_rules_are_kept(
+    tmp_path: Path, gemini: str, protocol: str, allowed: bool
+) -> None:
+    work = Episode(Turn(Write("new.txt", "new\n"), Shell("echo hi > ran.txt")), Turn(Text("Done.")))
+    async with serving(work) as models:
         stage = Stage(tmp_path, {"GEMINI_API_KEY": KEY})
         settings = {
-            "security": {"auth": {"selectedType": "gemini-api-key"}},
+            "security": {
+                "auth": {"selectedType": "gemini-api-key"},
+                # On, it lets no run of one prompt begin; see the next test.
+                "folderTrust": {"enabled": protocol == "acp"},
+            },
             "context": {"fileName": ["TEAM.md"]},
             "general": {"enableAutoUpdate": False},
         }
@@ -127,8 +137,25 @@ async def test_a_login_of_the_users_is_used_when_they_say_so(tmp_path: Path, gem
         (stage.user / ".gemini" / "TEAM.md").write_text("The user's own memory.")
         driver = GeminiDriver(stage.processes, stage.around)
         more: dict[str, Json] = {"base_url": models.url, "model": MODEL, "login": "user"}
-        told: Told = await attempt(driver, agent("gemini_cli", **more), brief(), stage.place())
-        assert told.how == ("done", None)
+        spec = agent("gemini_cli", protocol=protocol, **more)
+        rule = Permissions("allow") if allowed else Permissions("deny", allow=("edit:*",))
+        place = stage.place(approve=stage.approving(rule))
+        told: Told = await attempt(driver, spec, brief(), place)
+        assert told.how == ("done", None), told.ended
         assert "The user's own memory." in json.dumps(models.requests[-1].body)
-    assert not (stage.home / ".gemini").exists()
+    ran = {"ran.txt": "hi\n"} if allowed else {}
+    assert stage.changed == {"new.txt": "new\n", **ran}
+    assert (stage.home / ".gemini").exists() == (protocol == "stream-json"), "our rules are there"
+    assert not list((stage.user / ".gemini").glob("policies/*")), "nothing is left with the user"
     assert left_over(stage) == []
+
+
+async def test_one_run_for_each_prompt_is_not_for_who_trusts_folders_one_by_one(
+    tmp_path: Path, gemini: str
+) -> None:
+    stage = Stage(tmp_path, {"GEMINI_API_KEY": KEY})
+    spec = agent("gemini_cli", protocol="stream-json", login="user", model=MODEL)
+    driver = GeminiDriver(stage.processes, stage.around)
+    told = await attempt(driver, spec, brief(), stage.place())
+    assert told.how == ("failed", "config")
+    assert "use `protocol: acp`" in told.ended.reason

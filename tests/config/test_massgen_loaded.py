@@ -16,6 +16,7 @@ from massgen_ls.config.massgen.loading import OURS
 from massgen_ls.config.problems import InvalidConfig
 from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import AgentId, AgentSpec, Scope
+from massgen_ls.lsp.desk import EditorView
 from massgen_ls.wiring import ConfiguredDesk, make_spec
 
 CONFIGS = Path(__file__).parent / "massgen" / "configs"
@@ -98,7 +99,7 @@ def test_what_is_ignored_is_told_once(folder: Path, capsys: pytest.CaptureFixtur
     assert [line for line in heard if "worktrees" in line]
     desk = ConfiguredDesk("team.yaml")
     for _ in range(3):
-        desk.make_spec(str(folder), "x", Scope(), None, None, None, "none")
+        desk.make_spec(str(folder), "x", Scope(), None, None, None, "none", EditorView())
     assert len(capsys.readouterr().err.splitlines()) == len(heard)
 
 

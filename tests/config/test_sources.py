@@ -52,7 +52,7 @@ def test_each_layer_counts_over_those_below(tmp_path: Path) -> None:
     project(tmp_path, say(2) + "profiles: {ci: {orchestrator: {timeout: 3}}}")
     assert timeout(load(folder, beside=Beside(env))) == (2, "project")
     assert timeout(load(folder, beside=Beside(env, "ci"))) == (3, "profile")
-    editor: dict[str, Any] = {"orchestrator": {"timeout": 4, "quorum": None}, "trace": "off"}
+    editor: dict[str, Any] = {"orchestrator": {"timeout": 4, "quorum": None}, "whenWon": "ask"}
     assert timeout(load(folder, beside=Beside(env, "ci", editor))) == (4, "editor")
     env = {**env, "MASSGEN_ORCHESTRATOR__TIMEOUT": "5", "MASSGEN_LS_X": "1", "MASSGEN_LOG": "x"}
     loaded = load(folder, beside=Beside(env, "ci", editor))

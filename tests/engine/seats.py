@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -57,6 +57,9 @@ class Desk:
         if self.missing:
             raise StorageError(self.missing)
         yield self
+
+    async def put(self, files: Mapping[RelPath, bytes | None]) -> None:
+        raise AssertionError("no seat writes files itself")
 
     async def capture(self, candidate: CandidateId, message: str) -> Captured:
         self.asked.append((candidate, message))

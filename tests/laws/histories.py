@@ -28,6 +28,7 @@ from massgen_ls.core.events import (
     CrossTested,
     DeadlinePassed,
     Event,
+    FusionTried,
     JudgingUsed,
     NoteSent,
     NothingCaptured,
@@ -79,6 +80,8 @@ def spec(
     limits: Limits | None = None,
     voting: Voting | None = None,
     consensus: ConsensusRules | None = None,
+    *,
+    fusion: bool = False,
 ) -> RunSpec:
     mode: Mode = "best_of_n" if consensus is None else "consensus"
     again = consensus or ConsensusRules()
@@ -93,6 +96,7 @@ def spec(
             limits=limits or Limits(),
             voting=voting or Voting(),
             consensus=again,
+            fusion=fusion,
         ),
     )
 
@@ -167,6 +171,7 @@ specs = st.builds(
     limits,
     votings,
     st.none() | st.builds(ConsensusRules, st.integers(1, 3), st.sampled_from([None, None, 2, 4])),
+    fusion=st.booleans(),
 )
 outcomes = st.sampled_from(["done", "done", "done", "failed", "timed_out", "missing"])
 usages = st.builds(
@@ -225,6 +230,19 @@ def answers(draw: st.DrawFn, step: AskJudge, epoch: int) -> list[Event]:
     choice = draw(st.sampled_from([None, *step.shown]))
     given = tuple(draw(marks) for _ in step.shown)
     return [*found, BallotCast(Ballot(step.judge, epoch, choice, "why", step.shown, given))]
+
+
+def fusions(state: RunState) -> st.SearchStrategy[Event]:
+    """What may come of composing: a new tree, one that is there, or nothing."""
+    parts = tuple(c.id for c in state.candidates[:3])
+    trees = st.sampled_from(["both", "t1", None])
+    return trees.map(
+        lambda tree: (
+            FusionTried(None, "nothing")
+            if tree is None
+            else FusionTried(replace(candidate("fused", tree), parts=parts))
+        )
+    )
 
 
 @st.composite
@@ -318,6 +336,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         st.sampled_from(["a0.1", "a1.1", "zz.1", "a0.2"]),
     ),
     st.just(SnapshotTaken(SNAPSHOT, 0.0)),
+    st.just(FusionTried(None)),
     st.just(CancelRequested("")),
     st.just(RunInterrupted()),
     st.just(RunFailed("")),

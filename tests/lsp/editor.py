@@ -13,8 +13,9 @@ from typing import Any
 from massgen_ls.adapters.host.files import DiskFiles
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import AgentId, AgentSpec, RunSpec, Scope, Task
+from massgen_ls.core.trust import Claim, Giver
 from massgen_ls.lsp.connection import converse
-from massgen_ls.lsp.desk import Services
+from massgen_ls.lsp.desk import Desk, EditorView, Services
 from massgen_ls.lsp.frames import Frames
 from massgen_ls.lsp.livefiles import Deadlines
 from massgen_ls.lsp.outbox import Outbox
@@ -73,11 +74,20 @@ PROFILES = {"VS Code": VSCODE, "Neovim": NEOVIM, "Eglot": EGLOT}
 class FakeDesk:
     """Takes every wish; knows one agent."""
 
-    def make_spec(self, folder, prompt, scope: Scope, agents, checks, mode, apply) -> RunSpec:
+    view = EditorView()
+    """What came with the last wish."""
+
+    def make_spec(
+        self, folder, prompt, scope: Scope, agents, checks, mode, apply, editor, word=None
+    ) -> RunSpec:
+        self.view = editor
         names = agents or ("one",)
         return RunSpec(
             Task(prompt, scope), tuple(AgentSpec(AgentId(n), "fake") for n in names), apply=apply
         )
+
+    def approve(self, claim: Claim, by: Giver) -> None:
+        """Nothing of it needs trust."""
 
 
 @dataclass
@@ -89,6 +99,7 @@ class Client:
     inbox: asyncio.Queue[bytes | None]
     heard: list[Object] = field(default_factory=list[Object])
     exit_code: int | None = None
+    desk: FakeDesk = field(default_factory=FakeDesk)
     answers: dict[str, Callable[[Any], Any]] = field(default_factory=dict[str, Any])
     """By method: what a request of the server is answered with. Without one it never is."""
     _frames: Frames = field(default_factory=Frames)
@@ -182,6 +193,7 @@ async def talking(
     deadlines: Deadlines | None = None,
     broken: MassgenError | None = None,
     greeting: Object | None = None,
+    desk: Desk | None = None,
 ) -> AsyncIterator[Client]:
     """A conversation with a server in this process; leaving it says goodbye."""
     loop = asyncio.get_running_loop()
@@ -193,7 +205,7 @@ async def talking(
         if broken is not None:
             raise broken
         async with engine:
-            yield Services(engine, FakeDesk(), DiskFiles())
+            yield Services(engine, desk or client.desk, DiskFiles())
 
     async def bodies() -> AsyncIterator[bytes]:
         while (body := await client.inbox.get()) is not None:

@@ -37,6 +37,7 @@ from massgen_ls.adapters.agents.installed import version_of
 from massgen_ls.adapters.agents.instructions import instructions
 from massgen_ls.adapters.agents.surroundings import NETWORK, Surroundings
 from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import AgentSpec
 from massgen_ls.ports import AgentNews, Brief, Command, Ended, Health, Place, Processes
 
@@ -221,7 +222,9 @@ class AcpDriver:
             )
         # A mode in which it asks for nothing is for those who restrict nothing.
         rule = spec.permissions
-        free = rule.mode in {"auto", "allow"} and not rule.deny
+        free = _free(rule)
+        if limit := unruled(known, spec):
+            warning = f"{warning}; {limit}" if warning else limit
         if place.trusted:
             env.pop("GEMINI_CLI_TRUST_WORKSPACE", None)
         return Launch(
@@ -256,6 +259,21 @@ def unkept(known: Row, settings: CodingSettings) -> str:
     return ""
 
 
+def _free(rule: Permissions) -> bool:
+    """Whether a rule restricts nothing that a sandbox does not."""
+    return rule.mode in {"auto", "allow"} and not rule.deny
+
+
+def unruled(known: Row, spec: AgentSpec) -> str:
+    """Which part of an agent's permissions cannot be kept, for people; empty: none."""
+    if not known.unasked or _free(spec.permissions):
+        return ""
+    return (
+        f"{known.name} {known.unasked}: its `permissions` are asked for what it would do outside "
+        "of that, and for edits"
+    )
+
+
 def health(around: Surroundings, spec: AgentSpec, known: Row, settings: CodingSettings) -> Health:
     """Whether a row's program could start. Reads the disk: for a thread."""
     path = around.find(settings.program)
@@ -265,8 +283,9 @@ def health(around: Surroundings, spec: AgentSpec, known: Row, settings: CodingSe
     if problem := unkept(known, settings):
         return Health(spec.id, ok=False, found=path, hint=problem, version=version_of(path))
     keys = around.given(known.keys)
+    limit = unruled(known, spec)
     found = f"{path}; {', '.join(keys)} set" if keys else path
-    hint = ""
+    hint = f"{limit}." if limit else ""
     if known.keys and not keys and settings.login != "user":
         hint = f"No key of it is set: {known.login}."
     return Health(spec.id, ok=True, found=found, hint=hint, version=version_of(path))

@@ -37,6 +37,7 @@ class Row:
     untrusted_tools: bool = True
     untrusted_meta: Mapping[str, Json] = field(default_factory=dict[str, Json])
     instructions: tuple[str, ...] = ()
+    unasked: str = ""
 
     @classmethod
     def of(cls, name: str, told: Mapping[str, Any]) -> Row:

@@ -45,6 +45,13 @@ _ASKED = 3
 _EDITS = ("write_file", "replace")
 _CODES: dict[int, FailureKind] = {41: "auth", 42: "config", 52: "config", 53: "turns", 55: "config"}
 _TAIL = 2000
+_POLICY = os.path.join(".gemini", "policies", "massgen.toml")
+"""What it may do without asking: it looks there in a home that we made."""
+_UNTRUSTED = 55
+_NOT_TRUSTED = (
+    "your own settings (`security.folderTrust`, on by default) let it work in folders that you "
+    "trust only, and a worktree is new each time: use `protocol: acp`"
+)
 
 
 @dataclass(slots=True)
@@ -210,17 +217,20 @@ def _argv(run: _Run) -> tuple[str, ...]:
     program, rest = run.launch.argv[0], run.launch.argv[2:]
     model = ("-m", run.settings.model) if run.settings.model else ()
     resume = ("--resume", run.session) if run.session else ()
-    return (program, "-p", "", "--output-format", "stream-json", *model, *resume, *rest)
+    # In the user's own home nothing of ours is written; versions before 0.60 do not know this.
+    named = ("--policy", os.path.join(run.place.home, _POLICY))
+    policy = named if run.launch.home else ()
+    return (program, "-p", "", "--output-format", "stream-json", *policy, *model, *resume, *rest)
 
 
 async def _allowed(launch: Launch, brief: Brief, place: Place) -> dict[str, str]:
     """Its files, with a policy of what it may do without asking."""
     name = os.path.join(".gemini", "settings.json")
     files = dict(launch.files)
+    # With folder trust on, an untrusted folder ends the program; what is not trusted is still
+    # told by its variable, which is the stronger.
     if name in files:
         kept = json.loads(files[name])
-        # With folder trust on, an untrusted folder ends the program; what is not trusted is still
-        # told by its variable, which is the stronger.
         kept["security"]["folderTrust"]["enabled"] = False
         kept["experimental"] = {"enableAgents": False}
         files[name] = json.dumps(kept, indent=1)
@@ -232,7 +242,7 @@ async def _allowed(launch: Launch, brief: Brief, place: Place) -> dict[str, str]
         run = Action("run", "*", "commands without asking")
         if not launch.denied & {"run", "*"} and (await place.approve(run)).word == "allow":
             rules.append("run_shell_command")
-    files[os.path.join(".gemini", "policies", "massgen.toml")] = "".join(
+    files[_POLICY] = "".join(
         f'[[rule]]\ntoolName = "{rule}"\ndecision = "allow"\npriority = 900\n'
         "allowRedirection = true\n\n"
         for rule in rules
@@ -249,6 +259,8 @@ def _verdict(run: _Run, told: Told, printed: str, code: int | None) -> Ended:
         return Ended("done", exit_code=code, summary=told.summary, session=run.session)
     error = inner(result or NOTHING, "error")
     said = text(error, "message") or "; ".join(told.errors) or printed[-600:]
+    if code == _UNTRUSTED and run.launch.home:
+        said = _NOT_TRUSTED
     kind = kind_of(None, f"{text(error, 'type')} {said}")
     if "TurnLimited" in text(error, "type"):
         kind = "turns"

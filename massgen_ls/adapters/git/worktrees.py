@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -39,6 +40,7 @@ from massgen_ls.adapters.git.trees import (
     write_exclude,
 )
 from massgen_ls.core.candidate import Snapshot, TreeId
+from massgen_ls.core.changes import RelPath
 from massgen_ls.core.errors import GitError, StorageError
 from massgen_ls.core.task import CandidateId, RunId, SandboxRule, WorktreeRules
 from massgen_ls.ports import Captured
@@ -74,6 +76,13 @@ class GitLease:
     def home(self) -> str:
         """A private, writable folder beside it."""
         return self.place.home
+
+    async def put(self, files: Mapping[RelPath, bytes | None]) -> None:
+        """Writes or takes away files; see `massgen_ls.ports.Lease.put`."""
+        try:
+            await asyncio.to_thread(_put, self.place.tree, files)
+        except OSError as error:
+            raise storage_error(error, self.place.tree) from error
 
     async def capture(self, candidate: CandidateId, message: str) -> Captured:
         """Records what differs from the base; see `massgen_ls.ports.Lease.capture`."""
@@ -358,6 +367,22 @@ class GitWorktrees:
         """Forgets the candidates of runs long ago; ``now`` in seconds since the epoch."""
         for shadow in self.shadows.all():
             await retire_runs(self.git, shadow, now)
+
+
+def _put(top: str, files: Mapping[RelPath, bytes | None]) -> None:
+    for path, content in files.items():
+        where = os.path.join(top, path)
+        above = os.path.dirname(where)
+        if content is not None:
+            os.makedirs(above, exist_ok=True)
+        if os.path.realpath(above) != os.path.join(os.path.realpath(top), *path.split("/")[:-1]):
+            raise OSError(errno.ELOOP, "a link leads elsewhere", above)
+        if content is None:
+            os.unlink(where)
+            continue
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
+        with open(_no_link(where, flags), "wb") as file:
+            file.write(content)
 
 
 def _numbered(shadow: Shadow) -> list[str]:

@@ -23,10 +23,11 @@ def resolve(name: str, env: Mapping[str, str], cwd: str) -> str:
     if os.sep in name:
         candidates = [os.path.join(cwd, name)]
     else:
-        # An empty entry of PATH means the working folder, as everywhere.
+        # An entry that is empty or relative would mean the folder that is worked in: a `git` or
+        # `ruff` that somebody's repository brings along is no program of the user's.
         candidates = [
-            os.path.join(cwd, folder, name)
-            for folder in env.get("PATH", os.defpath).split(os.pathsep)
+            os.path.join(folder, name)
+            for folder in absolute(env.get("PATH", os.defpath)).split(os.pathsep)
         ]
     forbidden = ""
     for candidate in candidates if name else ():
@@ -39,6 +40,11 @@ def resolve(name: str, env: Mapping[str, str], cwd: str) -> str:
     if forbidden:
         raise PermissionError(errno.EACCES, "It may not be executed", forbidden)
     raise FileNotFoundError(errno.ENOENT, "There is no such program", name)
+
+
+def absolute(path: str) -> str:
+    """A PATH without the entries that depend on the working folder."""
+    return os.pathsep.join(part for part in path.split(os.pathsep) if os.path.isabs(part))
 
 
 def leash() -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+from functools import cache
 from typing import Any, cast
 
 from massgen_ls.config.backends import BACKENDS
@@ -37,19 +39,19 @@ def _marks(body: Any) -> set[Kind]:
     found |= _form(orchestrator, "timeout", massgen=dict, ours=(int, float))
     listed = top.get("agents")
     agents = [*(cast("list[Any]", listed) if isinstance(listed, list) else ()), top.get("agent")]
+    theirs, ours = _keys(AGENT), set(Agent.model_fields)
     for agent in map(_mapping, agents):
-        found |= _compare(set(agent), _keys(AGENT), set(Agent.model_fields))
+        found |= _compare(set(agent), theirs, ours)
         backend = _mapping(agent.get("backend"))
         kind = backend.get("type")
         if isinstance(kind, str) and kind in _OURS:
             found.add("massgen-ls")
-        ours = {key for model in BACKENDS.values() for key in model.model_fields}
-        found |= _compare(set(backend), _backend_keys(), ours)
+        found |= _compare(set(backend), _backend_keys(), _our_backend_keys())
         found |= _form(backend, "env", massgen=dict, ours=(list,))
     return found
 
 
-def _compare(given: set[str], theirs: set[str], ours: set[str]) -> set[Kind]:
+def _compare(given: set[str], theirs: AbstractSet[str], ours: AbstractSet[str]) -> set[Kind]:
     found: set[Kind] = set()
     if given & (ours - theirs):
         found.add("massgen-ls")
@@ -69,9 +71,15 @@ def _keys(table: Table) -> set[str]:
     return set(table.rows)
 
 
-def _backend_keys() -> set[str]:
+@cache
+def _our_backend_keys() -> frozenset[str]:
+    return frozenset(key for model in BACKENDS.values() for key in model.model_fields)
+
+
+@cache
+def _backend_keys() -> frozenset[str]:
     assert isinstance(BACKEND, ByType)
-    return _keys(SERVICE).union(*(_keys(table) for table in BACKEND.of.values()))
+    return frozenset(_keys(SERVICE)).union(*(_keys(table) for table in BACKEND.of.values()))
 
 
 def _mapping(given: object) -> dict[str, Any]:

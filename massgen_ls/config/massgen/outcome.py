@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import pairwise
 from typing import Any, cast, get_args
 
@@ -153,7 +154,8 @@ class Outcome:
         for i, part in enumerate(target):
             if isinstance(part, int):
                 continue
-            if model is None or part not in model.model_fields:
+            keys = _keys(model) if model is not None else {}
+            if part not in keys:
                 return False
             if part == "backend":
                 kind = self._types.get(target[:i], self._types.get(agent, ""))
@@ -161,7 +163,7 @@ class Outcome:
                     return True
                 model = BACKENDS[kind]
                 continue
-            model = _model_in(model.model_fields[part].annotation)
+            model = keys[part]
         return True
 
     def _added(self, target: Where, new: list[str], old: list[str] | None) -> list[str]:
@@ -206,6 +208,12 @@ class Outcome:
                 self._values[way] = self._source.values.get(at) or self._source.span(at)
                 if at in self._source.keys:
                     self._keys[way] = self._source.keys[at]
+
+
+@cache
+def _keys(model: type[BaseModel]) -> dict[str, Any]:
+    """The keys of a model, each with the model of its value."""
+    return {name: _model_in(info.annotation) for name, info in model.model_fields.items()}
 
 
 def _texts(value: object) -> list[str] | None:

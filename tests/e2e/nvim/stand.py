@@ -11,6 +11,13 @@ from tests.e2e.nvim.nvim_embed import Neovim
 RUN = "20261121-065512-k3f9"
 
 
+def decoded(node: Any) -> Any:
+    """As Neovim's client decodes JSON: what is null is absent."""
+    if isinstance(node, dict):
+        return {key: decoded(each) for key, each in node.items() if each is not None}
+    return [decoded(each) for each in node] if isinstance(node, list) else node
+
+
 def served(nvim: Neovim, *files: Path, **answers: Any) -> Neovim:
     """Opens the files with the stand-in as their server."""
     nvim.lua(
@@ -22,7 +29,7 @@ def served(nvim: Neovim, *files: Path, **answers: Any) -> Neovim:
         require('massgen').setup({ lsp = { cmd = cmd } })
         """,
         str(HERE),
-        {f"massgen/{verb}": answer for verb, answer in answers.items()},
+        {f"massgen/{verb}": decoded(answer) for verb, answer in answers.items()},
     )
     for file in files:
         nvim.command(f"edit {file}")
@@ -75,4 +82,4 @@ def apply(nvim: Neovim, *changes: dict[str, Any]) -> dict[str, Any]:
 
 def tell(nvim: Neovim, kind: str, **fields: Any) -> None:
     event = {"kind": kind, "run": RUN, **fields}
-    nvim.lua("stand.tell('massgen/event', ...)", event)
+    nvim.lua("stand.tell('massgen/event', ...)", decoded(event))

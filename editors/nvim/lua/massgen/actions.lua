@@ -296,8 +296,9 @@ end
 ---@param run? string
 function M.panel(run)
   local panel = require('massgen.panel')
-  if not run and panel.is_open() then
-    panel.toggle()
+  local current = panel.current()
+  if not run and current then
+    panel.toggle(current)
     return
   end
   M.with_known(run, panel.toggle)

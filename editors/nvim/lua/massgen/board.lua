@@ -188,20 +188,23 @@ local function check_words(said, base)
   if said.outcome ~= 'failed' then
     return (said.outcome:gsub('_', ' ')), 'MassgenWarn'
   end
+  local function failing(word, count)
+    return count > 0 and ('%s %d'):format(word, count) or word
+  end
+  if not base then -- it is the state before, or that is not judged yet
+    return failing('fails', #said.failures), 'MassgenBad'
+  end
   local old = {} ---@type table<string, true>
-  for _, failure in ipairs(base and base.failures or {}) do
+  for _, failure in ipairs(base.failures) do
     old[failure] = true
   end
   local new = vim.tbl_filter(function(failure)
     return not old[failure]
   end, said.failures)
-  if #new > 0 then
-    return 'breaks ' .. #new, 'MassgenBad'
-  end
-  if base and base.outcome == 'failed' then
+  if #new == 0 and base.outcome == 'failed' then
     return 'as before', 'MassgenDim'
   end
-  return 'fails', 'MassgenBad'
+  return failing('breaks', #new), 'MassgenBad'
 end
 
 ---@param run massgen.Run
@@ -224,17 +227,10 @@ local function checks(run, width)
   name = math.min(name, math.max(8, math.floor(width / 3)))
   for _, each in ipairs(trees) do
     local parts = { { '  ' .. words.pad(each[1], name) } }
-    local room = width - name - 2
-    for i, check in ipairs(run.checks) do
+    for _, check in ipairs(run.checks) do
       local said = (run.checked[each[2]] or {})[check]
       local text, colour = check_words(said, each[2] ~= run.base and base[check] or nil)
-      local shown_name = '  ' .. check .. ' '
-      room = room - vim.api.nvim_strwidth(shown_name .. text)
-      if room < 2 and i < #run.checks then
-        table.insert(parts, { '  …' })
-        break
-      end
-      vim.list_extend(parts, { { shown_name }, { text, colour } })
+      vim.list_extend(parts, { { '  ' .. check .. ' ' }, { text, colour } })
     end
     local candidate = each[2] ~= run.base and each[1] or nil
     table.insert(lines, line_of(parts, { candidate = candidate }))
@@ -282,6 +278,12 @@ function M.lines(run, width, now)
     vim.list_extend(lines, { line_of({ { '' } }), line_of({ { 'Verdict', 'MassgenTitle' } }) })
     for _, text in ipairs(wrapped(words.flat(run.why), width - 2)) do
       table.insert(lines, line_of({ { '  ' .. text } }))
+    end
+  end
+  for _, line in ipairs(lines) do
+    line.text = words.cut(line.text, width)
+    for _, mark in ipairs(line.marks) do
+      mark[1], mark[2] = math.min(mark[1], #line.text), math.min(mark[2], #line.text)
     end
   end
   return lines

@@ -295,14 +295,19 @@ function M.is_open()
   return shown ~= nil and vim.api.nvim_win_is_valid(shown.win)
 end
 
+---@return massgen.Run?  That it shows
+function M.current()
+  return M.is_open() and shown and runs.get(shown.run) or nil
+end
+
 ---Shows the panel of a run; when it is shown already, goes there, and from there closes it.
----@param run? massgen.Run
+---@param run massgen.Run
 function M.toggle(run)
   local panel = shown
   if panel and vim.api.nvim_win_is_valid(panel.win) then
     local here = vim.api.nvim_get_current_win() == panel.win
     local same_tab = vim.api.nvim_win_get_tabpage(panel.win) == vim.api.nvim_get_current_tabpage()
-    if not run or run.id == panel.run then
+    if run.id == panel.run then
       if here then
         return M.close()
       elseif same_tab then
@@ -311,9 +316,7 @@ function M.toggle(run)
     end
     M.close()
   end
-  if run then
-    open(run)
-  end
+  open(run)
 end
 
 return M

@@ -1,0 +1,33 @@
+"""A team in consensus needs somebody who can vote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from massgen_ls.core.errors import ConfigError
+from massgen_ls.core.task import Mode, RunSpec, Scope
+from massgen_ls.wiring import make_spec
+
+PROGRAM = "{id: prog, backend: {type: command, argv: [my-agent]}}"
+CODER = "{id: coder, backend: {type: codex}}"
+
+
+def spec(folder: Path, agents: str, judges: str = "", mode: Mode | None = "consensus") -> RunSpec:
+    voting = f"orchestrator: {{voting: {{judges: [{judges}]}}}}\n" if judges else ""
+    (folder / "massgen.yaml").write_text(f"agents: [{agents}]\n{voting}")
+    return make_spec(folder, prompt="do it", scope=Scope(), mode=mode)
+
+
+def test_programs_alone_cannot_vote(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="needs agents that can vote") as error:
+        spec(tmp_path, PROGRAM)
+    assert "best_of_n" in str(error.value)
+    assert spec(tmp_path, PROGRAM, mode=None).rules.mode == "best_of_n"
+
+
+def test_a_coding_agent_or_a_judge_is_enough(tmp_path: Path) -> None:
+    assert spec(tmp_path, f"{PROGRAM}, {CODER}").rules.mode == "consensus"
+    judge = "{id: referee, backend: {type: claude_code}}"
+    assert spec(tmp_path, PROGRAM, judge).rules.mode == "consensus"

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from massgen_ls.cli.shown import harmless, shown
+from massgen_ls.core import basetests
 from massgen_ls.core.ballots import CRITERIA
 from massgen_ls.core.candidate import Candidate, Evidence, Scorecard
 from massgen_ls.core.consensus import electorate, open_votes
@@ -22,6 +23,7 @@ from massgen_ls.core.events import (
     AttemptStarted,
     BallotCast,
     BallotMissed,
+    BaseTested,
     CandidateCaptured,
     CheckFinished,
     CrossTested,
@@ -34,10 +36,10 @@ from massgen_ls.core.events import (
     RefinementChosen,
     SnapshotTaken,
 )
-from massgen_ls.core.explain import explanation, marks_of, round_cells
+from massgen_ls.core.explain import BASE_TESTS, explanation, marks_of, round_cells
 from massgen_ls.core.polls import open_questions, questions
 from massgen_ls.core.run_state import RunState, evolve
-from massgen_ls.core.scoring import scorecards
+from massgen_ls.core.scoring import per_tree
 from massgen_ls.core.seats import SeatState
 from massgen_ls.core.task import CandidateId, RunId, SeatId
 from massgen_ls.core.wording import counted
@@ -179,6 +181,8 @@ def _line(news: Envelope) -> str:
         case CrossTested(author=author, onto=onto, result=result):
             names = f"tests of {author[:10]} on {onto[:10]}"
             return f"{names}: {result.outcome}, {result.seconds:.1f} s"
+        case BaseTested(onto=onto, result=result):
+            return f"the base's tests on {onto[:10]}: {result.outcome}, {result.seconds:.1f} s"
         case _:
             return ""
 
@@ -188,7 +192,7 @@ def _line(news: Envelope) -> str:
 
 def print_verdict(console: Console, run: RunId, state: RunState) -> None:
     """The candidates with their evidence, then the verdict and why."""
-    cards = {member: card for card in scorecards(state) for member in card.cluster.members}
+    cards = {member: card for card in per_tree(state) for member in card.cluster.members}
     if state.candidates:
         console.print(_matrix(state, cards))
     for seat in state.seats:
@@ -243,6 +247,8 @@ def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:
         table.add_column(shown(check))
     if crossed := any(card.cross.tests for card in cards.values()):
         table.add_column("cross-tests")
+    if based := any(basetests.said(state, c.tree) for c in state.candidates):
+        table.add_column(BASE_TESTS)
     ranking = state.verdict.ranking if state.verdict else ()
     places = {candidate: i for i, candidate in enumerate(ranking)}
     for candidate in sorted(state.candidates, key=lambda c: places.get(c.id, len(places))):
@@ -254,6 +260,7 @@ def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:
             _amount(len(candidate.changes.files), candidate.changes.size) + _origin(candidate),
             *[_cell(evidence.get(check), eligible=card is not None) for check in checks],
             *([_crossed(card)] if crossed else []),
+            *([basetests.said(state, candidate.tree) or "–"] if based else []),
         )
     return table
 

@@ -47,11 +47,18 @@ class Candidate:
     """The candidate that it improves on, where its agent did not start from the base."""
     parts: tuple[CandidateId, ...] = ()
     """Of what no agent made: the candidates whose shared hunks it is (see `core.fusion`)."""
+    code: str = ""
+    """As `digest`, of the files that are no tests; of a change of nothing but tests, `digest`."""
 
     @property
     def substance(self) -> str:
         """Equal for candidates that are one and the same choice: the digest, or else the tree."""
         return self.digest or self.tree
+
+    @property
+    def essence(self) -> str:
+        """Equal for candidates that agree, whatever tests they bring: equal in `substance`, too."""
+        return self.code or self.substance
 
 
 CheckOutcome = Literal["passed", "failed", "timed_out", "broken", "unjudged"]
@@ -136,6 +143,9 @@ class Scorecard:
     cross: CrossScore = CrossScore()
     fused: bool = False
     """Whether no agent made it: then it wins by evidence alone."""
+    outdates: tuple[str, ...] = ()
+    """Tests of the base, as they were there, that it fails and the base passes (see
+    `core.basetests`)."""
 
     @property
     def clears(self) -> bool:

@@ -12,14 +12,17 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from massgen_ls.core.basetests import BaseTest
 from massgen_ls.core.candidate import TreeId
 from massgen_ls.core.consensus import AskVoter, counting, open_votes, words_of
 from massgen_ls.core.polls import AskJudge, open_questions
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import (
     agreed,
+    base_runs,
     clusters,
     cross_runs,
+    early_base_run,
     eligible,
     scorecards,
     to_fuse,
@@ -76,7 +79,17 @@ class Settle:
     verdict: Verdict
 
 
-Step = TakeSnapshot | MakeAttempt | RunCheck | Fuse | CrossTest | AskJudge | AskVoter | Settle
+Step = (
+    TakeSnapshot
+    | MakeAttempt
+    | RunCheck
+    | Fuse
+    | CrossTest
+    | BaseTest
+    | AskJudge
+    | AskVoter
+    | Settle
+)
 
 
 def next_steps(state: RunState) -> frozenset[Step]:
@@ -100,6 +113,8 @@ def next_steps(state: RunState) -> frozenset[Step]:
         elif seat.phase == "ended":
             steps.add(MakeAttempt(seat.seat, seat.attempt))  # its capture is still to come
     steps |= set(_checks(state))
+    if not state.late and (early := early_base_run(state)):
+        steps.add(early)
     waiting = any(
         s.phase == "working" or (s.phase == "ended" and not s.captured) for s in open_seats
     )
@@ -108,6 +123,8 @@ def next_steps(state: RunState) -> frozenset[Step]:
         steps |= {Fuse()} if to_fuse(state) else set()
     if not steps and not waiting and not state.late and agreed(state) is None:
         steps |= {CrossTest(author, onto) for author, onto in cross_runs(state)}
+    if not steps and not waiting and not state.late and agreed(state) is None:
+        steps |= set(base_runs(state))
     if not steps and not waiting:
         steps |= set(open_questions(state))  # only when there is nothing left to measure
     if all(isinstance(step, MakeAttempt) for step in steps) and all(s.onto for s in open_seats):

@@ -41,6 +41,11 @@ def is_test(path: str) -> bool:
     return any(kind.search(path) for kind in (_PYTHON, _GO, _SCRIPT, _OTHER))
 
 
+def is_beside(path: str) -> bool:
+    """Whether a file may be needed by tests: it configures them, or lies in a folder of theirs."""
+    return bool(_BESIDE.search(path))
+
+
 @dataclass(frozen=True, slots=True)
 class Suite:
     """What a change set brings for tests. Paths are relative to the repository's top."""
@@ -54,7 +59,7 @@ def brought(changes: ChangeSet) -> Suite:
     """The test files that were added or changed."""
     there = [c.path for c in changes.files if c.new_type in ("file", "executable")]
     tests = tuple(path for path in there if is_test(path))
-    laid = tuple(path for path in there if is_test(path) or _BESIDE.search(path))
+    laid = tuple(path for path in there if is_test(path) or is_beside(path))
     return Suite(tests, laid if tests else ())
 
 

@@ -22,7 +22,7 @@ class Trial:
     resolved: bool
     """Whether it solves the task, by tests that no selection has seen."""
     choice: str = ""
-    """Equal for candidates that do the same (`core.candidate.Candidate.substance`); empty when
+    """Equal for candidates that agree (`core.candidate.Candidate.essence`); empty when
     nothing came of it: its patch does not apply, or changes nothing."""
 
 

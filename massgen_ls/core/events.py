@@ -187,6 +187,19 @@ class CrossTested:
 
 
 @dataclass(frozen=True, slots=True)
+class BaseTested:
+    """A check was run on a candidate with the base's versions of the tests that it changes."""
+
+    kind: ClassVar[str] = "base_tested"
+    onto: TreeId
+    """The candidate's tree."""
+    result: CheckResult
+    """Its ``tree`` is the one that was made of both."""
+    repeat: int = 0
+    """1 for the second look."""
+
+
+@dataclass(frozen=True, slots=True)
 class FusionTried:
     """What several candidates share was composed, or could not be. Once in a run at most."""
 
@@ -333,6 +346,7 @@ Event = (
     | NothingCaptured
     | CheckFinished
     | CrossTested
+    | BaseTested
     | FusionTried
     | BallotCast
     | BallotMissed

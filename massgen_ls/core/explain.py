@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from massgen_ls.core import basetests
 from massgen_ls.core.ballots import CRITERIA, Ballot, Marks
 from massgen_ls.core.candidate import Evidence, Scorecard
 from massgen_ls.core.consensus import Word, counting, words_of
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.scoring import cross_rows, scorecards
+from massgen_ls.core.scoring import cross_rows, per_tree, scorecards
 from massgen_ls.core.task import CandidateId, SeatId, VotingRule
-from massgen_ls.core.voting import Order, contenders, in_order, majority
+from massgen_ls.core.voting import Order, contenders, in_order, majority, outdating
 from massgen_ls.core.wording import counted
 
 
@@ -23,7 +24,7 @@ class Row:
     files: int
     lines: int
     cluster: tuple[CandidateId, ...]
-    """It and those that are the same change."""
+    """It and those that are the same change, whatever tests they bring."""
     eligible: bool
     """False: its attempt did not end well, so it cannot win."""
     checks: tuple[str, ...]
@@ -36,6 +37,8 @@ class Row:
     """Of what no agent made: the candidates whose shared hunks it is."""
     cross: str = ""
     """How many of the telling tests that candidates brought it passes; empty without any."""
+    base_tests: str = ""
+    """What came of the base's own tests that it has changed; empty where they were not run."""
 
     @property
     def origin(self) -> str:
@@ -103,11 +106,13 @@ def _rows(state: RunState, order: Order | None, checks: tuple[str, ...]) -> tupl
         for i, card in enumerate(order.cards if order else ())
         for member in card.cluster.members
     }
+    own = {member: card for card in per_tree(state) for member in card.cluster.members}
     rows: list[Row] = []
     for candidate in ordered:
         place = where.get(candidate.id)
         card = order.cards[place] if order and place is not None else None
-        evidence = {e.check: e for e in card.evidence} if card else {}
+        mine = own.get(candidate.id)
+        evidence = {e.check: e for e in mine.evidence} if mine else {}
         rows.append(
             Row(
                 candidate.id,
@@ -120,7 +125,8 @@ def _rows(state: RunState, order: Order | None, checks: tuple[str, ...]) -> tupl
                 _heard(order, place) if order and place is not None else "",
                 candidate.built_on,
                 candidate.parts,
-                f"{card.cross.passed} of {card.cross.tests}" if card and card.cross.tests else "",
+                f"{mine.cross.passed} of {mine.cross.tests}" if mine and mine.cross.tests else "",
+                basetests.said(state, candidate.tree),
             )
         )
     return tuple(rows)
@@ -195,6 +201,13 @@ def _steps(cards: tuple[Scorecard, ...], order: Order) -> list[str]:
         return steps
     if tally.standings[0].votes != tally.standings[1].votes:
         return steps
+    if len(best.outdates) != len(second.outdates):
+        told = " and ".join(
+            f"{card.cluster.members[0]} {outdating(card)}"
+            for card in (best, second)
+            if card.outdates
+        )
+        return [*steps, f"tie broken by the base's own tests: {told}"]
     if len(best.cluster.members) != len(second.cluster.members):
         return [*steps, "tie broken by agreement: more agents arrived at this change"]
     if best.cross.alone != second.cross.alone:
@@ -232,6 +245,8 @@ class Matrix:
     rows: tuple[MatrixRow, ...]
 
 
+BASE_TESTS = "base's tests"
+"""Title of `Row.base_tests`."""
 MOST_TESTS = 40
 """Rows of a matrix that people are shown."""
 
@@ -241,7 +256,7 @@ def cross_matrix(state: RunState) -> Matrix | None:
     rows = cross_rows(state)
     if not rows:
         return None
-    cards = [card for card in scorecards(state) if card.clears]
+    cards = [card for card in per_tree(state) if card.clears]
     names = {card.cluster.tree: card.cluster.members[0] for card in cards}
     shown = [
         MatrixRow(
@@ -272,7 +287,8 @@ def markdown(state: RunState, run: str) -> str:
         parts.append(_cell(verdict.why))
     if told.rows:
         crossed = ["cross-tests"] if any(row.cross for row in told.rows) else []
-        head = ["candidate", "change", *told.checks, *crossed, "same as", "judges"]
+        based = [BASE_TESTS] if any(row.base_tests for row in told.rows) else []
+        head = ["candidate", "change", *told.checks, *crossed, *based, "same as", "judges"]
         rows = [
             [
                 f"**{row.candidate}**" if row.won else row.candidate,
@@ -280,6 +296,7 @@ def markdown(state: RunState, run: str) -> str:
                 + (f"; {row.origin}" if row.origin else ""),
                 *row.checks,
                 *[row.cross or "–" for _ in crossed],
+                *[row.base_tests or "–" for _ in based],
                 ", ".join(c for c in row.cluster if c != row.candidate) or "–",
                 row.judges or "–",
             ]

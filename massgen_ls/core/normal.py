@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
+from massgen_ls.core.crosstests import is_test
 
 LARGEST: Final = 1024 * 1024
 """Bytes of a file that is looked into; a larger one is its bytes."""
@@ -85,6 +86,12 @@ class Normaliser:
             )
         return hashlib.sha256(repr(entries).encode("utf-8", "surrogatepass")).hexdigest()
 
+    def code(self, changes: ChangeSet) -> str:
+        """The same of the files that are no tests; of a change of nothing but tests, all of it."""
+        beside = ChangeSet(tuple(change for change in changes.files if not _of_tests(change)))
+        does = any(True for change in beside.files for _ in self._entries(change))
+        return self.digest(beside if does else changes)
+
     def _entries(self, change: FileChange) -> Iterator[tuple[str, str, str]]:
         old_path = change.old_path or change.path
         if change.kind == "delete":
@@ -114,6 +121,10 @@ def _versions(change: FileChange) -> Iterator[tuple[RelPath, str]]:
     ):
         if oid is not None and kind in ("file", "executable") and _suffix(path) in _KNOWN:
             yield path, oid
+
+
+def _of_tests(change: FileChange) -> bool:
+    return is_test(change.path) and is_test(change.old_path or change.path)
 
 
 def _suffix(path: str) -> str:

@@ -18,7 +18,7 @@ from massgen_ls.core.candidate import Scorecard
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import AgentSpec, CandidateId, SeatId, Voting
-from massgen_ls.core.voting import between, contenders, majority, share
+from massgen_ls.core.voting import between, contenders, settled, share
 
 MOST_COMPARED = 4
 """Models choose worse among many."""
@@ -41,7 +41,7 @@ def questions(state: RunState) -> tuple[AskJudge, ...]:
     voting = state.spec.rules.voting
     cards = scorecards(state)
     field = contenders(cards)
-    if voting.rule == "evidence-only" or len(field) < 2 or majority(cards) in field:
+    if voting.rule == "evidence-only" or len(field) < 2 or settled(cards):
         return ()
     # Those that more agents arrived at first, then the smaller ones.
     ordered = sorted(field, key=lambda card: (-len(card.cluster.members), card.size))

@@ -24,6 +24,7 @@ from massgen_ls.core.events import (
     AttemptStarted,
     BallotCast,
     BallotMissed,
+    BaseTested,
     CancelRequested,
     CandidateCaptured,
     CheckFinished,
@@ -64,6 +65,7 @@ class RunState:
     """Candidates whose attempt ended well."""
     checked: tuple[CheckFinished, ...] = ()
     crossed: tuple[CrossTested, ...] = ()
+    base_tested: tuple[BaseTested, ...] = ()
     ballots: tuple[Ballot, ...] = ()
     """The last valid one of each judge for each question, by the judge's id and the question."""
     asked: tuple[Asked, ...] = ()
@@ -199,6 +201,11 @@ def evolve(state: RunState, event: Event) -> RunState:
             trees = {state.snapshot.tree, *(c.tree for c in state.candidates)}
             known = {author, onto} <= trees and author != state.snapshot.tree
             return replace(state, crossed=(*state.crossed, event)) if known else state
+        case BaseTested(onto=onto, repeat=repeat):
+            if any((b.onto, b.repeat) == (onto, repeat) for b in state.base_tested):
+                return state
+            known = any(c.tree == onto for c in state.candidates)
+            return replace(state, base_tested=(*state.base_tested, event)) if known else state
         case FusionTried(candidate=candidate):
             return _fused(state, candidate)
         case BallotCast(ballot=ballot):
@@ -236,8 +243,8 @@ def _voted(state: RunState, ballot: Ballot) -> RunState:
     if ballot.epoch != state.epoch or not ballot.sensible or not _is_judge(state, ballot.judge):
         return state
     compared = [state.candidate(c) for c in (ballot.shown or (ballot.choice,)) if c is not None]
-    own = {c.substance for c in state.candidates if author(c.id) == ballot.judge}
-    if any(c is None or c.substance in own for c in compared):
+    own = {c.essence for c in state.candidates if author(c.id) == ballot.judge}
+    if any(c is None or c.essence in own for c in compared):
         return state  # nobody judges what they made themselves
     key = (ballot.judge, ballot.shown)
     others = (b for b in state.ballots if (b.judge, b.shown) != key)

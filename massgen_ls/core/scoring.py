@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from massgen_ls.core import basetests
+from massgen_ls.core.agreement import Told, joined
+from massgen_ls.core.basetests import BaseTest
 from massgen_ls.core.candidate import (
     Candidate,
     CheckResult,
@@ -30,6 +34,7 @@ from massgen_ls.core.evidence import looks_flaky, weigh
 from massgen_ls.core.fusion import FUSED, LEAST
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import CheckSpec, SeatId
+from massgen_ls.core.voting import contenders
 from massgen_ls.core.wording import counted
 
 
@@ -89,15 +94,25 @@ def agreed(state: RunState) -> Scorecard | None:
     """The choice of more than half of all seats, if it passes every gate and nothing beats it.
 
     None as long as a choice that is there already waits for a check: agents that still work may be
-    left out for it, results that are there may not.
+    left out for it, results that are there may not. Nor is one that fails tests of the base, which
+    it has changed, taken before the others are heard.
     """
+    card = _prevailing(state)
+    if card is None or basetests.to_run(state, card.cluster.tree):
+        return None
+    return None if basetests.outdated(state, card.cluster.tree) else card
+
+
+def _prevailing(state: RunState) -> Scorecard | None:
+    """The choice of more than half of all seats, by the gates."""
     if state.spec is None or not state.spec.rules.early_exit or len(state.seats) < 2:
         return None
-    cards = _gated(state)
+    gated = _gated(state)
+    cards = joined(gated, _told(state, gated))
     seats = {c.id: c.seat for c in state.candidates if not c.parts}
     for card in cards:
         if 2 * len({seats[m] for m in card.cluster.members if m in seats}) > len(state.seats):
-            judged = all(_judged(state, other.cluster.tree) for other in cards)
+            judged = all(_judged(state, other.cluster.tree) for other in gated)
             most = max(other.fixed for other in cards if other.clears) if card.clears else 0
             return card if judged and card.clears and card.fixed == most else None
     return None
@@ -116,7 +131,51 @@ def _judged(state: RunState, tree: TreeId) -> bool:
 
 
 def scorecards(state: RunState) -> tuple[Scorecard, ...]:
-    """The evidence so far about every cluster of eligible candidates."""
+    """The evidence so far about every choice: clusters of eligible candidates that agree."""
+    cards = _compared(state)
+    pending = any(basetests.to_run(state, tree) for tree in _best(cards))
+    if pending or not state.base_tested:
+        return cards  # what is known of some of them says nothing yet
+    return tuple(
+        replace(card, outdates=basetests.outdated(state, card.cluster.tree)) for card in cards
+    )
+
+
+def _compared(state: RunState) -> tuple[Scorecard, ...]:
+    cards = per_tree(state)
+    return joined(cards, _told(state, cards))
+
+
+def _told(state: RunState, cards: Sequence[Scorecard]) -> dict[TreeId, Told]:
+    brings = Counter(row.author for row in cross_rows(state))
+    trees = {c.tree: c for c in state.candidates}
+    return {
+        tree: Told(trees[tree].essence, brings[tree], bool(brought(trees[tree].changes).tests))
+        for tree in (card.cluster.tree for card in cards)
+    }
+
+
+def _best(cards: Sequence[Scorecard]) -> tuple[TreeId, ...]:
+    """Those that the evidence cannot tell apart, where there are several."""
+    field = contenders(cards)
+    return tuple(card.cluster.tree for card in field) if len(field) > 1 else ()
+
+
+def base_runs(state: RunState) -> Iterator[BaseTest]:
+    """The runs of the base's own tests that are still to be made, when all else is measured."""
+    for tree in _best(_compared(state)):
+        if step := basetests.to_run(state, tree):
+            yield step
+
+
+def early_base_run(state: RunState) -> BaseTest | None:
+    """The one that decides whether the run may end before all agents have."""
+    card = _prevailing(state)
+    return basetests.to_run(state, card.cluster.tree) if card else None
+
+
+def per_tree(state: RunState) -> tuple[Scorecard, ...]:
+    """The evidence about every cluster of candidates that do the same in all, tests included."""
     cards = _gated(state)
     rows = cross_rows(state)
     if not rows:

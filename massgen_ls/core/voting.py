@@ -9,6 +9,7 @@ from typing import Literal
 
 from massgen_ls.core.ballots import Ballot, Standing, Tally, count
 from massgen_ls.core.candidate import Evidence, Scorecard
+from massgen_ls.core.crosstests import WHOLE
 from massgen_ls.core.task import CandidateId, Voting
 from massgen_ls.core.wording import counted
 
@@ -47,6 +48,14 @@ def majority(cards: Sequence[Scorecard]) -> Scorecard | None:
     return next((card for card in cards if 2 * len(card.cluster.members) > total), None)
 
 
+def settled(cards: Sequence[Scorecard]) -> Scorecard | None:
+    """The majority, where neither the evidence nor the base's own tests are against it."""
+    most, field = majority(cards), contenders(cards)
+    if most is None or most not in field:
+        return None
+    return None if any(len(c.outdates) < len(most.outdates) for c in field) else most
+
+
 def _measured(card: Scorecard) -> tuple[bool, int, int, int]:
     """What the evidence says; less is better."""
     return (not card.clears, card.broke, -card.fixed, -card.cross.shared)
@@ -70,7 +79,10 @@ class Order:
 def in_order(
     cards: Sequence[Scorecard], ballots: Sequence[Ballot], voting: Voting | None = None
 ) -> Order:
-    """Puts clusters in order: evidence, the judges' word, votes, agreement, size, configuration.
+    """Puts clusters in order.
+
+    That is: evidence, the judges' word, votes, the base's own tests, agreement, what only a
+    candidate's own tests show, size, configuration.
 
     Args:
         cards: One for each cluster, in configuration order of their first members.
@@ -83,13 +95,14 @@ def in_order(
 
     def merit(
         place: int,
-    ) -> tuple[tuple[bool, int, int, int], bool, Fraction, int, int, int, int, int]:
+    ) -> tuple[tuple[bool, int, int, int], bool, Fraction, int, int, int, int, int, int]:
         card, standing = cards[place], tally.standings[place]
         return (
             _measured(card),
             card.fused,
             -standing.support,
             -standing.votes,
+            len(card.outdates),
             -len(card.cluster.members),
             -card.cross.alone,
             card.size,
@@ -101,7 +114,7 @@ def in_order(
     tally = Tally(tuple(tally.standings[place] for place in places), tally.compared)
     lead = tally.lead(0, 1) if len(field) > 1 else Fraction(1)
     decided = bool(field) and (
-        len(field) == 1 or majority(cards) is ordered[0] or lead >= share(rules.margin)
+        len(field) == 1 or settled(cards) is ordered[0] or lead >= share(rules.margin)
     )
     return Order(ordered, tally, ordered[: len(field)], lead, decided)
 
@@ -120,7 +133,7 @@ def between(field: Sequence[Scorecard], ballots: Sequence[Ballot]) -> list[Ballo
 def decide(
     cards: Sequence[Scorecard], ballots: Sequence[Ballot] = (), voting: Voting | None = None
 ) -> Verdict:
-    """Best of n: gates first, then evidence, judges, votes, agreement, and the smaller change.
+    """Best of n: gates, evidence, judges, votes, the base's tests, agreement, the smaller change.
 
     Evidence is what is mended of the base, then the tests that candidates brought. A test that none
     but its author passes comes after agreement: it may only know its author's names.
@@ -197,9 +210,11 @@ def _why_best(order: Order, passed: Sequence[Scorecard]) -> str:
         )
     if order.tally.compared:
         same = f"{winner} and {rival} measure the same, also to the judges ({_judged(order)})"
+    if len(best.outdates) != len(second.outdates):
+        return f"{same}; {winner} wins by the base's own tests: {_outdating(best, second)}."
     agreeing = len(best.cluster.members)
     if agreeing != len(second.cluster.members):
-        return f"{same}; {winner} wins because {agreeing} agents arrived at exactly this change."
+        return f"{same}; {winner} wins because {agreeing} agents arrived at this change."
     if best.cross.alone != second.cross.alone:
         return f"{same} by the project's own checks; {winner} wins by its tests: {tried}."
     if best.size != second.size:
@@ -208,6 +223,23 @@ def _why_best(order: Order, passed: Sequence[Scorecard]) -> str:
             f"{second.size})."
         )
     return f"{same}, also in size; {winner} wins because its agent is configured first."
+
+
+def _outdating(best: Scorecard, second: Scorecard) -> str:
+    names = [
+        f"{card.cluster.members[0]} {outdating(card) or 'fails none of them'}"
+        for card in (second, best)
+    ]
+    return ", ".join(names)
+
+
+def outdating(card: Scorecard) -> str:
+    """How many of the base's tests a candidate fails that it changes, in words; else empty."""
+    if not card.outdates:
+        return ""
+    if WHOLE in card.outdates:
+        return "fails the tests that it changes, as they were"
+    return f"fails {len(card.outdates)} of the tests that it changes, as they were"
 
 
 def _why_tied(order: Order, voting: Voting) -> str:

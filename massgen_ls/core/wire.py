@@ -11,7 +11,15 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any, cast
 
-from massgen_ls.core.events import CheckFinished, Conversed, CrossTested, Delta, Envelope, Event
+from massgen_ls.core.events import (
+    BaseTested,
+    CheckFinished,
+    Conversed,
+    CrossTested,
+    Delta,
+    Envelope,
+    Event,
+)
 from massgen_ls.core.task import Json
 
 
@@ -67,7 +75,7 @@ def envelope_json(news: Envelope | Delta) -> dict[str, Json]:
             "summary": told.summary,
             "omitted": told.omitted,
         }
-    if isinstance(news.event, CheckFinished | CrossTested):
+    if isinstance(news.event, CheckFinished | CrossTested | BaseTested):
         passed = news.event.result.passed
         shown = cast("dict[str, Json]", body["result"])
         body["result"] = {**shown, "passed": None if passed is None else len(passed)}

@@ -77,7 +77,7 @@ async def _captured(
     async with world.worktrees.lease(snapshot, run, WorktreeRules(), sandbox="auto") as lease:
         await lease.put(files)
         captured = await lease.capture(name, f"{name}: what {', '.join(p.id for p in parts)} share")
-    digest = await substance(world.objects, snapshot, normaliser, captured.changes)
+    digest, code = await substance(world.objects, snapshot, normaliser, captured.changes)
     made = Candidate(
         name,
         SeatId(FUSED),
@@ -88,6 +88,7 @@ async def _captured(
         f"What at least two of {', '.join(p.id for p in parts)} share, laid together.",
         digest,
         parts=tuple(part.id for part in parts),
+        code=code,
     )
     known = {c.substance for c in state.candidates} | {c.tree for c in state.candidates}
     if not captured.changes or {made.substance, made.tree} & known:

@@ -18,6 +18,7 @@ from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.seats import SeatState
 from massgen_ls.core.task import CandidateId, Json, RunId, SeatId
+from massgen_ls.core.voting import outdating
 from massgen_ls.core.wording import counted
 from massgen_ls.engine import prompts
 
@@ -263,6 +264,8 @@ def _measured(candidate: Candidate, card: Scorecard | None) -> str:
             f"- of {brought} that the candidates brought and that tell them apart from the project "
             f"as it was, it passes {card.cross.passed}"
         )
+    if card is not None and (outdated := outdating(card)):
+        lines.append(f"- it changes tests of the project, and {outdated}")
     return "\n".join(lines)
 
 

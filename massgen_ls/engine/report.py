@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import cast
 
+from massgen_ls.core import basetests
 from massgen_ls.core.budget import MICRO, Usage
 from massgen_ls.core.candidate import Candidate, Scorecard
 from massgen_ls.core.explain import cross_matrix, explanation
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.scoring import scorecards
+from massgen_ls.core.scoring import per_tree, scorecards
 from massgen_ls.core.task import Json, RunId
 from massgen_ls.core.wire import envelope_json, to_json
 from massgen_ls.ports import RunRecord
@@ -26,6 +27,7 @@ def settled(run: RunId, state: RunState) -> dict[str, Json]:
     verdict = state.verdict
     ranking = list(verdict.ranking) if verdict else []
     cards = {member: card for card in scorecards(state) for member in card.cluster.members}
+    own = {member: card for card in per_tree(state) for member in card.cluster.members}
     places = {candidate: i for i, candidate in enumerate(ranking)}
     ordered = sorted(state.candidates, key=lambda c: places.get(c.id, len(places)))
     return {
@@ -37,7 +39,7 @@ def settled(run: RunId, state: RunState) -> dict[str, Json]:
             "why": verdict.why if verdict else "",
             "ranking": [*ranking],
         },
-        "candidates": [candidate_json(c, cards.get(c.id), state) for c in ordered],
+        "candidates": [candidate_json(c, cards.get(c.id), own.get(c.id), state) for c in ordered],
         "usage": _usage(state.usage),
         "judging": _usage(state.judging),
     }
@@ -72,9 +74,16 @@ def run_json(run: RunId, state: RunState) -> dict[str, Json]:
 
 
 def candidate_json(
-    candidate: Candidate, card: Scorecard | None, state: RunState
+    candidate: Candidate, choice: Scorecard | None, card: Scorecard | None, state: RunState
 ) -> dict[str, Json]:
-    """One candidate with its files and the evidence about it."""
+    """One candidate with its files and the evidence about it.
+
+    Args:
+        candidate: It.
+        choice: The card of those that agree with it.
+        card: The card of its own tree.
+        state: Where both are from.
+    """
     return {
         "id": candidate.id,
         "seat": candidate.seat,
@@ -88,7 +97,7 @@ def candidate_json(
         "fixed": card.fixed if card else 0,
         "broke": card.broke if card else 0,
         "discarded": candidate.id in state.discarded,
-        "cluster": [*card.cluster.members] if card else [candidate.id],
+        "cluster": [*choice.cluster.members] if choice else [candidate.id],
         "files": [
             {
                 "path": change.path,
@@ -100,6 +109,9 @@ def candidate_json(
             for change in candidate.changes.files
         ],
         "checks": [to_json(evidence) for evidence in card.evidence] if card else [],
+        "outdates": [
+            name or "(the whole run)" for name in basetests.outdated(state, candidate.tree)
+        ],
     }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
+from massgen_ls.core.basetests import BaseTest
 from massgen_ls.core.candidate import Candidate, CheckResult
 from massgen_ls.core.consensus import AskVoter
 from massgen_ls.core.coordination import (
@@ -26,6 +27,7 @@ from massgen_ls.core.events import (
     AttemptEnded,
     AttemptStarted,
     BallotMissed,
+    BaseTested,
     CandidateCaptured,
     CheckFinished,
     CrossTested,
@@ -46,7 +48,7 @@ from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
 from massgen_ls.core.task import RunId, RunSpec, SeatId
-from massgen_ls.engine.crosstests import cross_test
+from massgen_ls.engine.crosstests import base_test, cross_test
 from massgen_ls.engine.fusing import fuse
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import judge
@@ -59,7 +61,9 @@ from massgen_ls.ports import Message, Note, SnapshotRequest
 
 _log = logging.getLogger(__name__)
 
-_Work: TypeAlias = TakeSnapshot | MakeAttempt | RunCheck | Fuse | CrossTest | AskJudge | AskVoter
+_Work: TypeAlias = (
+    TakeSnapshot | MakeAttempt | RunCheck | Fuse | CrossTest | BaseTest | AskJudge | AskVoter
+)
 """A step that takes its time."""
 
 
@@ -211,6 +215,7 @@ class Runner:
             RunCheck: 2,
             Fuse: 2,
             CrossTest: 3,
+            BaseTest: 3,
             AskJudge: 4,
             AskVoter: 4,
         }
@@ -253,6 +258,8 @@ class Runner:
                     )
                 case CrossTest():
                     await self._cross_test(step)
+                case BaseTest():
+                    await self._base_test(step)
                 case AskJudge() | AskVoter():
                     await self._polling.ask(step)
                 case _:
@@ -320,6 +327,11 @@ class Runner:
             tested = await cross_test(self._world, self.run, self.state, step, self._say)
         await self.append(tested)
 
+    async def _base_test(self, step: BaseTest) -> None:
+        async with self._judging:
+            tested = await base_test(self._world, self.run, self.state, step, self._say)
+        await self.append(tested)
+
 
 def _variables(spec: RunSpec) -> list[str]:
     """Names of variables that the configuration passes on to agents."""
@@ -350,6 +362,8 @@ def _given_up(step: _Work, epoch: int) -> list[Event]:
             return [FusionTried(None, reason)]
         case CrossTest(author=author, onto=onto):
             return [CrossTested(author, onto, CheckResult("", onto, "broken", output=reason))]
+        case BaseTest(onto=onto, repeat=repeat):
+            return [BaseTested(onto, CheckResult("", onto, "broken", output=reason), repeat)]
         case AskJudge() | AskVoter():
             return [BallotMissed(step.judge, epoch, step.shown, reason)]
         case _:

@@ -402,7 +402,7 @@ class _Attempt:
             found.append(NothingCaptured(seat.id, seat.attempt, problem))
         elif captured.changes:
             alone = len(seat.spec.agents) == 1
-            digest = "" if alone else await self._substance(captured.changes)
+            digest, code = ("", "") if alone else await self._substance(captured.changes)
             candidate = Candidate(
                 name,
                 seat.id,
@@ -413,6 +413,7 @@ class _Attempt:
                 summary,
                 digest,
                 self._onto.id if self._onto else None,
+                code=code,
             )
             found.append(CandidateCaptured(candidate, seat.world.clock.monotonic() - started))
         else:
@@ -435,7 +436,7 @@ class _Attempt:
         others = {c.id: await patch(seat.snapshot, c.tree) for c in state.candidates}
         return refusal(rule, await patch(seat.snapshot, captured.tree), others)
 
-    async def _substance(self, changes: ChangeSet) -> str:
+    async def _substance(self, changes: ChangeSet) -> tuple[str, str]:
         seat = self._seat
         return await substance(seat.world.objects, seat.snapshot, seat.normaliser, changes)
 

@@ -21,16 +21,16 @@ _PARSING = threading.Lock()
 
 async def substance(
     objects: Objects, snapshot: Snapshot, normaliser: Normaliser, changes: ChangeSet
-) -> str:
-    """The digest of a change set; empty when its files cannot be read."""
+) -> tuple[str, str]:
+    """The digests of a change set and of its code; empty when its files cannot be read."""
     wanted = normaliser.missing(changes)
     try:
         contents = await objects.read(snapshot, wanted)
     except MassgenError as error:
         _log.warning("no normal form: %s", error)
-        return ""
+        return "", ""
     await asyncio.to_thread(_take, normaliser, wanted, contents)
-    return normaliser.digest(changes)
+    return normaliser.digest(changes), normaliser.code(changes)
 
 
 def _take(

@@ -133,12 +133,9 @@ class SeatTools:
     def _others(self) -> list[Candidate]:
         """One candidate of each cluster that is not its own."""
         state = self._view()
-        found: list[Candidate] = []
-        for cluster in clusters(state):
-            members = [state.candidate(member) for member in cluster.members]
-            if all(m is not None and m.seat != self._seat for m in members) and members[0]:
-                found.append(members[0])
-        return found
+        own = {c.essence for c in state.candidates if c.seat == self._seat}
+        firsts = [state.candidate(cluster.members[0]) for cluster in clusters(state)]
+        return [c for c in firsts if c is not None and c.essence not in own]
 
     def _names(self) -> dict[str, Candidate]:
         """Names stay the same as long as the seat works, whatever comes later."""

@@ -20,6 +20,7 @@ from massgen_ls.core.events import (
     AttemptPaused,
     BallotCast,
     BallotMissed,
+    BaseTested,
     CandidateCaptured,
     CheckFinished,
     Conversed,
@@ -142,7 +143,11 @@ class Veil:
             case CandidateCaptured(candidate=candidate):
                 clean = replace(candidate, summary=self.text(candidate.summary))
                 return replace(event, candidate=clean)
-            case CheckFinished(result=result) | CrossTested(result=result):
+            case (
+                CheckFinished(result=result)
+                | CrossTested(result=result)
+                | BaseTested(result=result)
+            ):
                 clean = replace(result, output=self.text(result.output))
                 return replace(event, result=clean)
             case BallotCast(ballot=ballot):

@@ -17,16 +17,16 @@ import json
 import os
 import random
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from massgen_ls.core.changes import RelPath
-from massgen_ls.core.crosstests import is_test, owner
+from massgen_ls.core.crosstests import is_test
 from massgen_ls.core.task import CheckSpec
-from massgen_ls.evaluation import mutations, owntests
+from massgen_ls.evaluation import mutations
 from massgen_ls.evaluation.cases import INSTANCE
-from massgen_ls.evaluation.mutations import Texts, Version
+from massgen_ls.evaluation.drawing import Draft, drafts
+from massgen_ls.evaluation.measuring import Fix, Ground, Measured, judged, of_files
 from massgen_ls.evaluation.repositories import Repositories
 from massgen_ls.evaluation.trying import Tried, Trying
 from massgen_ls.ports import Checker
@@ -35,7 +35,6 @@ NEWEST = 3000
 """Commits that are looked at."""
 POOL = 200
 """Fixes, the newest, among which the seed decides."""
-CANDIDATES = 5
 _MOST_VERSIONS = 14
 _ENOUGH = 3
 """Wrong versions that fail no test of the base, after which no more are looked for."""
@@ -44,65 +43,8 @@ _SLOWEST = 120.0
 """Seconds that a project's tests may take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fix:
-    """A commit that changes code and tests."""
-
-    commit: str
-    parent: str
-    code: tuple[str, ...]
-    tests: tuple[str, ...]
-
-
 class SkippedError(Exception):
     """No case comes of a fix; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """A version, and what the fix's tests say about it."""
-
-    version: Version
-    resolved: bool
-    failing: frozenset[str]
-    """Functions of the fix's tests that it fails."""
-    careless: bool = False
-    """Whether tests that there were before the fix are among them."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A candidate before it is a patch."""
-
-    how: str
-    code: Texts
-    tests: Texts
-    resolved: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """What is known of a fix before versions of it are made."""
-
-    fix: Fix
-    prompt: str
-    check: CheckSpec
-    base: Texts
-    code: Texts
-    tests: Texts
-    old_tests: Texts
-    needed: frozenset[str]
-    """Tests that pass with the fix: what a version must pass."""
-    telling: frozenset[str]
-    """Those of them that fail on the base."""
-    kept: frozenset[str]
-    """Those of them that pass on the base as it was."""
-
-    @property
-    def quick(self) -> CheckSpec:
-        """The check on the tests of the fix alone, where its runner is known."""
-        names = [RelPath(path) for path in self.tests]
-        return owner([self.check], names, "") or self.check
 
 
 class History:
@@ -173,14 +115,14 @@ class History:
             trying = Trying(self._repositories, self._checker, place / "work", place / "home")
             ground = await self._ground(fix, trying)
             measured = await self._measured(ground, trying, chance)
-            drafts = await _drafts(ground, measured, trying, chance)
+            drawn = await drafts(ground, measured, trying, chance)
             folder = into / f"{self._repo.name.removesuffix('.git') or 'case'}-{fix.commit[:10]}"
-            await self._write(folder, ground, drafts, trying)
+            await self._write(folder, ground, drawn, trying)
             return folder
         finally:
             await asyncio.to_thread(shutil.rmtree, place, ignore_errors=True)
 
-    async def _ground(self, fix: Fix, trying: Trying) -> _Ground:
+    async def _ground(self, fix: Fix, trying: Trying) -> Ground:
         check = self._check or await asyncio.to_thread(self._detect, trying.folder)
         if check is None:
             raise SkippedError("no tests were found in it; name them with --check")
@@ -195,7 +137,7 @@ class History:
         first, second = [await trying.run(check, code, tests) for _ in range(2)]
         needed = first.passed & second.passed
         telling = needed - (await trying.run(check, tests)).passed
-        if not _of_files(tests, needed):
+        if not of_files(tests, needed):
             raise SkippedError(f"its tests do not pass with it here: {_last(first)}")
         if not telling:
             raise SkippedError("none of its tests fails on the base and passes with the fix")
@@ -203,7 +145,7 @@ class History:
             self._repo, "log", "-1", "--format=%B", fix.commit, "--"
         )
         prompt = message.decode("utf-8", "replace").strip()
-        return _Ground(
+        return Ground(
             fix, prompt, check, base, code, tests, old_tests, needed, telling, needed & own.passed
         )
 
@@ -223,14 +165,14 @@ class History:
         return found
 
     async def _measured(
-        self, ground: _Ground, trying: Trying, chance: random.Random
-    ) -> list[_Measured]:
+        self, ground: Ground, trying: Trying, chance: random.Random
+    ) -> list[Measured]:
         """Versions of the fix with the word of its tests, until there are enough wrong ones."""
-        found: list[_Measured] = []
+        found: list[Measured] = []
         wrong = 0
         for version in mutations.versions(ground.base, ground.code, chance, _MOST_VERSIONS):
             files = {**ground.base, **version.files}
-            found.append(await _judged(ground, version, files, trying))
+            found.append(await judged(ground, version, files, trying))
             wrong += not found[-1].resolved and not found[-1].careless
             if wrong >= _ENOUGH:
                 break
@@ -239,11 +181,11 @@ class History:
         return found
 
     async def _write(
-        self, folder: Path, ground: _Ground, drafts: Sequence[_Draft], trying: Trying
+        self, folder: Path, ground: Ground, drawn: Sequence[Draft], trying: Trying
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         listed: list[dict[str, object]] = []
-        for number, draft in enumerate(drafts, 1):
+        for number, draft in enumerate(drawn, 1):
             name = f"agent-{number}"
             patch = await trying.diff(draft.code, draft.tests)
             await asyncio.to_thread((folder / f"{name}.patch").write_bytes, patch)
@@ -300,120 +242,6 @@ def _beside_code(path: str) -> bool:
     return bool({"docs", "doc", "examples", "tests", "test", "bench"} & {*parts[:-1]}) or (
         parts[-1] in ("setup.py", "conftest.py", "conf.py", "noxfile.py")
     )
-
-
-async def _judged(ground: _Ground, version: Version, files: Texts, trying: Trying) -> _Measured:
-    """What the fix's tests say: those that it changes first, and all if none of these fails."""
-    failing: frozenset[str] = frozenset()
-    for check in (ground.quick, ground.check):
-        run = await trying.run(check, files, ground.tests)
-        broken = run.result.outcome not in ("passed", "failed") or run.result.passed is None
-        wanted = ground.needed if check is ground.check else _inside(ground)
-        failing = wanted if broken else wanted - run.passed
-        if failing:
-            break
-    functions = frozenset(map(owntests.function_of, failing))
-    return _Measured(version, not failing, functions, careless=bool(failing & ground.kept))
-
-
-def _inside(ground: _Ground) -> frozenset[str]:
-    """The needed tests of the files that the fix changes."""
-    return _of_files(ground.tests, ground.needed)
-
-
-def _of_files(files: Texts, tests: Collection[str]) -> frozenset[str]:
-    known = owntests.tests_of(files, tests)
-    inside = {name for names in known.values() for name in names}
-    return frozenset(test for test in tests if owntests.function_of(test) in inside)
-
-
-# ── drawing ─────────────────────────────────────────────────────────────────────────────────────
-
-_RIGHT = 0.45
-"""How often a candidate is right: what single agents reach on public tasks."""
-_CAREFUL = 0.85
-"""How often somebody who is wrong has run the project's tests before, and so fails none of them,
-where that can be had: of real patches few fail a test of the project as it was."""
-_COPY = 0.25
-"""How often it is a copy of one before it in another layout."""
-_TESTED = 0.6
-"""How often it brings tests."""
-_PASTED = 0.4
-"""How often somebody who is wrong has pasted results into tests."""
-
-
-async def _drafts(
-    ground: _Ground, measured: Sequence[_Measured], trying: Trying, chance: random.Random
-) -> list[_Draft]:
-    """The candidates of a case: at least one is right, at least one is wrong."""
-    right = [_Measured(Version("the fix", ground.code), resolved=True, failing=frozenset())]
-    right += [m for m in measured if m.resolved]
-    wrong = [m for m in measured if not m.resolved]
-    careful = [m for m in wrong if not m.careless]
-    kinds = [chance.random() < _RIGHT for _ in range(CANDIDATES)]
-    kinds[:2] = [True, False]
-    drawn: list[tuple[_Measured, Texts, str]] = []
-    for good in kinds:
-        before = [d for d in drawn if d[0].resolved == good]
-        pool = right if good else careful if chance.random() < _CAREFUL else wrong
-        fresh = [m for m in pool or wrong if all(m is not d[0] for d in before)]
-        if before and chance.random() < _COPY:
-            of, files, how = chance.choice(before)
-            files = mutations.restyled(ground.base, files, chance)
-            drawn.append((of, files, f"{how}, in another layout"))
-        elif fresh:
-            drawn.append((fresh[0], fresh[0].version.files, fresh[0].version.how))
-        else:
-            of = chance.choice(before)[0]
-            drawn.append(await _reworded(ground, of, trying, chance))
-    found: list[_Draft] = []
-    for of, files, how in drawn:
-        tests, told = await _own_tests(ground, of, trying, chance)
-        code = {path: text for path, text in files.items() if text != ground.base.get(path)}
-        found.append(_Draft(f"{how}; {told}", code, tests, of.resolved))
-    chance.shuffle(found)
-    return found
-
-
-async def _reworded(
-    ground: _Ground, of: _Measured, trying: Trying, chance: random.Random
-) -> tuple[_Measured, Texts, str]:
-    """A version in other words that does the same by the fix's tests, else in another layout."""
-    files = mutations.reworded(ground.base, of.version.files, chance)
-    how = f"{of.version.how}, in other words"
-    other = await _judged(ground, Version(how, files), {**ground.base, **files}, trying)
-    if (other.resolved, other.failing) == (of.resolved, of.failing):
-        return of, files, how
-    files = mutations.restyled(ground.base, of.version.files, chance)
-    return of, files, f"{of.version.how}, in another layout"
-
-
-async def _own_tests(
-    ground: _Ground, of: _Measured, trying: Trying, chance: random.Random
-) -> tuple[Texts, str]:
-    """The tests that somebody brings, and what they are."""
-    if chance.random() >= _TESTED:
-        return {}, "no tests"
-    telling = sorted({*map(owntests.function_of, ground.telling)})
-    if of.resolved:
-        left_out = frozenset(chance.sample(telling, chance.randint(0, len(telling) // 2)))
-        tests = owntests.without(ground.tests, left_out)
-        return _changed(tests, ground.old_tests), "tests of the fix"
-    if chance.random() < _PASTED:
-        watched = owntests.watched(ground.tests, of.failing)
-        files = {**ground.base, **of.version.files}
-        seen = (await trying.run(ground.quick, files, watched)).seen
-        tests = owntests.pasted(ground.tests, seen)
-        run = await trying.run(ground.quick, files, tests)
-        left = frozenset(map(owntests.function_of, _inside(ground) - run.passed))
-        tests = owntests.without(tests, left)
-        return _changed(tests, ground.old_tests), "tests with its own results"
-    tests = owntests.without(ground.tests, of.failing)
-    return _changed(tests, ground.old_tests), "those tests of the fix that it passes"
-
-
-def _changed(tests: Texts, old: Texts) -> Texts:
-    return {path: text for path, text in tests.items() if text != old.get(path)}
 
 
 def _last(tried: Tried) -> str:

@@ -40,7 +40,7 @@ class Replayed:
     seconds: float
     """From the task to the first verdict."""
     checks: int
-    """Runs of checks and cross-tests until then."""
+    """Runs of checks, cross-tests and the base's tests until then."""
 
 
 class Replay:
@@ -115,9 +115,11 @@ class Replay:
                     if again
                     else _decided(state, way)
                 )
-        verdicts[WITHOUT_CROSS_TESTS] = _decided(replace(state, crossed=()), "evidence-only")
+        verdicts[WITHOUT_CROSS_TESTS] = _decided(
+            replace(state, crossed=(), base_tested=()), "evidence-only"
+        )
         names = dict(zip(seats, (c.name for c in case.candidates), strict=True))
-        choices = {names[c.seat]: c.substance for c in state.candidates if c.id in state.finished}
+        choices = {names[c.seat]: c.essence for c in state.candidates if c.id in state.finished}
         trials = tuple(Trial(c.name, c.resolved, choices.get(c.name, "")) for c in case.candidates)
         results = {
             way: CaseResult(case.id, trials, _chosen(found, names))
@@ -192,5 +194,5 @@ def _notes(state: RunState, names: Mapping[str, str]) -> Iterator[str]:
 
 
 def _runs(state: RunState) -> int:
-    results = [event.result for event in (*state.checked, *state.crossed)]
+    results = [event.result for event in (*state.checked, *state.crossed, *state.base_tested)]
     return sum(not result.cached for result in results)

@@ -34,7 +34,7 @@ def votes(**by: str) -> list[Ballot]:
         (
             [card("b.1", size=1), card("a.1", "c.1")],
             [],
-            "wins because 2 agents arrived at exactly this change.",
+            "wins because 2 agents arrived at this change.",
         ),
         (
             [card("b.1", "c.1", size=1), card("a.1")],

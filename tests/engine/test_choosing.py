@@ -32,7 +32,7 @@ async def test_layout_and_comments_make_no_second_choice(bench: Bench) -> None:
         _, state = await bench.finish(supervisor, spec)
         assert state.verdict is not None
         assert state.verdict.winner == "terse.1", "the smaller one of the two that agree"
-        assert "2 agents arrived at exactly this change" in state.verdict.why
+        assert "2 agents arrived at this change" in state.verdict.why
         assert len(bench.checker.runs) == 3, "the base and one of each choice"
 
 

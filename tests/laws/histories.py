@@ -21,6 +21,7 @@ from massgen_ls.core.events import (
     AttemptStarted,
     BallotCast,
     BallotMissed,
+    BaseTested,
     CancelRequested,
     CandidateCaptured,
     CheckFinished,
@@ -115,7 +116,13 @@ def attempts(run: RunSpec) -> dict[str, int]:
 
 
 def candidate(
-    seat: str, tree: str, lines: int = 1, attempt: int = 1, *, tests: bool = False
+    seat: str,
+    tree: str,
+    lines: int = 1,
+    attempt: int = 1,
+    *,
+    tests: bool = False,
+    rewrites: bool = False,
 ) -> Candidate:
     files = [
         FileChange("modify", rel_path("f.py"), added=lines, removed=0, old_oid="a", new_oid=tree)
@@ -123,6 +130,9 @@ def candidate(
     if tests:
         new = FileChange("add", rel_path("test_f.py"), new_oid=tree, new_type="file", added=0)
         files.append(replace(new, removed=0))
+    if rewrites:
+        old = FileChange("modify", rel_path("test_old.py"), None, "o", tree, "file", "file", 0, 0)
+        files.append(old)
     changes = ChangeSet.of(files)
     name = CandidateId(f"{seat}.{attempt}")
     return Candidate(name, SeatId(seat), BASE, tree, f"c-{tree}", changes)
@@ -212,7 +222,10 @@ def endings(draw: st.DrawFn, step: MakeAttempt) -> list[Event]:
         # Equal trees bring the same tests.
         brings = tree != "t1"
         lines = draw(st.integers(1, 3))
-        events.append(CandidateCaptured(candidate(seat, tree, lines, n, tests=brings)))
+        found = candidate(seat, tree, lines, n, tests=brings, rewrites=tree != "t2")
+        # Two trees that differ in their tests alone.
+        found = replace(found, code="" if tree == "t3" else "c")
+        events.append(CandidateCaptured(found))
     return events
 
 
@@ -309,6 +322,12 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         st.sampled_from([BASE, *TREES, "zz"]),
         st.sampled_from([BASE, *TREES, "zz"]),
         st.sampled_from(TREES),
+    ),
+    st.builds(
+        lambda o, t, n: BaseTested(o, result("k0", t, ("f1",)), n),
+        st.sampled_from([BASE, *TREES, "zz"]),
+        st.sampled_from(TREES),
+        st.integers(0, 2),
     ),
     st.builds(
         lambda j, e, c: BallotCast(Ballot(j, e, CandidateId(c))),

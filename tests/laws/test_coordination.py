@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from massgen_ls.core.ballots import Ballot
+from massgen_ls.core.basetests import BaseTest
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.consensus import AskVoter
 from massgen_ls.core.coordination import (
@@ -25,6 +26,7 @@ from massgen_ls.core.events import (
     AttemptStarted,
     BallotCast,
     BallotMissed,
+    BaseTested,
     CancelRequested,
     CandidateCaptured,
     CheckFinished,
@@ -116,6 +118,9 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
                 case CrossTest(author=author, onto=onto):
                     names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
                     in_flight[step] = [CrossTested(author, onto, result("k0", "both", names))]
+                case BaseTest(onto=onto, repeat=repeat):
+                    names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
+                    in_flight[step] = [BaseTested(onto, result("k0", "both", names), repeat)]
                 case Settle():
                     pass
         interruption = data.draw(interruptions)
@@ -190,6 +195,7 @@ def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
     # Whoever is at work in this state has died and is taken away; whoever is asked next dies, too.
     rounds = sum(attempts(run).values()) + len(run.checks) * 2 * (1 + len(TREES)) + 3
     rounds += 3  # what is shared; tests of candidates: on the base, then on the others
+    rounds += 2  # the base's own, twice
     for _ in range(rounds):
         steps = next_steps(state)
         if any(isinstance(step, Settle) for step in steps):
@@ -223,6 +229,9 @@ def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
                 case CrossTest(author=author, onto=onto):
                     found = result("k0", "both", ("f1",) if onto == BASE else ())
                     state = evolve(state, CrossTested(author, onto, found))
+                case BaseTest(onto=onto, repeat=repeat):
+                    found = result("k0", "both", ("f1",))
+                    state = evolve(state, BaseTested(onto, found, repeat))
                 case Settle():
                     pass
     raise AssertionError(f"still open after {rounds} rounds: {next_steps(state)}")

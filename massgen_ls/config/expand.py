@@ -37,6 +37,14 @@ def expand(merged: Merged, environ: Mapping[str, str], folder: str) -> tuple[Mer
     return replace(merged, body=body), work.problems
 
 
+def variables(text: str, where: Where) -> tuple[str, ...]:
+    """The names of the variables that would be replaced in a value."""
+    if "${" not in text or where[:1] == ("include",):
+        return ()
+    names = (match[2] for match in _VARIABLE.finditer(text) if not match[1])
+    return tuple(dict.fromkeys(name for name in names if name != "cwd" or "backend" not in where))
+
+
 class _Work:
     def __init__(self, merged: Merged, environ: Mapping[str, str], folder: str) -> None:
         self._merged = merged

@@ -124,6 +124,8 @@ _ROWS = {row.key: row for row in TABLE}
 _ABOVE = {".".join(row.key.split(".")[:n]) for row in TABLE for n in range(row.key.count(".") + 1)}
 """The keys that only hold others."""
 _NAMED = ("id", "name")
+_SHORT = {"agents": "id", "judges": "id", "checks": "name"}
+"""Lists where a name alone stands for an item of that name."""
 _SHOWN = 120
 _DEEP = 60
 
@@ -291,10 +293,10 @@ def _normal(values: object, depth: int = 0) -> object:
     for name, item in cast("dict[str, object]", values).items():
         if name == "permissions" and isinstance(item, str):
             found[name] = {"mode": item}
-        elif name == "judges" and isinstance(item, list | tuple):
+        elif name in _SHORT and isinstance(item, list | tuple):
             found[name] = [
-                {"id": judge} if isinstance(judge, str) else _normal(judge, depth + 1)
-                for judge in cast("list[object]", item)
+                {_SHORT[name]: one} if isinstance(one, str) else _normal(one, depth + 1)
+                for one in cast("list[object]", item)
             ]
         else:
             found[str(name)] = _normal(item, depth + 1)

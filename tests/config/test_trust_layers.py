@@ -51,6 +51,7 @@ def wants(found: Loaded) -> list[str]:
         {"agents": [{"id": "mine", "backend": {"type": "command", "argv": ["fixer"]}}]},
         {"agents": [{"id": "mine", "permissions": {"deny": []}}]},
         {"agents": [{"id": "mine", "permissions": "deny"}]},
+        {"profiles": {"ci": {"agents": ["mine"], "checks": ["tests"]}}},
         {"include": "more.yaml"},
         {},
     ],
@@ -167,3 +168,25 @@ def test_what_is_shown_holds_no_value_of_the_user_s_environment(tmp_path: Path) 
     )
     assert found.agents[0].system_message == "here"
     assert [p.value for p in found.powers] == ["${PLACE}"]
+
+
+@pytest.mark.parametrize(
+    ("project", "key"),
+    [
+        ("agents:\n- {id: mine, permissions: {deny: ['run:${PLACE}']}}\n", "permissions.deny[1]"),
+        ("agents:\n- {id: mine, backend: {env: ['${PLACE}']}}\n", "backend.env"),
+        ("agents:\n- {id: mine, system_message: 'say ${PLACE}'}\n", "system_message"),
+        ("profiles: {ci: {agents: ['${PLACE}']}}\n", "agents[0]"),
+    ],
+)
+def test_no_variable_is_read_into_a_value_without_trust(
+    tmp_path: Path, project: str, key: str
+) -> None:
+    (power,) = loaded(tmp_path, project, environ={"PLACE": "mine"}).powers
+    assert power.key.endswith(key)
+    assert "${PLACE}" in power.value
+
+
+def test_what_is_no_variable_needs_none(tmp_path: Path) -> None:
+    deny = {"deny": ["run:$${PLACE}", "run:${", "run:$PLACE"]}
+    assert wants(loaded(tmp_path, {"agents": [{"id": "mine", "permissions": deny}]})) == []

@@ -54,7 +54,7 @@ class Beside:
     read: Reader | None = None
     """Texts that are newer than the files."""
     settings_by: Author = "user"
-    """Who may have written the editor's settings: some editors take them out of the folder that they open."""
+    """Who may have written the settings: editors take some out of the folder that they open."""
 
     @property
     def env(self) -> Mapping[str, str]:

@@ -147,8 +147,8 @@ async def discover(git: Git, folder: str) -> Repository:
         raise WorkspaceError(
             f"The settings of the repository at {folder!r} (core.worktree) say that its files are "
             f"those of {real_root!r}, outside of it",
-            "It may have come so from somebody else. If it is yours, open that folder with a `.git` "
-            "in it, or end this with: git config --unset core.worktree",
+            "Somebody else may have set this. End it with: git config --unset core.worktree "
+            "(or, if it is yours, open that folder with a `.git` in it)",
         )
     common = match[5] if os.path.isabs(match[5]) else os.path.join(folder, match[5])
     settings, foreign, own = _settings(config.result().stdout)

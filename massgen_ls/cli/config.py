@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from massgen_ls.cli import config_files
+from massgen_ls.core.powers import one_line
 
 if TYPE_CHECKING:
     from massgen_ls.cli import Options
@@ -53,13 +54,13 @@ def _show(options: Options) -> int:
     loaded = load(folder, options.config, Beside(profile=options.profile))
     found = settings(loaded.merged)
     for warning in loaded.warnings:
-        sys.stderr.write(f"massgen-ls: {warning.shown(loaded.source)}\n")
+        sys.stderr.write(f"massgen-ls: {one_line(warning.shown(loaded.source))}\n")
     if options.json:
         rows = [each.plain() for each in found]
         sys.stdout.write(json.dumps({"source": loaded.source, "settings": rows}, indent=2) + "\n")
         return 0
     lines = _lines(found, folder) if options.origin else (f"{s.path}: {_value(s)}" for s in found)
-    sys.stdout.write("".join(f"{line}\n" for line in (f"# {loaded.source}", *lines)))
+    sys.stdout.write("".join(f"{one_line(x)}\n" for x in (f"# {loaded.source}", *lines)))
     return 0
 
 

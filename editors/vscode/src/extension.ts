@@ -4,6 +4,7 @@ import * as vscode from "vscode";
 import { realTimer } from "./model/throttle";
 import { Runs } from "./model/runs";
 import type { Order, RunLine } from "./model/wire";
+import { oneLine } from "./model/words";
 import { openSettings, Server } from "./server/client";
 import { answerNow, cancelRun, stopSeat, tellSeat } from "./ui/agents";
 import { type App, explain, readRun, type Target, theCandidate, theRun } from "./ui/app";
@@ -152,7 +153,7 @@ export function activate(context: vscode.ExtensionContext): Api {
     const wanted = vscode.workspace.getConfiguration("massgen").get<string>("whenWon", "ask");
     if (wanted === "compare") return void vscode.commands.executeCommand("massgen.compareCandidate", target);
     if (wanted === "apply") return void vscode.commands.executeCommand("massgen.applyCandidate", target);
-    const chosen = await vscode.window.showInformationMessage(`massgen: ${winner} won. ${why}`, "Compare", "Apply", "Verdict");
+    const chosen = await vscode.window.showInformationMessage(`massgen: ${winner} won. ${oneLine(why, 160)}`, "Compare", "Apply", "Verdict");
     const acts: Record<string, string> = { Compare: "compareCandidate", Apply: "applyCandidate", Verdict: "openVerdict" };
     if (chosen) await vscode.commands.executeCommand(`massgen.${acts[chosen]}`, target);
   }

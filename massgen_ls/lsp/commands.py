@@ -155,6 +155,9 @@ class Verbs:
         state = await engine.state(run)
         if params.check is not None:
             return _last_look(state, run, params.check, candidate)
+        if params.texts and candidate is not None:
+            files = await engine.files(run, candidate)
+            return {"texts": {path: text_of(content) for path, content in files.items()}}
         if params.path is not None:
             if candidate == BASE:
                 candidate = None

@@ -14,6 +14,7 @@ Requests (and, with the same object as their one argument, the commands ``massge
 - ``massgen/apply`` {runId, candidateId?, paths?, hunks?, partial?, preview?} → {applied,
   conflicts, …}
 - ``massgen/read`` {runId, candidateId?, check} → {check, outcome, seconds, failures, text}
+- ``massgen/read`` {runId, candidateId, texts: true} → {texts}, by path, of all that it changes
 - ``massgen/team`` {folder?} → {agents, checks, modes, mode, source}, what a run may be told to use
 - ``massgen/discard`` {runId, candidateId?} → {discarded}
 - ``massgen/hunks`` {runId, candidateId?} → {run, candidate, root, files}, each hunk in its place
@@ -123,6 +124,7 @@ class ReadParams:
     seat: str | None = None
     format: ReadFormat = "json"
     check: str | None = None
+    texts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,8 +402,11 @@ def read_read(node: object, where: str = "massgen/read") -> ReadParams:
         fields.text("seat"),
         cast("ReadFormat", fields.choice("format", READ_FORMATS) or "json"),
         fields.text("check"),
+        fields.flag("texts"),
     )
     fields.end()
+    if params.texts and params.candidate is None:
+        raise ParamsError(f"{where}: `texts` are those of a candidate", "Give a `candidateId`.")
     return params
 
 

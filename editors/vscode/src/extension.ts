@@ -45,7 +45,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   });
   const app: App = { context, server, runs };
   const texts = new Texts(context);
-  const candidates = new CandidateFiles(runs, (params) => server.ask("massgen/read", params));
+  const candidates = new CandidateFiles(app);
   context.subscriptions.push(vscode.workspace.registerTextDocumentContentProvider(SCHEME, candidates));
   const applying = new Applying(app, texts);
   const logs = new Logs(app, texts);
@@ -62,6 +62,8 @@ export function activate(context: vscode.ExtensionContext): Api {
   async function list(): Promise<void> {
     try {
       runs.seed((await server.ask<{ runs: RunLine[] }>("massgen/list", { limit: 30 })).runs);
+      // The server has read its configuration code when the first task comes.
+      if (vscode.workspace.isTrusted && vscode.workspace.workspaceFolders?.length) await server.ask("massgen/team", {});
     } catch (error) {
       server.output.warn(explain(error));
     }

@@ -56,6 +56,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   const view = vscode.window.createTreeView("massgen.runs", { treeDataProvider: tree, showCollapseAll: true });
   context.subscriptions.push(view, { dispose: runs.onChange(() => {
     const count = runs.running.length;
+    if (count === (view.badge?.value ?? 0)) return;
     view.badge = count ? { value: count, tooltip: `${count} running` } : undefined;
   }) });
 

@@ -172,6 +172,9 @@ class Verbs:
         for each in cast("list[dict[str, Json]]", report["candidates"]):
             if candidate is not None and each["id"] != candidate:
                 continue
+            if params.format == "outline":
+                kept.append(each)
+                continue
             diff = await engine.patch(run, CandidateId(str(each["id"])))
             kept.append(
                 {**each, "diff": diff[:_LONGEST_DIFF], "truncated": len(diff) > _LONGEST_DIFF}

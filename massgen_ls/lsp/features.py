@@ -63,6 +63,7 @@ def register(server: MassgenServer, stream: Stream) -> None:
 
     def configured(params: types.DidChangeConfigurationParams) -> None:
         trust.configured(params.settings)
+        server.settings.changed(params)
 
     _feature(server, "massgen/trust", trust.told)
     _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, configured)
@@ -124,7 +125,6 @@ def _documents(server: MassgenServer) -> None:
     _feature(server, types.TEXT_DOCUMENT_DID_SAVE, saved)
     _feature(server, types.TEXT_DOCUMENT_DID_CLOSE, closed)
     _feature(server, types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, moved)
-    _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, server.settings.changed)
 
 
 def _where(change: types.TextDocumentContentChangeEvent) -> Range | None:

@@ -8,6 +8,7 @@ Requests (and, with the same object as their one argument, the commands ``massge
 - ``massgen/cancel`` {runId} → {cancelled}
 - ``massgen/list`` {folder?, limit?} → {runs: […]}
 - ``massgen/read`` {runId, candidateId?, path?} → the run with files and diffs, or {text} of a file
+- ``massgen/read`` {runId, format: "outline"} → the run without diffs, which take longest
 - ``massgen/read`` {runId, format: "markdown"} → {text}, the verdict with all that led to it
 - ``massgen/read`` {runId, seat} → {transcripts: […]}, what that agent said and did
 - ``massgen/tell`` {runId, seat, text | stop: true} → {told}; to an agent at work
@@ -36,8 +37,8 @@ from massgen_ls.core.task import ApplyMode, Mode
 from massgen_ls.core.text import Position, Range
 
 EVENT = "massgen/event"
-ReadFormat = Literal["json", "markdown"]
-READ_FORMATS: tuple[ReadFormat, ...] = ("json", "markdown")
+ReadFormat = Literal["json", "outline", "markdown"]
+READ_FORMATS: tuple[ReadFormat, ...] = ("json", "outline", "markdown")
 VERBS = (
     "run", "wait", "cancel", "list", "read", "apply", "discard", "compare", "tell", "hunks", "team",
 )  # fmt: skip

@@ -9,6 +9,7 @@ import importlib.resources
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast
 
@@ -140,13 +141,17 @@ def user_files(environ: Mapping[str, str]) -> list[Path]:
     return [top / "massgen" / name for top in dict.fromkeys(folders) for name in USER_NAMES]
 
 
+def shipped() -> Traversable:
+    """The folder of the configurations that come with us."""
+    packaged = importlib.resources.files("massgen_ls") / "configs"
+    # In a source checkout they lie beside the package.
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2] / "configs"
+
+
 @functools.cache
 def offline() -> Layer:
     """The built-in team, below everything."""
-    packaged = importlib.resources.files("massgen_ls") / "configs" / "offline.yaml"
-    # In a source checkout the configurations lie beside the package.
-    beside = Path(__file__).resolve().parents[2] / "configs" / "offline.yaml"
-    text = packaged.read_text("utf-8") if packaged.is_file() else beside.read_text("utf-8")
+    text = (shipped() / "offline.yaml").read_text("utf-8")
     return Layer("defaults", scan(text, "offline.yaml"), "offline.yaml", "us")
 
 

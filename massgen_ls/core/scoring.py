@@ -14,11 +14,13 @@ from massgen_ls.core.candidate import (
     Scorecard,
     TreeId,
 )
+from massgen_ls.core.changes import ChangeSet
 from massgen_ls.core.crosstests import (
     MOST_AUTHORS,
     CrossRow,
     Suite,
     brought,
+    is_test,
     owner,
     passes,
     scores,
@@ -132,7 +134,7 @@ def scorecards(state: RunState) -> tuple[Scorecard, ...]:
 
 @once
 def _gated(state: RunState) -> tuple[Scorecard, ...]:
-    sizes = {c.tree: c.changes.size for c in state.candidates}
+    sizes = {c.tree: _beside_tests(c.changes) for c in state.candidates}
     fused = {c.id for c in state.candidates if c.parts}
     return tuple(
         Scorecard(
@@ -143,6 +145,11 @@ def _gated(state: RunState) -> tuple[Scorecard, ...]:
         )
         for cluster in clusters(state)
     )
+
+
+def _beside_tests(changes: ChangeSet) -> int:
+    """Changed lines without those of tests: nobody shall lose by the tests that they bring."""
+    return ChangeSet(tuple(f for f in changes.files if not is_test(f.path))).size
 
 
 def to_fuse(state: RunState) -> tuple[Candidate, ...]:

@@ -330,6 +330,26 @@ def trust_written(gate: Gate, folder: Path, chosen: Target, text: str, before: B
     return Trusted("trusted", after)
 
 
+def notes(chosen: Target, trusted: Trusted) -> list[str]:
+    """What its user has to know of a file that was written."""
+    said: list[str] = []
+    if trusted.outcome == "trusted":
+        said.append("You made it, so it is trusted as it is (`massgen-ls trust --show`).")
+    elif trusted.outcome == "ask":
+        said.append(
+            "It is not trusted yet, for agents would also obey what this folder brings along:"
+            " `massgen-ls trust --show` shows it, `massgen-ls trust` trusts both."
+        )
+    elif trusted.outcome == "impossible":
+        why = trusted.claim.trouble if trusted.claim else "it was changed while it was written"
+        said.append(f"It is not trusted: {why}.")
+    if not chosen.counts:
+        said.append(f"It is not where it is looked for: name it with --config {chosen.path}.")
+    if chosen.above:
+        said.append(f"In this folder it counts instead of {chosen.above}.")
+    return said
+
+
 # ── health ──────────────────────────────────────────────────────────────────────────────────────
 
 

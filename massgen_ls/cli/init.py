@@ -61,7 +61,7 @@ def init(options: Options) -> int:
     else:
         console = _console()
         _show_found(console, folder, around, user=options.user)
-        _show_end(console, chosen, choice, trusted, health)
+        _show_end(console, folder, chosen, choice, trusted, health)
     return EXIT_WON
 
 
@@ -112,7 +112,7 @@ def _talk(options: Options, folder: Path, chosen: Target, around: Around) -> int
     try:
         choice = _asked(options, around)
         console.print()
-        if not _agreed(f"Write {choice.shown} to {chosen.path}?"):
+        if not _agreed(f"Write {choice.shown} to {founding.near(chosen.path, folder)}?"):
             raise EOFError
     except (KeyboardInterrupt, EOFError):
         sys.stdout.write("\nNothing was written.\n")
@@ -129,7 +129,7 @@ def _talk(options: Options, folder: Path, chosen: Target, around: Around) -> int
         except (KeyboardInterrupt, EOFError):
             sys.stdout.write("\n")
     health = asyncio.run(_health(folder, chosen, dict(os.environ)))
-    _show_end(console, chosen, choice, trusted, health)
+    _show_end(console, folder, chosen, choice, trusted, health)
     return EXIT_WON
 
 
@@ -223,6 +223,7 @@ def _show_found(console: Console, folder: Path, around: Around, *, user: bool) -
 
 def _show_end(
     console: Console,
+    folder: Path,
     chosen: Target,
     choice: Choice,
     trusted: Trusted,
@@ -231,7 +232,8 @@ def _show_end(
     from massgen_ls.cli import doctor
     from massgen_ls.cli.shown import shown
 
-    console.print(f"\n[green]✓[/] {shown(str(chosen.path))} is written: {shown(choice.shown)}.")
+    file = shown(founding.near(chosen.path, folder))
+    console.print(f"\n[green]✓[/] {file} is written: {shown(choice.shown)}.")
     for line in founding.notes(chosen, trusted):
         console.print(f"  {shown(line)}")
     console.print()

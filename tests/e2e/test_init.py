@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import pty
+import select
 import sys
 from pathlib import Path
 
@@ -102,7 +103,9 @@ async def test_with_no_agent_at_all_the_offline_team_works(world: World) -> None
     assert ended.code == 0, ended
     assert "no coding agent is installed here" in ended.out
     assert "agents: [tidy, bold, prune]" in (world.repo / "massgen.yaml").read_text()
-    assert (await world.run()).code in {0, 4}
+    run = await world.run()
+    assert run.code in {0, 3, 4}, run
+    assert [a["id"] for a in run.events[0]["spec"]["agents"]] == ["tidy", "bold", "prune"]
 
 
 @pytest.mark.parametrize(
@@ -262,19 +265,20 @@ async def talk(world: World, *answers: str, arguments: tuple[str, ...] = ()) -> 
         preexec_fn=_terminal,
     )
     os.close(theirs)
-    said, left = "", list(answers)
+    said, left, last = "", list(answers), b""
     try:
         async with asyncio.timeout(DEADLINE):
             while True:
                 try:
-                    got = await asyncio.to_thread(os.read, ours, 4096)
+                    got = await asyncio.to_thread(_next, ours, last)
                 except OSError:
                     break
                 said += got.decode()
                 if not got:
                     break
                 if said.endswith(("]: ", "] ")) and left:
-                    os.write(ours, left.pop(0).encode())
+                    last = left.pop(0).encode()
+                    os.write(ours, last)
             assert await process.wait() is not None
     finally:
         if process.returncode is None:
@@ -284,6 +288,13 @@ async def talk(world: World, *answers: str, arguments: tuple[str, ...] = ()) -> 
     assert left == [], said
     assert process.returncode is not None
     return process.returncode, said
+
+
+def _next(handle: int, answer: bytes) -> bytes:
+    """What is shown next. Python loses a Ctrl-C that comes just before it begins to read a line."""
+    while answer == b"\x03" and not select.select([handle], [], [], 5)[0]:
+        os.write(handle, answer)
+    return os.read(handle, 4096)
 
 
 def _terminal() -> None:
@@ -301,7 +312,9 @@ async def test_enter_takes_what_is_proposed(world: World) -> None:
     assert "Team [claude_code, claude_code, claude_code]:" in said
     assert "Checks [pytest, ruff]:" in said
     assert "Ready:" in said
-    assert max(map(len, said.replace("\r", "").split("\n"))) <= 110
+    assert "✓ massgen.yaml is written: claude, claude-2, claude-3." in said
+    lines = said.replace("\r", "").split("\n")
+    assert [line for line in lines if len(line.rstrip()) > 80 and str(world.top) not in line] == []
     text = (world.repo / "massgen.yaml").read_text()
     assert text.count("- id: claude") == 3
     assert "name: ruff" in text

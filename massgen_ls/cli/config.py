@@ -15,6 +15,7 @@ from massgen_ls.cli import config_files
 if TYPE_CHECKING:
     from massgen_ls.cli import Options
     from massgen_ls.config.effective import Setting
+    from massgen_ls.config.layers import Origin
 
 
 def add_parser(
@@ -74,12 +75,16 @@ def _show(options: Options) -> int:
 
 def _lines(found: list[Setting], folder: Path) -> Iterator[str]:
     """``path: value`` and the origin behind it, in columns where they are short enough."""
-    rows = [(f"{each.path}: {_value(each)}", each.origin) for each in found]
-    width = max((len(text) for text, _ in rows if len(text) <= 60), default=0)
-    for text, origin in rows:
+
+    def named(origin: Origin) -> str:
         at = origin.shown().removeprefix(f"{folder}/")
-        named = at if origin.layer == "defaults" else f"{origin.layer}: {at}"
-        yield f"{text:<{width}}  # {named}"
+        return at if origin.layer == "defaults" else f"{origin.layer}: {at}"
+
+    rows = [(f"{each.path}: {_value(each)}", each) for each in found]
+    width = max((len(text) for text, _ in rows if len(text) <= 60), default=0)
+    for text, each in rows:
+        below = f", instead of {named(each.instead_of)}" if each.instead_of else ""
+        yield f"{text:<{width}}  # {named(each.origin)}{below}"
 
 
 def _value(setting: Setting) -> str:

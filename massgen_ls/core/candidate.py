@@ -132,7 +132,7 @@ class Scorecard:
     cluster: Cluster
     evidence: tuple[Evidence, ...]
     size: int
-    """Changed lines of its change set."""
+    """Changed lines of its change set, without those of tests."""
     cross: CrossScore = CrossScore()
     fused: bool = False
     """Whether no agent made it: then it wins by evidence alone."""

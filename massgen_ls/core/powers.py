@@ -37,6 +37,7 @@ class Row:
 _PROGRAM = "starts a program"
 _SPENDS = "may spend more"
 _MODES = ("deny", "ask", "auto", "allow")
+_EFFORT = ("lenient", "balanced", "strict")
 
 
 def _switch(key: str, why: str, *, default: bool, strict: bool) -> Row:
@@ -54,6 +55,7 @@ TABLE: tuple[Row, ...] = (
     Row("agents.*.backend.idle_timeout", "gives an agent more time", "lower"),
     Row("agents.*.backend.max_turns", _SPENDS, "lower"),
     Row("agents.*.backend.env", "hands variables of yours to an agent", "fewer", ()),
+    _switch("agents.*.backend.share", "lets agents share a process", default=True, strict=False),
     Row("agents.*.permissions.mode", "raises permissions", "stricter", "auto", _MODES),
     Row("agents.*.permissions.allow", "raises permissions", "fewer", ()),
     Row("agents.*.permissions.deny", "takes a denial of yours away", "more", ()),
@@ -80,6 +82,17 @@ TABLE: tuple[Row, ...] = (
     _switch("orchestrator.cross_tests.enabled", "runs more tests", default=True, strict=False),
     Row("orchestrator.cross_tests.timeout", "runs tests for longer", "lower", 120.0),
     Row("orchestrator.cross_tests.max_tests", "runs more tests", "lower", 50),
+    Row("orchestrator.max_new_answers_per_agent", _SPENDS, "lower", 2),
+    Row("orchestrator.max_new_answers_global", _SPENDS, "lower"),
+    Row(
+        "orchestrator.answer_novelty_requirement",
+        _SPENDS,
+        "stricter",
+        "lenient",
+        _EFFORT[::-1],
+    ),
+    Row("orchestrator.voting_sensitivity", _SPENDS, "stricter", "lenient", _EFFORT),
+    _switch("orchestrator.fusion.enabled", "tries one more candidate", default=False, strict=False),
     # ── only with trust ──
     Row("agents.*.system_message", "speaks to an agent in your name"),
     Row("agents.*.fallback", "brings in another agent"),
@@ -205,6 +218,7 @@ def _walk(
 def _may(row: Row, value: object, under: object) -> bool:
     """Whether a project may say this without trust."""
     below = row.default if under is None else under
+    value = row.default if value is None else value  # null, or gone: then the default holds
     if _same(value, below):
         return True
     match row.may:

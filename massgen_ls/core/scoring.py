@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from massgen_ls.core.candidate import (
@@ -14,11 +14,13 @@ from massgen_ls.core.candidate import (
     Scorecard,
     TreeId,
 )
+from massgen_ls.core.changes import ChangeSet
 from massgen_ls.core.crosstests import (
     MOST_AUTHORS,
     CrossRow,
     Suite,
     brought,
+    is_test,
     owner,
     passes,
     scores,
@@ -26,6 +28,7 @@ from massgen_ls.core.crosstests import (
 )
 from massgen_ls.core.evidence import looks_flaky, weigh
 from massgen_ls.core.fusion import FUSED, LEAST
+from massgen_ls.core.looks import once
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import CheckSpec, SeatId
 from massgen_ls.core.wording import counted
@@ -39,6 +42,7 @@ def eligible(state: RunState) -> tuple[Candidate, ...]:
     return tuple(c for c in state.candidates if c.id in state.finished)
 
 
+@once
 def clusters(state: RunState) -> tuple[Cluster, ...]:
     """The choices that there are: eligible candidates, those that do the same as one.
 
@@ -68,7 +72,8 @@ def _cluster(members: list[Candidate]) -> Cluster:
 def _ruled_out(state: RunState, tree: TreeId) -> bool:
     """Whether a tree fails a gate for good."""
     return any(
-        not e.clears and not to_look_at_again(state, e.check, tree) for e in _evidence(state, tree)
+        not e.clears and not to_look_at_again(state, e.check, tree)
+        for e in _evidence(state).get(tree, ())
     )
 
 
@@ -83,6 +88,7 @@ def to_look_at_again(state: RunState, check: str, tree: TreeId) -> bool:
     )
 
 
+@once
 def agreed(state: RunState) -> Scorecard | None:
     """The choice of more than half of all seats, if it passes every gate and nothing beats it.
 
@@ -113,6 +119,7 @@ def _judged(state: RunState, tree: TreeId) -> bool:
     )
 
 
+@once
 def scorecards(state: RunState) -> tuple[Scorecard, ...]:
     """The evidence so far about every cluster of eligible candidates."""
     cards = _gated(state)
@@ -125,18 +132,24 @@ def scorecards(state: RunState) -> tuple[Scorecard, ...]:
     return tuple(replace(card, cross=found.get(card.cluster.tree, card.cross)) for card in cards)
 
 
+@once
 def _gated(state: RunState) -> tuple[Scorecard, ...]:
-    sizes = {c.tree: c.changes.size for c in state.candidates}
+    sizes = {c.tree: _beside_tests(c.changes) for c in state.candidates}
     fused = {c.id for c in state.candidates if c.parts}
     return tuple(
         Scorecard(
             cluster,
-            tuple(_evidence(state, cluster.tree)),
+            _evidence(state)[cluster.tree],
             sizes[cluster.tree],
             fused=fused.issuperset(cluster.members),
         )
         for cluster in clusters(state)
     )
+
+
+def _beside_tests(changes: ChangeSet) -> int:
+    """Changed lines without those of tests: nobody shall lose by the tests that they bring."""
+    return ChangeSet(tuple(f for f in changes.files if not is_test(f.path))).size
 
 
 def to_fuse(state: RunState) -> tuple[Candidate, ...]:
@@ -177,6 +190,7 @@ def cross_runs(state: RunState) -> Iterator[tuple[TreeId, TreeId]]:
                     yield author, tree
 
 
+@once
 def cross_rows(state: RunState) -> tuple[CrossRow, ...]:
     """Every telling test with those who pass it; an author's tests count when all have had them."""
     if not state.crossed or state.snapshot is None:
@@ -233,7 +247,13 @@ def _telling(state: RunState, author: TreeId) -> tuple[str, ...]:
 # ── gates ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _evidence(state: RunState, tree: TreeId) -> Iterator[Evidence]:
+@once
+def _evidence(state: RunState) -> Mapping[TreeId, tuple[Evidence, ...]]:
+    """What the checks so far say about each tree."""
+    return {c.tree: tuple(_weighed(state, c.tree)) for c in eligible(state)}
+
+
+def _weighed(state: RunState, tree: TreeId) -> Iterator[Evidence]:
     assert state.spec is not None, "a run that has not begun has no candidates"
     assert state.snapshot is not None, "no candidate without a base"
     for check in state.spec.checks:

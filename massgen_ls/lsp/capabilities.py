@@ -185,6 +185,7 @@ def answer(client: Client) -> dict[str, object]:
                 "resolveProvider": True,
                 "workDoneProgress": False,
             },
+            "codeLensProvider": {"resolveProvider": False, "workDoneProgress": False},
             "executeCommandProvider": {"commands": list(COMMANDS), "workDoneProgress": True},
             "workspace": workspace,
             "experimental": {"massgen": {"events": client.events}},

@@ -31,6 +31,7 @@ COMMANDS = (
     "massgen.compare",
     "massgen.tell",
     "massgen.team",
+    "massgen.init",
 )
 ACTION_KINDS = ("quickfix", "refactor.rewrite", "refactor.massgen")
 

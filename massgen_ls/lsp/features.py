@@ -11,6 +11,7 @@ from massgen_ls.core.task import Json
 from massgen_ls.core.text import Position, Range
 from massgen_ls.lsp.actions import lenses, offer, resolve_action
 from massgen_ls.lsp.commands import Verb, Verbs
+from massgen_ls.lsp.initiating import Initiating
 from massgen_ls.lsp.protocol import ParamsError, nearest
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
@@ -23,9 +24,10 @@ def register(server: MassgenServer, stream: Stream) -> None:
     verbs = Verbs(server, stream, trust)
     _documents(server)
     _life(server)
-    for verb, method in verbs.methods().items():
+    methods = {**verbs.methods(), "init": Initiating(server, trust).init}
+    for verb, method in methods.items():
         _feature(server, f"massgen/{verb}", method)
-    commands: dict[str, Verb] = {f"massgen.{v}": m for v, m in verbs.methods().items()}
+    commands: dict[str, Verb] = {f"massgen.{v}": m for v, m in methods.items()}
     commands["massgen.apply"] = verbs.apply_aloud
     commands["massgen.run"] = verbs.run_aloud
 

@@ -11,6 +11,7 @@ from massgen_ls.core.task import Json
 from massgen_ls.core.text import Position, Range
 from massgen_ls.lsp.actions import offer, resolve_action
 from massgen_ls.lsp.commands import Verb, Verbs
+from massgen_ls.lsp.configs import CHECK, Configs
 from massgen_ls.lsp.protocol import ParamsError, nearest
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
@@ -21,13 +22,15 @@ def register(server: MassgenServer, stream: Stream) -> None:
     """Registers everything."""
     trust = Trusting(server)
     verbs = Verbs(server, stream, trust)
-    _documents(server)
+    configs = Configs(server)
+    _documents(server, configs)
     _life(server)
     for verb, method in verbs.methods().items():
         _feature(server, f"massgen/{verb}", method)
     commands: dict[str, Verb] = {f"massgen.{v}": m for v, m in verbs.methods().items()}
     commands["massgen.apply"] = verbs.apply_aloud
     commands["massgen.run"] = verbs.run_aloud
+    commands[CHECK] = configs.check_agents_aloud
 
     async def execute(params: object) -> Json:
         name, argument = _command(params)
@@ -61,6 +64,8 @@ def register(server: MassgenServer, stream: Stream) -> None:
         trust.configured(params.settings)
 
     _feature(server, "massgen/trust", trust.told)
+    _feature(server, "massgen/checkAgents", configs.check_agents)
+    _feature(server, types.TEXT_DOCUMENT_CODE_LENS, configs.lenses)
     _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, configured)
     _feature(server, types.WORKSPACE_EXECUTE_COMMAND, execute)
     _feature(server, types.WORKSPACE_TEXT_DOCUMENT_CONTENT, content)
@@ -91,22 +96,26 @@ def _command(params: object) -> tuple[str, object]:
     return name, argument
 
 
-def _documents(server: MassgenServer) -> None:
+def _documents(server: MassgenServer, configs: Configs) -> None:
     documents = server.documents
 
     def opened(params: types.DidOpenTextDocumentParams) -> None:
         item = params.text_document
         documents.open(item.uri, str(item.language_id), item.version, item.text)
+        configs.touched(item.uri)
 
     def changed(params: types.DidChangeTextDocumentParams) -> None:
         changes = [(_where(change), change.text) for change in params.content_changes]
         documents.change(params.text_document.uri, params.text_document.version, changes)
+        configs.touched(params.text_document.uri)
 
     def saved(params: types.DidSaveTextDocumentParams) -> None:
         documents.save(params.text_document.uri, params.text)
+        configs.saved(params.text_document.uri)
 
     def closed(params: types.DidCloseTextDocumentParams) -> None:
         documents.close(params.text_document.uri)
+        configs.closed(params.text_document.uri)
 
     def moved(params: types.DidChangeWorkspaceFoldersParams) -> None:
         for folder in params.event.removed:

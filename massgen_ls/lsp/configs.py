@@ -94,6 +94,15 @@ class Configs:
         looked = self._looked.get(uri)
         return looked[1] if looked is not None and looked[1].kind is not None else None
 
+    def has(self, uri: str) -> bool:
+        """Whether it is open and may be a configuration, read already or not."""
+        return uri in self._looked or uri in self._busy
+
+    def fresh(self, uri: str) -> bool:
+        """Whether what was found last is of the text as it is now."""
+        looked, document = self._looked.get(uri), self._server.documents.get(uri)
+        return looked is not None and document is not None and looked[0] == document.version
+
     # ── diagnostics ─────────────────────────────────────────────────────────────────────────
 
     async def _look(self, uri: str) -> None:

@@ -10,6 +10,7 @@ from lsprotocol import types
 from massgen_ls.core.task import Json
 from massgen_ls.core.text import Position, Range
 from massgen_ls.lsp.actions import offer, resolve_action
+from massgen_ls.lsp.assisting import Assisting
 from massgen_ls.lsp.commands import Verb, Verbs
 from massgen_ls.lsp.configs import CHECK, Configs
 from massgen_ls.lsp.protocol import ParamsError, nearest
@@ -23,6 +24,7 @@ def register(server: MassgenServer, stream: Stream) -> None:
     trust = Trusting(server)
     verbs = Verbs(server, stream, trust)
     configs = Configs(server)
+    assisting = Assisting(server, configs)
     _documents(server, configs)
     _life(server)
     for verb, method in verbs.methods().items():
@@ -44,7 +46,10 @@ def register(server: MassgenServer, stream: Stream) -> None:
 
     def actions(params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
         runs = reversed(list(stream.settled.values())[-3:])
-        return offer(params, server.documents, runs, server.client)
+        return [
+            *assisting.actions(params),
+            *offer(params, server.documents, runs, server.client),
+        ]
 
     def resolve(action: types.CodeAction) -> types.CodeAction:
         return resolve_action(action, stream.settled, server.client)
@@ -66,6 +71,10 @@ def register(server: MassgenServer, stream: Stream) -> None:
     _feature(server, "massgen/trust", trust.told)
     _feature(server, "massgen/checkAgents", configs.check_agents)
     _feature(server, types.TEXT_DOCUMENT_CODE_LENS, configs.lenses)
+    _feature(server, types.TEXT_DOCUMENT_COMPLETION, assisting.completion)
+    _feature(server, types.TEXT_DOCUMENT_HOVER, assisting.hover)
+    _feature(server, types.TEXT_DOCUMENT_DEFINITION, assisting.definition)
+    _feature(server, types.TEXT_DOCUMENT_DOCUMENT_LINK, assisting.links)
     _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, configured)
     _feature(server, types.WORKSPACE_EXECUTE_COMMAND, execute)
     _feature(server, types.WORKSPACE_TEXT_DOCUMENT_CONTENT, content)

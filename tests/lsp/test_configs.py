@@ -179,3 +179,62 @@ async def test_a_run_uses_the_text_of_the_buffer(tmp_path: Path) -> None:
         uri = client.open("massgen.yaml", GOOD)
         answer = await client.request("massgen/checkAgents", {"uri": uri})
         assert [each["id"] for each in answer["agents"]] == ["tidy"]
+
+
+def place(client: Client, uri: str, line: int, character: int) -> Object:
+    return {"textDocument": {"uri": uri}, "position": {"line": line, "character": character}}
+
+
+@pytest.mark.parametrize("capabilities", [ASSISTED, PLAIN])
+async def test_keys_and_values_are_proposed_and_explained(
+    tmp_path: Path, capabilities: Object
+) -> None:
+    async with talking(tmp_path, capabilities) as client:
+        client.answers["client/registerCapability"] = lambda _: None
+        uri = client.open("massgen.yaml", "# 😀\norchestrator:\n  mode: con\n  ")
+        found = await client.request("textDocument/completion", place(client, uri, 2, 11))
+        edits = {item["label"]: item["textEdit"] for item in found["items"]}
+        assert edits["consensus"]["newText"] == "consensus"
+        assert edits["consensus"]["range"]["start"] == {"line": 2, "character": 8}
+        found = await client.request("textDocument/completion", place(client, uri, 3, 2))
+        labels = {item["label"] for item in found["items"]}
+        assert "timeout" in labels
+        assert "mode" not in labels
+        told = await client.request("textDocument/hover", place(client, uri, 2, 3))
+        assert "How the winner is found." in told["contents"]["value"]
+
+
+async def test_other_files_are_not_answered(tmp_path: Path) -> None:
+    async with talking(tmp_path, PLAIN) as client:
+        uri = client.open("compose.yaml", "services:\n  ")
+        for feature in ("completion", "hover", "definition", "documentLink"):
+            assert await client.request(f"textDocument/{feature}", place(client, uri, 1, 2)) is None
+
+
+async def test_an_include_leads_to_its_file(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(GOOD)
+    async with talking(tmp_path, ASSISTED) as client:
+        client.answers["client/registerCapability"] = lambda _: None
+        uri = client.open("massgen.yaml", "include: base.yaml\n")
+        await told(client, uri, lambda p: p["version"] == 1)
+        (link,) = await client.request("textDocument/documentLink", place(client, uri, 0, 0))
+        assert link["target"] == client.uri("base.yaml")
+        found = await client.request("textDocument/definition", place(client, uri, 0, 12))
+        assert found["uri"] == client.uri("base.yaml")
+
+
+async def test_what_was_meant_is_a_quick_fix(tmp_path: Path) -> None:
+    async with talking(tmp_path, VSCODE) as client:
+        uri = client.open("massgen.yaml", WRONG)
+        (wrong,) = await told(client, uri, lambda p: p["version"] == 1)
+        params = {
+            "textDocument": {"uri": uri},
+            "range": wrong["range"],
+            "context": {"diagnostics": [wrong], "only": ["quickfix"]},
+        }
+        first, second, *_ = await client.request("textDocument/codeAction", params)
+        assert (first["title"], first["isPreferred"]) == ("massgen: Did you mean 'timeout'?", True)
+        (edit,) = first["edit"]["changes"][uri]
+        assert (edit["newText"], edit["range"]) == ("timeout", wrong["range"])
+        assert second["title"] == "massgen: Remove 'timout'"
+        assert first["diagnostics"][0]["code"] == "unknown-key"

@@ -33,7 +33,7 @@ from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import Beside, Loaded, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.secrets import secrets_of
-from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
+from massgen_ls.core.task import AgentSpec, ApplyMode, Mode, RunSpec, Scope, Task
 from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
@@ -318,6 +318,10 @@ class ConfiguredDesk:
         agents = tuple((str(agent.id), agent.type) for agent in loaded.agents)
         checks = tuple(check.name for check in loaded.checks)
         return Team(agents, checks, loaded.rules.mode, loaded.source)
+
+    def agents(self, file: str, editor: EditorView) -> Sequence[AgentSpec]:
+        """The agents of one configuration file; blocking. See `lsp.desk.Desk.agents`."""
+        return load(Path(file).parent, file, self._beside(editor)).agents
 
 
 def compose(config: str | None, profile: str | None = None) -> Compose:

@@ -13,10 +13,19 @@ from massgen_ls.core.events import Delta, Envelope
 from massgen_ls.core.plan import Conflict, Held
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.survey import FileSurvey
-from massgen_ls.core.task import ApplyMode, CandidateId, Json, Mode, RunId, RunSpec, Scope
+from massgen_ls.core.task import (
+    AgentSpec,
+    ApplyMode,
+    CandidateId,
+    Json,
+    Mode,
+    RunId,
+    RunSpec,
+    Scope,
+)
 from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.bus import Gap
-from massgen_ls.ports import Approver, Buffer, LiveFiles, Message, RunRecord
+from massgen_ls.ports import Approver, Buffer, Health, LiveFiles, Message, RunRecord
 
 if TYPE_CHECKING:
     from massgen_ls.config.starter import Around, Choice
@@ -131,6 +140,14 @@ class Desk(Protocol):
         """
         ...
 
+    def agents(self, file: str, editor: EditorView) -> Sequence[AgentSpec]:
+        """The agents of one configuration file. Called in a thread: it may read files.
+
+        Raises:
+            ConfigError: The configuration cannot be used.
+        """
+        ...
+
 
 class Delivered(Protocol):
     """What became of a candidate that should land (`engine.delivery.Delivery`)."""
@@ -187,6 +204,10 @@ class Engine(Protocol):
 
     async def tell(self, run: RunId, seat: str, message: Message, by: str) -> None:
         """Says something to an agent at work, or stops it where it is."""
+        ...
+
+    async def health(self, agents: Sequence[AgentSpec]) -> Sequence[Health]:
+        """Whether each agent could start now; starts nothing."""
         ...
 
     async def transcripts(self, run: RunId) -> Sequence[Transcript]:

@@ -65,6 +65,8 @@ class CrossTest:
 
     author: TreeId
     onto: TreeId
+    repeat: int = 0
+    """1 is the second look at what tells candidates apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def next_steps(state: RunState) -> frozenset[Step]:
         # The gates have spoken about everybody; more is asked only of those who passed them.
         steps |= {Fuse()} if to_fuse(state) else set()
     if not steps and not waiting and not state.late and agreed(state) is None:
-        steps |= {CrossTest(author, onto) for author, onto in cross_runs(state)}
+        steps |= {CrossTest(*wanted) for wanted in cross_runs(state)}
     if not steps and not waiting and not state.late and agreed(state) is None:
         steps |= set(base_runs(state))
     if not steps and not waiting:

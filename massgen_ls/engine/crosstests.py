@@ -27,8 +27,10 @@ async def cross_test(
     found = cross_check(state, step.author)
     assert found is not None, "a step names an author that has tests"
     check, files = found
-    result = await _tried(world, run, state, check, step.author, files.laid, step.onto, 0, say)
-    return CrossTested(step.author, step.onto, result)
+    result = await _tried(
+        world, run, state, check, step.author, files.laid, step.onto, step.repeat, say
+    )
+    return CrossTested(step.author, step.onto, result, step.repeat)
 
 
 async def base_test(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.testing.sample import make_sample
-from tests.e2e.workbench import Workbench, chromium, code_server, packaged
+from tests.e2e.workbench import EXTENSION, Workbench, chromium, code_server, packaged
 from tests.e2e.world import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -108,6 +109,12 @@ async def test_the_way_that_a_person_clicks(workbench: Workbench, world: World) 
         assert "page:" not in said, said
         assert sample.buffer.read_text() == before, "it is applied to the buffer, and not saved"
         (workbench.out / "clicked.txt").write_text(said)
+    if os.environ.get("MASSGEN_TEST_PICTURES"):  # those of the README, made anew
+        shown = EXTENSION / "media" / "readme"
+        shown.mkdir(exist_ok=True)
+        for name in ("1-task", "3-watch", "5-verdict", "6-compare", "8-preview"):
+            picture = workbench.out / "dark" / f"{name}.png"
+            shutil.copyfile(picture, shown / f"{name.split('-')[1]}.png")
 
 
 async def test_nothing_runs_in_a_folder_that_is_not_trusted(

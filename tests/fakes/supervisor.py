@@ -30,11 +30,11 @@ from massgen_ls.core.events import (
 from massgen_ls.core.plan import EditPlan, EditText
 from massgen_ls.core.run_state import RunState, evolve
 from massgen_ls.core.survey import FileSurvey, PlacedHunk
-from massgen_ls.core.task import CandidateId, RunId, RunSpec, SeatId
+from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.core.text import Edit
 from massgen_ls.engine.bus import Bus, Subscription
 from massgen_ls.engine.delivery import Delivery
-from massgen_ls.ports import Buffer, Landed, LiveFiles, Message, RunRecord
+from massgen_ls.ports import Buffer, Health, Landed, LiveFiles, Message, RunRecord
 
 
 class FakeSupervisor:
@@ -46,7 +46,7 @@ class FakeSupervisor:
     def __init__(self, root: str, path: str = "a.py", old: str = "old", new: str = "new") -> None:
         self.root, self.path, self.old, self.new = root, RelPath(path), old, new
         self.go = asyncio.Event()
-        self.files: dict[tuple[str, str], bytes] = {}
+        self.contents: dict[tuple[str, str], bytes] = {}
         self.started: list[tuple[RunSpec, str, tuple[Buffer, ...]]] = []
         self.cancelled: list[tuple[str, str]] = []
         self.told: list[tuple[str, str, Message, str]] = []
@@ -134,6 +134,9 @@ class FakeSupervisor:
             raise NotFoundError(f"there is no seat {seat!r}")
         self.told.append((run, seat, message, by))
 
+    async def health(self, agents: Sequence[AgentSpec]) -> Sequence[Health]:
+        return [Health(agent.id, ok=True, found="/bin/it") for agent in agents]
+
     async def transcripts(self, run: RunId) -> Sequence[Transcript]:
         return [Transcript("one", "scripted", (Spoken("Done."),)), Transcript("two", "scripted")]
 
@@ -196,9 +199,12 @@ class FakeSupervisor:
 
     async def file(self, run: RunId, candidate: CandidateId | None, path: str) -> bytes:
         try:
-            return self.files[(candidate or "base", path)]
+            return self.contents[(candidate or "base", path)]
         except KeyError:
             raise NotFoundError(f"There is no {path}") from None
+
+    async def files(self, run: RunId, candidate: CandidateId) -> Mapping[str, bytes]:
+        return {path: content for (of, path), content in self.contents.items() if of == candidate}
 
     async def patch(self, run: RunId, candidate: CandidateId | None) -> str:
         return f"--- a/{self.path}\n+++ b/{self.path}\n-{self.old}\n+{self.new}\n"

@@ -88,3 +88,16 @@ async def test_every_task_comment_has_a_lens_that_starts_it(tmp_path: Path) -> N
         client.open("b.py", "x = 1\n")
         other = {"textDocument": {"uri": client.uri("b.py")}}
         assert await client.request("textDocument/codeLens", other) == []
+
+
+async def test_all_texts_of_a_candidate_come_at_once(tmp_path: Path) -> None:
+    async with talking(tmp_path, VSCODE) as client:
+        run = await client.request("massgen/run", {"prompt": "x"})
+        client.engine.contents[("one.1", "a.py")] = b"new\n"
+        client.engine.contents[("one.1", "b.png")] = b"\0\1"
+        client.engine.contents[("base", "a.py")] = b"old\n"
+        one = {**run, "candidateId": "one.1", "texts": True}
+        read = await client.request("massgen/read", one)
+        assert read == {"texts": {"a.py": "new\n", "b.png": None}}
+        with pytest.raises(ServerError, match="candidateId"):
+            await client.request("massgen/read", {**run, "texts": True})

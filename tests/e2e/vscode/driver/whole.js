@@ -130,6 +130,7 @@ module.exports = async (world) => {
   await world.command("discardCandidate", { run: first, candidate: "one.1" });
   world.step("discarded", world.run(first).candidates.get("one.1").discarded, true);
   await world.command("restartServer");
+  await world.command("refresh");
   world.step("after a restart", api.runs.all.length, 4);
   const reread = await world.tree();
   world.step("its tree", reread.filter((line) => line.startsWith("run ")).length, 4);

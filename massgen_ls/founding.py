@@ -7,6 +7,7 @@ language server are two faces of this.
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import sys
@@ -55,6 +56,11 @@ class Finding:
     mark: Mark
     text: str
     hint: str = ""
+
+
+def near(path: Path, folder: Path) -> str:
+    """A path as it is shown: from the folder where it is inside."""
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 # ── looking around ──────────────────────────────────────────────────────────────────────────────
@@ -238,7 +244,7 @@ def write(chosen: Target, text: str, environ: Mapping[str, str], *, force: bool)
     beside = path.with_name(f".{path.name}.{uuid4().hex}")
     fresh = beside if force else path
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _folder_of(path)
         with fresh.open("x", encoding="utf-8", newline="\n") as file:
             try:
                 file.write(text)
@@ -255,6 +261,13 @@ def write(chosen: Target, text: str, environ: Mapping[str, str], *, force: bool)
             f"{path} cannot be written: {error.strerror or error}",
             "Make its folder writable, or name another file with --output",
         ) from error
+
+
+def _folder_of(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, f"{path.parent} is not a folder") from None
 
 
 def _validated(path: Path, text: str, environ: Mapping[str, str]) -> None:
@@ -328,6 +341,26 @@ def trust_written(gate: Gate, folder: Path, chosen: Target, text: str, before: B
         return Trusted("ask", after)
     gate.store.approve(after, "user")
     return Trusted("trusted", after)
+
+
+def notes(chosen: Target, trusted: Trusted) -> list[str]:
+    """What its user has to know of a file that was written."""
+    said: list[str] = []
+    if trusted.outcome == "trusted":
+        said.append("You made it, so it is trusted as it is (`massgen-ls trust --show`).")
+    elif trusted.outcome == "ask":
+        said.append(
+            "It is not trusted yet, for agents would also obey what this folder brings along:"
+            " `massgen-ls trust --show` shows it, `massgen-ls trust` trusts both."
+        )
+    elif trusted.outcome == "impossible":
+        why = trusted.claim.trouble if trusted.claim else "it was changed while it was written"
+        said.append(f"It is not trusted: {why}.")
+    if not chosen.counts:
+        said.append(f"It is not where it is looked for: name it with --config {chosen.path}.")
+    if chosen.above:
+        said.append(f"In this folder it counts instead of {chosen.above}.")
+    return said
 
 
 # ── health ──────────────────────────────────────────────────────────────────────────────────────

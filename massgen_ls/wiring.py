@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import Beside, Loaded, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.secrets import secrets_of
-from massgen_ls.core.task import ApplyMode, Mode, RunSpec, Scope, Task
+from massgen_ls.core.task import AgentSpec, ApplyMode, Mode, RunSpec, Scope, Task
 from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
@@ -42,7 +42,8 @@ from massgen_ls.ports import Approver
 
 if TYPE_CHECKING:
     from massgen_ls.config.layers import Author
-    from massgen_ls.lsp.desk import Compose, EditorView, Team
+    from massgen_ls.config.starter import Around, Choice
+    from massgen_ls.lsp.desk import Compose, EditorView, Founded, Team
 
 RECORD = "runs.sqlite3"
 JOURNAL = "processes"
@@ -268,6 +269,47 @@ class ConfiguredDesk:
         """Remembers that what was shown is trusted; blocking. See `lsp.desk.Desk.approve`."""
         trust_gate().store.approve(claim, by)
 
+    async def look(self, folder: str) -> Around:
+        """See `lsp.desk.Desk.look`."""
+        from massgen_ls.founding import look_around
+
+        return await look_around(Path(folder), without_relative_path(os.environ))
+
+    def check_place(self, folder: str, *, user: bool, force: bool) -> str:
+        """See `lsp.desk.Desk.check_place`."""
+        from massgen_ls.founding import target
+
+        return str(target(Path(folder), os.environ, None, user=user, force=force).path)
+
+    async def found(
+        self, folder: str, choice: Choice, around: Around, *, user: bool, force: bool, trusts: bool
+    ) -> Founded:
+        """See `lsp.desk.Desk.found`."""
+        from massgen_ls import founding
+        from massgen_ls.lsp.desk import Founded
+
+        where, text = Path(folder), choice.text(around, user=user)
+
+        def write() -> tuple[founding.Target, founding.Trusted | None]:
+            chosen = founding.target(where, os.environ, None, user=user, force=force)
+            gate = trust_gate()
+            before = founding.look_before(gate, where)
+            founding.write(chosen, text, os.environ, force=force)
+            if not trusts:
+                return chosen, None
+            return chosen, founding.trust_written(gate, where, chosen, text, before)
+
+        chosen, trusted = await asyncio.to_thread(write)
+        loaded = await asyncio.to_thread(load, where)
+        env = without_relative_path(os.environ)
+        health = await founding.team_health(env, loaded)
+        return Founded(
+            str(chosen.path),
+            trusted is not None and trusted.outcome in {"trusted", "unneeded"},
+            tuple(founding.notes(chosen, trusted)) if trusted else (),
+            tuple(asdict(finding) for finding in health),
+        )
+
     def team(self, folder: str, editor: EditorView) -> Team:
         """What is configured for a folder; blocking. See `lsp.desk.Desk.team`."""
         from massgen_ls.lsp.desk import Team
@@ -276,6 +318,10 @@ class ConfiguredDesk:
         agents = tuple((str(agent.id), agent.type) for agent in loaded.agents)
         checks = tuple(check.name for check in loaded.checks)
         return Team(agents, checks, loaded.rules.mode, loaded.source)
+
+    def agents(self, file: str, editor: EditorView) -> Sequence[AgentSpec]:
+        """The agents of one configuration file; blocking. See `lsp.desk.Desk.agents`."""
+        return load(Path(file).parent, file, self._beside(editor)).agents
 
 
 def compose(config: str | None, profile: str | None = None) -> Compose:

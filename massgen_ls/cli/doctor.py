@@ -189,7 +189,7 @@ _GUIDES = {
     "nvim": "editors/nvim/README.md",
     "code": "any LSP client extension with the command `massgen-ls serve --stdio`",
     "hx": "a language server entry with the command `massgen-ls` and the argument `serve`",
-    "emacs": 'eglot with the command ("massgen-ls" "serve" "--stdio")',
+    "emacs": "editors/emacs/README.md",
 }
 
 

@@ -6,8 +6,9 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import textwrap
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,17 +18,13 @@ from massgen_ls.cli import EXIT_CANCELLED, EXIT_WON, Options
 from massgen_ls.config import Beside, load
 from massgen_ls.config.starter import (
     Around,
-    Coder,
-    Found,
+    Choice,
+    choose,
     pick,
-    pick_found,
-    seat_ids,
-    team,
-    with_checks,
-    written,
 )
-from massgen_ls.config.templates import Template, template, templates
+from massgen_ls.config.templates import template, templates
 from massgen_ls.core.errors import ConfigError, MassgenError, WorkspaceError
+from massgen_ls.core.wording import counted
 from massgen_ls.founding import Finding, Target, Trusted
 from massgen_ls.wiring import trust_gate
 
@@ -35,28 +32,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    """What the file shall say."""
-
-    coders: tuple[Coder, ...]
-    checks: tuple[Found, ...]
-    template: Template | None = None
-
-    def text(self, around: Around, *, user: bool) -> str:
-        if self.template is not None:
-            kept = self.template.text
-            return kept if user else with_checks(kept, self.checks)
-        return written(self.coders, self.checks, around, user=user)
-
-    @property
-    def shown(self) -> str:
-        """The team, in one line."""
-        if self.template is not None:
-            return f"the template {self.template.name}"
-        return ", ".join(seat_ids(self.coders)) or "the offline team"
 
 
 def init(options: Options) -> int:
@@ -86,19 +61,21 @@ def init(options: Options) -> int:
     else:
         console = _console()
         _show_found(console, folder, around, user=options.user)
-        _show_end(console, chosen, choice, trusted, health)
+        _show_end(console, folder, chosen, choice, trusted, health)
     return EXIT_WON
 
 
-def _chosen(options: Options, around: Around) -> _Choice:
+def _chosen(options: Options, around: Around) -> Choice:
     """What the options say, and for the rest what is proposed."""
     wanted = options.checks or ("none" if options.user else "detected")
-    checks = pick_found(around, wanted)
-    if options.template:
-        return _Choice((), checks, template(options.template))
-    if options.agents:
-        return _Choice(pick(around, _names(options.agents)), checks)
-    return _Choice(team(around), checks)
+    agents = None if options.agents is None else _names(options.agents)
+    return choose(around, agents, options.template, _checks(wanted))
+
+
+def _checks(said: str) -> list[str] | None:
+    if said in {"", "all", "detected"}:
+        return None
+    return [] if said == "none" else _names(said)
 
 
 def _names(text: str) -> list[str]:
@@ -135,7 +112,7 @@ def _talk(options: Options, folder: Path, chosen: Target, around: Around) -> int
     try:
         choice = _asked(options, around)
         console.print()
-        if not _agreed(f"Write {choice.shown} to {chosen.path}?"):
+        if not _agreed(f"Write {choice.shown} to {founding.near(chosen.path, folder)}?"):
             raise EOFError
     except (KeyboardInterrupt, EOFError):
         sys.stdout.write("\nNothing was written.\n")
@@ -152,41 +129,45 @@ def _talk(options: Options, folder: Path, chosen: Target, around: Around) -> int
         except (KeyboardInterrupt, EOFError):
             sys.stdout.write("\n")
     health = asyncio.run(_health(folder, chosen, dict(os.environ)))
-    _show_end(console, chosen, choice, trusted, health)
+    _show_end(console, folder, chosen, choice, trusted, health)
     return EXIT_WON
 
 
-def _asked(options: Options, around: Around) -> _Choice:
+def _asked(options: Options, around: Around) -> Choice:
     choice = _chosen(options, around)
-    if not (options.agents or options.template):
-        sys.stdout.write(
-            "\nWho shall be in the team? Names or numbers, one for each seat (the same one twice"
-            "\nworks twice), `offline`, or a template: " + ", ".join(templates()) + ".\n"
+    if options.agents is None and options.template is None:
+        _say(
+            "Who shall be in the team? Names or numbers, one for each seat; a name twice is two"
+            f" seats. Or a ready team: {', '.join(templates())}."
         )
         proposed = ", ".join(coder.name for coder in choice.coders) or "offline"
-        found, ready = _until(f"Team [{proposed}]: ", lambda said: _team(said, around, choice))
-        choice = _Choice(found, choice.checks, ready)
+        choice = _until(f"Team [{proposed}]: ", lambda said: _team(said, around, choice))
     if options.checks is None and around.checks and not options.user:
+        _say("Which checks shall decide? Names, `all` or `none`.")
         names = ", ".join(found.check.name for found in around.checks)
-        sys.stdout.write("\nWhich checks shall decide? Names, `all` or `none`.\n")
-        checks = _until(f"Checks [{names}]: ", lambda said: pick_found(around, said or "all"))
-        choice = _Choice(choice.coders, checks, choice.template)
+        team = choice
+        choice = _until(
+            f"Checks [{names}]: ",
+            lambda said: replace(team, checks=choose(around, checks=_checks(said)).checks),
+        )
     return choice
 
 
-def _team(
-    said: str, around: Around, proposed: _Choice
-) -> tuple[tuple[Coder, ...], Template | None]:
+def _team(said: str, around: Around, proposed: Choice) -> Choice:
     if not said:
-        return proposed.coders, proposed.template
+        return proposed
     if said in templates() and said != "offline":
-        return (), template(said)
-    listed = _listed(around)
+        return replace(proposed, coders=(), template=template(said))
+    listed = around.installed
     names = [
         listed[int(name) - 1].name if name.isdecimal() and 0 < int(name) <= len(listed) else name
         for name in _names(said)
     ]
-    return pick(around, names), None
+    return replace(proposed, coders=pick(around, names))
+
+
+def _say(text: str) -> None:
+    sys.stdout.write("\n" + textwrap.fill(text, 78, break_on_hyphens=False) + "\n")
 
 
 def _until(question: str, understood: Callable[[str], _T]) -> _T:
@@ -195,7 +176,7 @@ def _until(question: str, understood: Callable[[str], _T]) -> _T:
         try:
             return understood(input(question).strip())
         except MassgenError as error:
-            sys.stdout.write(f"  {error.what}. {error.hint}\n")
+            sys.stdout.write(textwrap.indent(textwrap.fill(str(error), 76), "  ") + "\n")
 
 
 def _agreed(question: str, *, default: bool = True) -> bool:
@@ -212,10 +193,6 @@ def _console() -> Console:
     return Console(highlight=False)
 
 
-def _listed(around: Around) -> Sequence[Coder]:
-    return around.installed
-
-
 def _show_found(console: Console, folder: Path, around: Around, *, user: bool) -> None:
     from rich.table import Table
 
@@ -225,7 +202,7 @@ def _show_found(console: Console, folder: Path, around: Around, *, user: bool) -
     table.add_column(style="bold", no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for number, coder in enumerate(_listed(around), 1):
+    for number, coder in enumerate(around.installed, 1):
         mark = "[green]✓[/]" if coder.ready else "[yellow]·[/]"
         hint = f"\n[dim]{shown(coder.hint)}[/]" if coder.hint else ""
         named = f"{mark} {number} {coder.name}"
@@ -246,51 +223,35 @@ def _show_found(console: Console, folder: Path, around: Around, *, user: bool) -
 
 def _show_end(
     console: Console,
+    folder: Path,
     chosen: Target,
-    choice: _Choice,
+    choice: Choice,
     trusted: Trusted,
     health: list[Finding],
 ) -> None:
     from massgen_ls.cli import doctor
     from massgen_ls.cli.shown import shown
 
-    console.print(f"\n[green]✓[/] {shown(str(chosen.path))} is written: {shown(choice.shown)}.")
-    for line in _notes(chosen, trusted):
+    file = shown(founding.near(chosen.path, folder))
+    console.print(f"\n[green]✓[/] {file} is written: {shown(choice.shown)}.")
+    for line in founding.notes(chosen, trusted):
         console.print(f"  {shown(line)}")
     console.print()
     doctor.show(console, health)
     bad = sum(finding.mark == "bad" for finding in health)
+    doubtful = sum(finding.part == "agent" and finding.mark == "note" for finding in health)
     if bad:
         console.print(f"\n[red]{bad} to mend before a run can start.[/]")
+    elif doubtful:
+        console.print(f"\n[yellow]{counted(doubtful, 'agent')} may not be able to work yet.[/]")
     else:
         console.print('\n[green]Ready:[/] massgen-ls run "what you want done"')
-
-
-def _notes(chosen: Target, trusted: Trusted) -> list[str]:
-    notes: list[str] = []
-    if trusted.outcome == "trusted":
-        notes.append(
-            "You made it, so it is trusted as it is: `massgen-ls trust` says what that is."
-        )
-    elif trusted.outcome == "ask":
-        notes.append(
-            "It is not trusted yet, for agents would also obey what this folder brings along:"
-            " `massgen-ls trust --show` shows it, `massgen-ls trust` trusts both."
-        )
-    elif trusted.outcome == "impossible":
-        why = trusted.claim.trouble if trusted.claim else "it was changed while it was written"
-        notes.append(f"It is not trusted: {why}.")
-    if not chosen.counts:
-        notes.append(f"It is not where it is looked for: name it with --config {chosen.path}.")
-    if chosen.above:
-        notes.append(f"In this folder it counts instead of {chosen.above}.")
-    return notes
 
 
 def _print_json(
     folder: Path,
     chosen: Target,
-    choice: _Choice,
+    choice: Choice,
     around: Around,
     trusted: Trusted,
     health: list[Finding],
@@ -298,24 +259,10 @@ def _print_json(
     told = {
         "file": str(chosen.path),
         "folder": str(folder),
-        "template": choice.template.name if choice.template else None,
-        "agents": [
-            {"id": seat, "name": coder.name}
-            for seat, coder in zip(seat_ids(choice.coders), choice.coders, strict=True)
-        ],
-        "checks": [found.check.name for found in choice.checks],
+        **choice.plain(),
         "trusted": trusted.outcome in {"trusted", "unneeded"},
-        "notes": _notes(chosen, trusted),
-        "found": {
-            "agents": [
-                {"name": c.name, "ready": c.ready, "way": c.way, "hint": c.hint}
-                for c in around.installed
-            ],
-            "keys": list(around.keys),
-            "servers": [asdict(server) for server in around.servers],
-            "checks": [found.check.name for found in around.checks],
-            "repository": around.repository or None,
-        },
+        "notes": founding.notes(chosen, trusted),
+        "found": around.plain(),
         "health": [asdict(finding) for finding in health],
         "ready": all(finding.mark != "bad" for finding in health),
     }

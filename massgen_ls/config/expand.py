@@ -100,10 +100,11 @@ class _Work:
                     f"the variable {name} is not set; ${{{name}}} stays as it is",
                     suggestion="",
                     warning=True,
+                    code="unset-variable",
                 )
             )
             return match[0]
         return value
 
     def _refuse(self, where: Where, what: str, then: str = _BY_NAME) -> None:
-        self.problems.append(problem(self._merged, where, what, suggestion=then))
+        self.problems.append(problem(self._merged, where, what, suggestion=then, code="secret"))

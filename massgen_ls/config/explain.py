@@ -36,6 +36,7 @@ def problem(
     meant: str | None = None,
     on_key: bool = False,
     warning: bool = False,
+    code: str = "",
 ) -> Problem:
     """A finding about a merged value, at the place in the file that says it."""
     origin = merged.origin(where, key=on_key)
@@ -50,6 +51,7 @@ def problem(
         severity="warning" if warning else "error",
         end=origin.end,
         on_key=on_key,
+        code=code,
     )
 
 
@@ -70,13 +72,15 @@ def explain(merged: Merged, error: Any, top: type[BaseModel]) -> Problem:
         near = nearest(name, known)
         what = f"unknown key {name!r}"
         then = f"did you mean {near!r}?" if near else f"known are: {', '.join(known)}"
-        return problem(merged, where, what, suggestion=then, meant=near, on_key=True)
+        return problem(
+            merged, where, what, suggestion=then, meant=near, on_key=True, code="unknown-key"
+        )
     if kind == "missing":
         inner = where[:-1]
         what = f"the key {where[-1]!r} is missing"
         if where[-1] == "backend" and len(inner) == 2 and inner[0] == "agents":
-            return problem(merged, inner, what, suggestion=_pool(merged))
-        return problem(merged, inner, what)
+            return problem(merged, inner, what, suggestion=_pool(merged), code="missing-key")
+        return problem(merged, inner, what, code="missing-key")
     if kind == "literal_error":
         allowed = str(error["ctx"]["expected"]).replace("'", "")
         known = [word.strip() for word in allowed.replace(" or ", ",").split(",")]
@@ -85,7 +89,7 @@ def explain(merged: Merged, error: Any, top: type[BaseModel]) -> Problem:
         return _none_of(merged, (*where, "type"), error["ctx"]["tag"], TYPES, ", ".join(BUILT))
     if kind == "union_tag_not_found":
         what = f"the key 'type' is missing; it is one of: {', '.join(BUILT)}"
-        return problem(merged, where, what)
+        return problem(merged, where, what, code="missing-key")
     if kind == "value_error":
         raised = error["ctx"]["error"]
         where = (*where, *getattr(raised, "where", ()))
@@ -121,9 +125,8 @@ def _none_of(
 ) -> Problem:
     near = nearest(str(given), known)
     what = f"{masked(given)} is none of: {allowed}"
-    return problem(
-        merged, where, what, suggestion=f"did you mean {near!r}?" if near else "", meant=near
-    )
+    then = f"did you mean {near!r}?" if near else ""
+    return problem(merged, where, what, suggestion=then, meant=near, code="unknown-value")
 
 
 def _pool(merged: Merged) -> str:

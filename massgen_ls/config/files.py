@@ -42,7 +42,7 @@ def checked(path: Path, environ: Mapping[str, str] | None = None) -> tuple[Docum
         return document, Report(kind_of(document.body), errors=document.problems)
     if kind_of(document.body) == "massgen":
         ours, report = convert(document)
-        return ours, _with_variables(ours, report, environ)
+        return ours, with_variables(ours, report, environ)
     return document, _ours(path, environ)
 
 
@@ -63,7 +63,7 @@ def _ours(path: Path, environ: Mapping[str, str]) -> Report:
     )
 
 
-def _with_variables(ours: Document, report: Report, environ: Mapping[str, str]) -> Report:
+def with_variables(ours: Document, report: Report, environ: Mapping[str, str]) -> Report:
     """The same, with what only shows when variables are replaced."""
     if report.errors:
         return report

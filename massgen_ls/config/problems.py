@@ -7,7 +7,7 @@ MassGen's files.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from massgen_ls.core.errors import ConfigError
@@ -40,6 +40,8 @@ class Problem:
     """Line and column behind its last character, where that is known."""
     on_key: bool = False
     """It is about the key at ``where``, not about the value."""
+    code: str = field(default="", compare=False)
+    """What kind of problem it is, for programs: ``unknown-key``, ``secret`` …; empty: any other."""
 
     @property
     def path(self) -> str:

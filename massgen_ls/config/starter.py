@@ -6,7 +6,6 @@ Pure: whoever calls has looked around (`massgen_ls.founding`).
 from __future__ import annotations
 
 import difflib
-import json
 import re
 import textwrap
 from collections import Counter
@@ -17,9 +16,10 @@ from typing import Literal
 
 import yaml
 
+from massgen_ls.config.templates import Template, template
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.powers import one_line
-from massgen_ls.core.task import CheckSpec
+from massgen_ls.core.task import CheckSpec, Json
 
 Way = Literal["key", "login", "none"]
 
@@ -106,6 +106,19 @@ class Around:
     repository: str = ""
     """The top of the repository; empty: there is none."""
 
+    def plain(self) -> dict[str, Json]:
+        """For programs."""
+        return {
+            "agents": [
+                {"name": c.name, "ready": c.ready, "way": c.way, "hint": c.hint}
+                for c in self.installed
+            ],
+            "keys": [*self.keys],
+            "servers": [{"name": server.name, "port": server.port} for server in self.servers],
+            "checks": [found.check.name for found in self.checks],
+            "repository": self.repository or None,
+        }
+
     @property
     def installed(self) -> tuple[Coder, ...]:
         """The coding agents that there are, the best first, those that can work before others."""
@@ -167,18 +180,13 @@ def pick(around: Around, names: Sequence[str]) -> tuple[Coder, ...]:
     return tuple(known[also.get(name, name)] for name in names)
 
 
-def pick_found(around: Around, wanted: str) -> tuple[Found, ...]:
-    """The checks that were found of these names, comma-separated; `detected`: all; `none`.
+def pick_checks(around: Around, names: Sequence[str]) -> tuple[Found, ...]:
+    """The checks of these names that were found.
 
     Raises:
         ConfigError: There is no such check.
     """
-    if wanted in {"detected", "all"}:
-        return around.checks
-    if wanted == "none":
-        return ()
     known = {found.check.name: found for found in around.checks}
-    names = [name.strip() for name in wanted.split(",") if name.strip()]
     for name in names:
         if name not in known:
             there = ", ".join(known) or "none"
@@ -187,6 +195,62 @@ def pick_found(around: Around, wanted: str) -> tuple[Found, ...]:
                 f"Found: {there}. Any command can be added to the file by hand",
             )
     return tuple(known[name] for name in dict.fromkeys(names))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the file shall say."""
+
+    coders: tuple[Coder, ...] = ()
+    """Who sits at the seats; empty for the offline team."""
+    checks: tuple[Found, ...] = ()
+    template: Template | None = None
+    """Instead of the agents."""
+
+    def text(self, around: Around, *, user: bool = False) -> str:
+        """The text of the file."""
+        if self.template is None:
+            return written(self.coders, self.checks, around, user=user)
+        return self.template.text if user else with_checks(self.template.text, self.checks)
+
+    @property
+    def shown(self) -> str:
+        """The team, in one line."""
+        if self.template is not None:
+            return f"the template {self.template.name}"
+        return ", ".join(seat_ids(self.coders)) or "the offline team"
+
+    def plain(self) -> dict[str, Json]:
+        """For programs."""
+        seats = zip(seat_ids(self.coders), self.coders, strict=True)
+        return {
+            "template": self.template.name if self.template else None,
+            "agents": [{"id": seat, "name": coder.name} for seat, coder in seats],
+            "checks": [found.check.name for found in self.checks],
+        }
+
+
+def choose(
+    around: Around,
+    agents: Sequence[str] | None = None,
+    ready: str | None = None,
+    checks: Sequence[str] | None = None,
+) -> Choice:
+    """What is wished, and for the rest what is proposed.
+
+    Args:
+        around: What was found.
+        agents: Names of agents, one for each seat; None: as proposed.
+        ready: The name of a template instead.
+        checks: Names of found checks; None: all of them.
+
+    Raises:
+        ConfigError: There is no such agent, template or check.
+    """
+    found = around.checks if checks is None else pick_checks(around, checks)
+    if ready is not None:
+        return Choice((), found, template(ready))
+    return Choice(team(around) if agents is None else pick(around, agents), found)
 
 
 # ── the text ────────────────────────────────────────────────────────────────────────────────────
@@ -251,7 +315,7 @@ def _agents(coders: Sequence[Coder], around: Around) -> Iterator[str]:
         manner = seen[coder.name] if counts[coder.name] > 1 else len(_MANNERS)
         seen[coder.name] += 1
         if seen[coder.name] == 1:
-            yield from _comment(f"{coder.title}, {coder.entry}.{_todo(coder)}", "  ")
+            yield from _comment(_about(coder), "  ")
         yield f"  - id: {seat}"
         if manner < len(_MANNERS):
             yield "    system_message: >-"
@@ -265,10 +329,13 @@ def _agents(coders: Sequence[Coder], around: Around) -> Iterator[str]:
             yield f"  # - {{id: {seat}, backend: {backend}}}  # {coder.entry}"
 
 
-def _todo(coder: Coder) -> str:
-    if coder.ready or not coder.hint:
-        return ""
-    return f" {coder.hint[0].upper()}{coder.hint[1:].rstrip('.')}."
+def _about(coder: Coder) -> str:
+    said = f"{coder.title}, {coder.entry}"
+    if not coder.installed and coder.hint:
+        return f"{said}. {coder.hint.rstrip('.')}."
+    if not coder.ready:
+        return f"{said}: log in with it once, or set its key and take `login: user` out."
+    return f"{said}."
 
 
 def _backend(coder: Coder) -> str:
@@ -335,4 +402,5 @@ def scalar(text: str) -> str:
     if _PLAIN.fullmatch(text) and not text.startswith("---") and yaml.safe_load(text) == text:
         return text
     # What the file's reader replaces is `${…}`, and two dollars are one.
-    return json.dumps(text.replace("${", "$${"), ensure_ascii=True)
+    kept = text.replace("${", "$${")
+    return yaml.safe_dump(kept, default_style='"', allow_unicode=True, width=10**6).rstrip("\n")

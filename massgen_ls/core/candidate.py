@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from massgen_ls.core.changes import ChangeSet
@@ -75,9 +75,10 @@ class CheckResult:
     output: str = ""
     """The end of what it printed, for people."""
     cached: bool = False
-    passed: tuple[str, ...] | None = None
+    passed: tuple[str, ...] | None = field(default=None, hash=False)
     """Names of the tests that passed, named as in ``failures``, each once, sorted. None where the
-    parser cannot know them all: what it does not name may have passed or not."""
+    parser cannot know them all: what it does not name may have passed or not. Results are keys of
+    what is remembered about them, and thousands of names would be read for each look-up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,9 +137,9 @@ class RunState:
         """Every run of a check on a tree, first look first."""
         return _runs(self).get((check, tree), ())
 
-    def crossed_with(self, author: TreeId, onto: TreeId) -> CheckResult | None:
+    def crossed_with(self, author: TreeId, onto: TreeId, repeat: int = 0) -> CheckResult | None:
         """What a check said about one candidate's tests on another tree."""
-        return next((c.result for c in self.crossed if (c.author, c.onto) == (author, onto)), None)
+        return _crossed(self).get((author, onto, repeat))
 
 
 @once
@@ -152,6 +152,11 @@ def _runs(state: RunState) -> Mapping[tuple[str, TreeId], tuple[CheckResult, ...
         key: tuple(run.result for run in sorted(runs, key=lambda run: run.repeat))
         for key, runs in found.items()
     }
+
+
+@once
+def _crossed(state: RunState) -> Mapping[tuple[TreeId, TreeId, int], CheckResult]:
+    return {(c.author, c.onto, c.repeat): c.result for c in state.crossed}
 
 
 EMPTY = RunState()
@@ -205,8 +210,8 @@ def evolve(state: RunState, event: Event) -> RunState:
             return state if state.snapshot else replace(state, snapshot=snapshot)
         case CheckFinished():
             return _checked(state, event)
-        case CrossTested(author=author, onto=onto):
-            if state.crossed_with(author, onto) or state.snapshot is None:
+        case CrossTested(author=author, onto=onto, repeat=repeat):
+            if state.crossed_with(author, onto, repeat) or state.snapshot is None:
                 return state
             trees = {state.snapshot.tree, *(c.tree for c in state.candidates)}
             known = {author, onto} <= trees and author != state.snapshot.tree

@@ -132,6 +132,14 @@ class Asking:
                 return
         await self._moves(uris, self.deadlines.quiet)
 
+    async def hear(self, uris: Collection[str]) -> None:
+        """Waits for news of documents whose editor has refused an edit for no visible reason.
+
+        It has changes that it has not told yet: Eglot counts a version up with each key and sends
+        what was typed half a second later.
+        """
+        await self._moves(uris, self.deadlines.shown)
+
     async def sees(self, uri: str, text: str, version: int | None) -> bool:
         """Whether a document comes to show a text.
 

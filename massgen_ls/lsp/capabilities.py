@@ -31,7 +31,12 @@ COMMANDS = (
     "massgen.compare",
     "massgen.tell",
     "massgen.team",
+    "massgen.init",
+    "massgen.checkAgents",
 )
+ASSISTS = ("completion", "hover", "definition", "documentLink")
+"""What there is in configuration files alone."""
+TRIGGERS = (":", " ", "-", '"', "{", "[", "$")
 ACTION_KINDS = ("quickfix", "refactor.rewrite", "refactor.massgen")
 
 
@@ -69,6 +74,15 @@ class Client(NamedTuple):
     documents, since it asks for their tokens then."""
     events: str = "facts"
     """How much of `massgen/event` it wants: ``none``, ``facts`` or ``all`` (with live output)."""
+    assists: tuple[str, ...] = ()
+    """Of `ASSISTS`, what it shows in configuration files and has to know of from the beginning."""
+    registers: tuple[str, ...] = ()
+    """Of `ASSISTS`, what it can be told of when there is such a file."""
+    snippets: bool = False
+    markdown: bool = False
+    """It shows Markdown when the pointer rests on something."""
+    tags: bool = False
+    """It shows diagnostics of what has no effect as such."""
     trusted: bool | None = None
     """What the editor's own trust in the folders is; None when it has none."""
     process: int | None = None
@@ -109,6 +123,8 @@ def resolve(params: object) -> Client:
     prompts = _at(params, "initializationOptions.prompts") is True
     plain_neovim = name == "Neovim" and not prompts
     tokens = _at(caps, "workspace.semanticTokens.refreshSupport") is True
+    known = [each for each in ASSISTS if isinstance(_at(caps, f"textDocument.{each}"), dict)]
+    late = [e for e in known if _at(caps, f"textDocument.{e}.dynamicRegistration") is True]
     return Client(
         name=name,
         encoding=_encoding(_at(caps, "general.positionEncodings")),
@@ -133,6 +149,11 @@ def resolve(params: object) -> Client:
         own_end=plain_neovim,
         flushes=plain_neovim and tokens,
         events=str(wanted),
+        assists=tuple(each for each in known if each not in late),
+        registers=tuple(late),
+        snippets=_at(caps, "textDocument.completion.completionItem.snippetSupport") is True,
+        markdown="markdown" in _texts(_at(caps, "textDocument.hover.contentFormat")),
+        tags=isinstance(_at(caps, "textDocument.publishDiagnostics.tagSupport"), dict),
         trusted=trusted if isinstance(trusted, bool) else None,
         process=process if isinstance(process, int) and process > 0 else None,
     )
@@ -161,6 +182,11 @@ def roots(params: object) -> list[tuple[str, str]]:
     return found
 
 
+def assist_options(feature: str) -> dict[str, object]:
+    """What goes with the name of one of `ASSISTS`."""
+    return {"triggerCharacters": list(TRIGGERS)} if feature == "completion" else {}
+
+
 def answer(client: Client) -> dict[str, object]:
     """The result of `initialize`."""
     workspace: dict[str, object] = {
@@ -173,6 +199,7 @@ def answer(client: Client) -> dict[str, object]:
     return {
         "capabilities": {
             **({"semanticTokensProvider": tokens} if client.flushes else {}),
+            **{f"{each}Provider": assist_options(each) for each in client.assists},
             "positionEncoding": client.encoding,
             "textDocumentSync": {
                 "openClose": True,

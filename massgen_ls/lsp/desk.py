@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.conversation import Transcript
@@ -13,10 +13,22 @@ from massgen_ls.core.events import Delta, Envelope
 from massgen_ls.core.plan import Conflict, Held
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.survey import FileSurvey
-from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
+from massgen_ls.core.task import (
+    AgentSpec,
+    ApplyMode,
+    CandidateId,
+    Json,
+    Mode,
+    RunId,
+    RunSpec,
+    Scope,
+)
 from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.bus import Gap
-from massgen_ls.ports import Approver, Buffer, LiveFiles, Message, RunRecord
+from massgen_ls.ports import Approver, Buffer, Health, LiveFiles, Message, RunRecord
+
+if TYPE_CHECKING:
+    from massgen_ls.config.starter import Around, Choice
 
 News = Envelope | Delta | Gap
 
@@ -41,6 +53,19 @@ class EditorView:
     """Its section ``massgen``."""
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
     """By absolute path: what it has open, saved or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A configuration that was written."""
+
+    file: str
+    trusted: bool
+    """Whether it may have its way, or wants nothing that needs trust."""
+    notes: tuple[str, ...]
+    """What its user has to know of it."""
+    health: tuple[dict[str, Json], ...]
+    """Of each agent: part, mark (ok, note, bad), text, hint."""
 
 
 class Desk(Protocol):
@@ -77,8 +102,46 @@ class Desk(Protocol):
         """
         ...
 
+    async def look(self, folder: str) -> Around:
+        """What there is for a first configuration."""
+        ...
+
+    async def found(
+        self, folder: str, choice: Choice, around: Around, *, user: bool, force: bool, trusts: bool
+    ) -> Founded:
+        """Writes a first configuration.
+
+        Args:
+            folder: The folder that it is for.
+            choice: What it shall say.
+            around: What was found.
+            user: It is the user's own, for all projects.
+            force: A file that is there may be replaced.
+            trusts: The editor does not forbid to trust the folder.
+
+        Raises:
+            ConfigError: It cannot be written, or is there already.
+        """
+        ...
+
+    def check_place(self, folder: str, *, user: bool, force: bool) -> str:
+        """The file that `found` would write. Called in a thread.
+
+        Raises:
+            ConfigError: It is there already.
+        """
+        ...
+
     def team(self, folder: str, editor: EditorView) -> Team:
         """What is configured for a folder. Called in a thread: it may read files.
+
+        Raises:
+            ConfigError: The configuration cannot be used.
+        """
+        ...
+
+    def agents(self, file: str, editor: EditorView) -> Sequence[AgentSpec]:
+        """The agents of one configuration file. Called in a thread: it may read files.
 
         Raises:
             ConfigError: The configuration cannot be used.
@@ -141,6 +204,10 @@ class Engine(Protocol):
 
     async def tell(self, run: RunId, seat: str, message: Message, by: str) -> None:
         """Says something to an agent at work, or stops it where it is."""
+        ...
+
+    async def health(self, agents: Sequence[AgentSpec]) -> Sequence[Health]:
+        """Whether each agent could start now; starts nothing."""
         ...
 
     async def transcripts(self, run: RunId) -> Sequence[Transcript]:

@@ -10,7 +10,10 @@ from lsprotocol import types
 from massgen_ls.core.task import Json
 from massgen_ls.core.text import Position, Range
 from massgen_ls.lsp.actions import lenses, offer, resolve_action
+from massgen_ls.lsp.assisting import Assisting
 from massgen_ls.lsp.commands import Verb, Verbs
+from massgen_ls.lsp.configs import CHECK, Configs
+from massgen_ls.lsp.initiating import Initiating
 from massgen_ls.lsp.protocol import ParamsError, nearest
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
@@ -21,13 +24,17 @@ def register(server: MassgenServer, stream: Stream) -> None:
     """Registers everything."""
     trust = Trusting(server)
     verbs = Verbs(server, stream, trust)
-    _documents(server)
+    configs = Configs(server)
+    assisting = Assisting(server, configs)
+    _documents(server, configs)
     _life(server)
-    for verb, method in verbs.methods().items():
+    methods = {**verbs.methods(), "init": Initiating(server, trust).init}
+    for verb, method in methods.items():
         _feature(server, f"massgen/{verb}", method)
-    commands: dict[str, Verb] = {f"massgen.{v}": m for v, m in verbs.methods().items()}
+    commands: dict[str, Verb] = {f"massgen.{v}": m for v, m in methods.items()}
     commands["massgen.apply"] = verbs.apply_aloud
     commands["massgen.run"] = verbs.run_aloud
+    commands[CHECK] = configs.check_agents_aloud
 
     async def execute(params: object) -> Json:
         name, argument = _command(params)
@@ -41,14 +48,17 @@ def register(server: MassgenServer, stream: Stream) -> None:
 
     def actions(params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
         runs = reversed(list(stream.settled.values())[-3:])
-        return offer(params, server.documents, runs, server.client)
+        return [
+            *assisting.actions(params),
+            *offer(params, server.documents, runs, server.client),
+        ]
 
     def resolve(action: types.CodeAction) -> types.CodeAction:
         return resolve_action(action, stream.settled, server.client)
 
     def code_lenses(params: types.CodeLensParams) -> list[types.CodeLens]:
         uri = params.text_document.uri
-        return lenses(uri, server.documents.get(uri))
+        return [*lenses(uri, server.documents.get(uri)), *configs.lenses(uri)]
 
     async def cancel(token: str | int) -> None:
         run = server.tokens.get(token)
@@ -66,6 +76,11 @@ def register(server: MassgenServer, stream: Stream) -> None:
         server.settings.changed(params)
 
     _feature(server, "massgen/trust", trust.told)
+    _feature(server, "massgen/checkAgents", configs.check_agents)
+    _feature(server, types.TEXT_DOCUMENT_COMPLETION, assisting.completion)
+    _feature(server, types.TEXT_DOCUMENT_HOVER, assisting.hover)
+    _feature(server, types.TEXT_DOCUMENT_DEFINITION, assisting.definition)
+    _feature(server, types.TEXT_DOCUMENT_DOCUMENT_LINK, assisting.links)
     _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, configured)
     _feature(server, types.WORKSPACE_EXECUTE_COMMAND, execute)
     _feature(server, types.WORKSPACE_TEXT_DOCUMENT_CONTENT, content)
@@ -97,22 +112,26 @@ def _command(params: object) -> tuple[str, object]:
     return name, argument
 
 
-def _documents(server: MassgenServer) -> None:
+def _documents(server: MassgenServer, configs: Configs) -> None:
     documents = server.documents
 
     def opened(params: types.DidOpenTextDocumentParams) -> None:
         item = params.text_document
         documents.open(item.uri, str(item.language_id), item.version, item.text)
+        configs.touched(item.uri)
 
     def changed(params: types.DidChangeTextDocumentParams) -> None:
         changes = [(_where(change), change.text) for change in params.content_changes]
         documents.change(params.text_document.uri, params.text_document.version, changes)
+        configs.touched(params.text_document.uri)
 
     def saved(params: types.DidSaveTextDocumentParams) -> None:
         documents.save(params.text_document.uri, params.text)
+        configs.saved(params.text_document.uri)
 
     def closed(params: types.DidCloseTextDocumentParams) -> None:
         documents.close(params.text_document.uri)
+        configs.closed(params.text_document.uri)
 
     def moved(params: types.DidChangeWorkspaceFoldersParams) -> None:
         for folder in params.event.removed:

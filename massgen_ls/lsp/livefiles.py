@@ -174,7 +174,7 @@ class LspLiveFiles:
         return None
 
     async def _agreed(self, label: str, operations: tuple[Operation, ...]) -> Refused | None:
-        question = f"massgen: {label}. Shall I {describe(operations)} on the disk?"
+        question = f"{label}. Shall I {describe(operations)} on the disk?"
         try:
             async with asyncio.timeout(self._asking.deadlines.question):
                 answer = await self._editor.choose(question, ("Apply", "Cancel"))
@@ -233,6 +233,9 @@ class LspLiveFiles:
                 "documents do not show it"
             )
         stale = bool(await self._stale(root, operations))
+        if not stale and expected and not any(shown.values()):
+            await self._asking.hear(expected)
+            stale = bool(await self._stale(root, operations))
         reason = whole(answer.failure_reason or "the editor refused the edit")
         if any(shown.values()):
             names = ", ".join(os.path.basename(uri) for uri, done in shown.items() if done)

@@ -129,6 +129,20 @@ class ReadParams:
 
 
 @dataclass(frozen=True, slots=True)
+class InitParams:
+    """``massgen/init``."""
+
+    folder: str | None
+    agents: tuple[str, ...] | None
+    template: str | None
+    checks: tuple[str, ...] | None
+    user: bool
+    force: bool
+    look: bool
+    """Only say what was found and what would be proposed."""
+
+
+@dataclass(frozen=True, slots=True)
 class ListParams:
     """Parameters of ``massgen/list``."""
 
@@ -418,6 +432,25 @@ def read_team(node: object, where: str = "massgen/team") -> str | None:
     fields.token()
     fields.end()
     return folder
+
+
+def read_init(node: object, where: str = "massgen/init") -> InitParams:
+    """Parses ``massgen/init``, which may have no parameters at all."""
+    fields = _Fields(where, {} if node is None else node)
+    params = InitParams(
+        fields.text("folder"),
+        fields.texts("agents"),
+        fields.text("template"),
+        fields.texts("checks"),
+        fields.flag("user"),
+        fields.flag("force"),
+        fields.flag("look"),
+    )
+    fields.token()
+    fields.end()
+    if params.agents is not None and params.template is not None:
+        raise ParamsError(f"{where} takes `agents` or a `template`, one of the two")
+    return params
 
 
 def read_list(node: object, where: str = "massgen/list") -> ListParams:

@@ -30,11 +30,11 @@ from massgen_ls.core.events import (
 from massgen_ls.core.plan import EditPlan, EditText
 from massgen_ls.core.run_state import RunState, evolve
 from massgen_ls.core.survey import FileSurvey, PlacedHunk
-from massgen_ls.core.task import CandidateId, RunId, RunSpec, SeatId
+from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.core.text import Edit
 from massgen_ls.engine.bus import Bus, Subscription
 from massgen_ls.engine.delivery import Delivery
-from massgen_ls.ports import Buffer, Landed, LiveFiles, Message, RunRecord
+from massgen_ls.ports import Buffer, Health, Landed, LiveFiles, Message, RunRecord
 
 
 class FakeSupervisor:
@@ -133,6 +133,9 @@ class FakeSupervisor:
         if seat != "one":
             raise NotFoundError(f"there is no seat {seat!r}")
         self.told.append((run, seat, message, by))
+
+    async def health(self, agents: Sequence[AgentSpec]) -> Sequence[Health]:
+        return [Health(agent.id, ok=True, found="/bin/it") for agent in agents]
 
     async def transcripts(self, run: RunId) -> Sequence[Transcript]:
         return [Transcript("one", "scripted", (Spoken("Done."),)), Transcript("two", "scripted")]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from massgen_ls.adapters.host.files import DiskFiles
+from massgen_ls.config import Beside, load
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import AgentId, AgentSpec, CheckSpec, RunSpec, Scope, Task
 from massgen_ls.core.trust import Claim, Giver
@@ -71,6 +72,10 @@ EGLOT: Object = {
 PROFILES = {"VS Code": VSCODE, "Neovim": NEOVIM, "Eglot": EGLOT}
 
 
+def beside(editor: EditorView) -> Beside:
+    return Beside(environ={}, read=lambda path: editor.texts.get(str(path)))
+
+
 class FakeDesk:
     """Takes every wish; knows one agent."""
 
@@ -91,6 +96,9 @@ class FakeDesk:
 
     def team(self, folder: str, editor: EditorView) -> Team:
         return Team((("one", "fake"),), ("tests",), "best_of_n", f"the desk of {folder}")
+
+    def agents(self, file: str, editor: EditorView) -> tuple[AgentSpec, ...]:
+        return load(Path(file).parent, file, beside(editor)).agents
 
     def approve(self, claim: Claim, by: Giver) -> None:
         """Nothing of it needs trust."""

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 from tests.e2e.nvim.nvim_embed import DEADLINE, Neovim
 
@@ -35,6 +36,14 @@ os.remove('gone.py')
 LAST = "last = 1"
 
 
+class Waits(Protocol):
+    """An editor that goes on while a test waits for something else."""
+
+    def listen(self, seconds: float) -> None: ...
+
+    def fail(self, what: str) -> Any: ...
+
+
 class Gate:
     """A named pipe at which an agent waits until the test opens it."""
 
@@ -47,7 +56,7 @@ class Gate:
         """What an agent says to wait."""
         return f"open({str(self._path)!r}).read()\n"
 
-    def reached(self, nvim: Neovim) -> int:
+    def reached(self, editor: Waits) -> int:
         """Waits for an agent to stand there; returns what has to be closed to let it go on."""
         end = time.monotonic() + DEADLINE
         while True:
@@ -55,8 +64,8 @@ class Gate:
                 return os.open(self._path, os.O_WRONLY | os.O_NONBLOCK)
             except OSError:  # nobody reads yet
                 if time.monotonic() > end:
-                    nvim.fail("the agent has not come to the gate")
-                nvim.listen(0.05)
+                    editor.fail("the agent has not come to the gate")
+                editor.listen(0.05)
 
 
 def opened(nvim: Neovim, command: list[str], *files: Path) -> None:

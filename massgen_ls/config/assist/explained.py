@@ -1,0 +1,85 @@
+"""What a place means: for the pointer that rests on it, and where an include leads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from massgen_ls.config.assist import known
+from massgen_ls.config.assist.place import place
+from massgen_ls.config.problems import shown_path
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A text for people, in Markdown, and what it is about."""
+
+    text: str
+    start: int
+    end: int
+
+
+def explain(text: str, cursor: int, file: PurePath) -> Explained | None:
+    """What the key or value at a place means. Never raises.
+
+    Args:
+        text: The whole, right or not.
+        cursor: An offset in it.
+        file: Its path, for the language.
+    """
+    shape = place(text, cursor, file)
+    body = shape.root.plain()
+    for spot in shape.spots:
+        if spot.role == "key":
+            if spot.own is None or spot.own.part is None:
+                continue
+            where = (*spot.node.where, spot.own.part)
+        else:
+            where = spot.node.where
+        while where and isinstance(where[-1], int):
+            where = where[:-1]
+        key = known.key(body, where)
+        if key is None or spot.start == spot.end:
+            continue
+        lines = [f"**{shown_path(where)}**: {key.kind}", key.documentation]
+        if key.default:
+            lines.append(f"Default: `{key.default}`.")
+        words = known.values(body, where)
+        if spot.role == "value":
+            lines += [
+                f"`{word.text}`: {word.documentation}"
+                for word in words
+                if word.text == spot.node.text and word.documentation != key.documentation
+            ]
+        elif words and where[-1] != "type":
+            lines.append("One of: " + ", ".join(f"`{word.text}`" for word in words))
+        return Explained("\n\n".join(filter(None, lines)), spot.start, spot.end)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Include:
+    """A file that is named by another one."""
+
+    start: int
+    end: int
+    target: Path
+
+
+def includes(text: str, file: Path) -> Iterator[Include]:
+    """The files that a configuration includes, as far as they are there."""
+    from massgen_ls.config.assist.findings import part
+
+    if "include" not in text:
+        return
+    document = part(text, file)
+    starts = [0, *(i + 1 for i, c in enumerate(text) if c == "\n")]
+    for where, value in document.leaves():
+        if where[:1] != ("include",) or not isinstance(value, str):
+            continue
+        target = (file.parent / value).resolve()
+        if target.is_file() and where in document.values:
+            line, column, end_line, end_column = document.values[where]
+            yield Include(starts[line - 1] + column - 1, starts[end_line - 1] + end_column - 1,
+                          target)  # fmt: skip

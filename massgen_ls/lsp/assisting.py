@@ -1,0 +1,179 @@
+"""Completion, hover, links and quick fixes in configuration files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from massgen_ls.core.text import LineIndex, Position
+from massgen_ls.lsp import uris
+from massgen_ls.lsp.configs import Configs, extent
+from massgen_ls.lsp.documents import Document
+from massgen_ls.lsp.server import MassgenServer
+
+if TYPE_CHECKING:
+    from massgen_ls.config.assist.complete import Proposal
+    from massgen_ls.config.assist.findings import Findings
+    from massgen_ls.config.assist.fixes import Fix
+
+_LONGEST = 256 * 1024
+"""Characters of a text past which nothing is proposed while it is typed."""
+
+
+class Assisting:
+    """Answers about the configuration files that `Configs` knows; nothing about any other."""
+
+    def __init__(self, server: MassgenServer, configs: Configs) -> None:
+        self._server = server
+        self._configs = configs
+
+    def _known(self, uri: str) -> tuple[Document, Path] | None:
+        """An open configuration. Everything else is answered here, in no time."""
+        if not self._configs.has(uri):
+            return None
+        document = self._server.documents.get(uri)
+        if document is None or document.path is None or len(document.text) > _LONGEST:
+            return None
+        return document, Path(document.path)
+
+    def _offset(self, document: Document, at: types.Position) -> int:
+        place = Position(at.line, at.character)
+        return LineIndex(document.text).offset_at(place, self._server.documents.encoding)
+
+    def completion(self, params: types.CompletionParams) -> types.CompletionList | None:
+        """``textDocument/completion``."""
+        opened = self._known(params.text_document.uri)
+        found = self._configs.found(params.text_document.uri)
+        if opened is None or (found is not None and found.kind == "massgen"):
+            return None  # of MassGen's own keys we know what becomes of them, not what they mean
+        from massgen_ls.adapters.agents.acp_rows import rows
+        from massgen_ls.config.assist.complete import Around, complete
+
+        document, path = opened
+        around = Around(tuple(os.environ), {row.id: row.name for row in rows().values()})
+        cursor = self._offset(document, params.position)
+        index = LineIndex(document.text)
+        proposals = complete(document.text, cursor, path, around)
+        items = [self._item(index, i, each) for i, each in enumerate(proposals)]
+        return types.CompletionList(is_incomplete=False, items=items)
+
+    def _item(self, index: LineIndex, number: int, proposal: Proposal) -> types.CompletionItem:
+        kinds = types.CompletionItemKind
+        kind = {"key": kinds.Property, "value": kinds.Value, "variable": kinds.Variable}
+        snippet = bool(proposal.hole) and self._server.client.snippets
+        new = proposal.new
+        if snippet:
+            new = new.replace("\\", "\\\\").replace("$", "\\$").replace("}", "\\}") + proposal.hole
+        return types.CompletionItem(
+            proposal.label,
+            kind=kind[proposal.kind],
+            detail=proposal.detail or None,
+            documentation=self._text(proposal.documentation) if proposal.documentation else None,
+            sort_text=f"{0 if proposal.required else 1}{number:03}",
+            filter_text=proposal.filter or None,
+            insert_text_format=types.InsertTextFormat.Snippet if snippet else None,
+            text_edit=types.TextEdit(self._configs.range(index, proposal.start, proposal.end), new),
+        )
+
+    def _text(self, markdown: str) -> types.MarkupContent:
+        shows = self._server.client.markdown
+        kind = types.MarkupKind.Markdown if shows else types.MarkupKind.PlainText
+        return types.MarkupContent(kind, markdown if shows else _plain(markdown))
+
+    def hover(self, params: types.HoverParams) -> types.Hover | None:
+        """``textDocument/hover``."""
+        opened = self._known(params.text_document.uri)
+        if opened is None:
+            return None
+        from massgen_ls.config.assist.explained import explain
+
+        document, path = opened
+        told = explain(document.text, self._offset(document, params.position), path)
+        if told is None:
+            return None
+        where = self._configs.range(LineIndex(document.text), told.start, told.end)
+        return types.Hover(self._text(told.text), where)
+
+    def links(self, params: types.DocumentLinkParams) -> list[types.DocumentLink] | None:
+        """``textDocument/documentLink``: to included files."""
+        opened = self._known(params.text_document.uri)
+        if opened is None:
+            return None
+        from massgen_ls.config.assist.explained import includes
+
+        document, path = opened
+        index = LineIndex(document.text)
+        return [
+            types.DocumentLink(
+                self._configs.range(index, each.start, each.end), uris.from_path(str(each.target))
+            )
+            for each in includes(document.text, path)
+        ]
+
+    def definition(self, params: types.DefinitionParams) -> types.Location | None:
+        """``textDocument/definition``: the file that is included."""
+        opened = self._known(params.text_document.uri)
+        if opened is None:
+            return None
+        from massgen_ls.config.assist.explained import includes
+
+        document, path = opened
+        cursor = self._offset(document, params.position)
+        start = types.Position(0, 0)
+        for each in includes(document.text, path):
+            if each.start <= cursor <= each.end:
+                return types.Location(uris.from_path(str(each.target)), types.Range(start, start))
+        return None
+
+    def actions(self, params: types.CodeActionParams) -> list[types.CodeAction]:
+        """Quick fixes of our own findings, and the way from a MassGen file to ours."""
+        uri = params.text_document.uri
+        found, opened = self._configs.found(uri), self._known(uri)
+        only = params.context.only
+        kinds = types.CodeActionKind
+        wanted = not only or any(str(k) in {"", str(kinds.QuickFix.value)} for k in only)
+        if opened is None or found is None or not wanted or not self._configs.fresh(uri):
+            return []
+        if not self._server.client.action_literals:
+            return []
+        return list(self._fixes(params, *opened, found))
+
+    def _fixes(
+        self, params: types.CodeActionParams, document: Document, path: Path, found: Findings
+    ) -> Iterator[types.CodeAction]:
+        from massgen_ls.config.assist.fixes import converted, fixes
+
+        uri, index = params.text_document.uri, LineIndex(document.text)
+        first = self._offset(document, params.range.start)
+        last = self._offset(document, params.range.end)
+        given = params.context.diagnostics
+        for finding in found.listed:
+            start, end = extent(index, finding)
+            if start > last or end < first:
+                continue
+            about = [d for d in given if d.code == finding.code and d.range.start
+                     == self._configs.range(index, start, end).start]  # fmt: skip
+            for fix in fixes(document.text, path, finding):
+                yield self._action(uri, index, fix, about)
+        if found.kind == "massgen" and (whole := converted(document.text, path)) is not None:
+            yield self._action(uri, index, whole, [])
+
+    def _action(
+        self, uri: str, index: LineIndex, fix: Fix, about: list[types.Diagnostic]
+    ) -> types.CodeAction:
+        edit = types.TextEdit(self._configs.range(index, fix.start, fix.end), fix.new)
+        return types.CodeAction(
+            f"massgen: {fix.title}",
+            kind=types.CodeActionKind.QuickFix,
+            diagnostics=about or None,
+            is_preferred=fix.preferred or None,
+            edit=types.WorkspaceEdit(changes={uri: [edit]}),
+        )
+
+
+def _plain(markdown: str) -> str:
+    return markdown.replace("**", "").replace("`", "")

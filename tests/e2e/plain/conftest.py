@@ -1,0 +1,89 @@
+"""Real editors and a project for them, made anew for each test."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.nvim.served import Gate
+from tests.e2e.plain.terminal import Emacs
+from tests.e2e.world import World
+
+HERE = Path(__file__).parent
+EDITORS = Path(__file__).parents[3] / "editors"
+SYSTEM = Path("/usr/share")
+
+OpenEmacs = Callable[[], Emacs]
+
+
+def absent(what: str, packages: str, *, in_ci: bool = True) -> None:
+    """Says loudly that an editor is not tested; a failure where CI is to install it."""
+    words = f"{what} IS NOT TESTED: it is not installed (apt install {packages})"
+    if in_ci and os.environ.get("CI"):
+        pytest.fail(words)
+    pytest.skip(words)
+
+
+def snippet(guide: str, which: str, server: list[str]) -> str:
+    """A piece of code of an editor's guide, with our command line for the program's."""
+    text = (EDITORS / guide / "README.md").read_text()
+    (code,) = [c for c in re.findall(r"```\w+\n(.*?)```", text, re.DOTALL) if which in c]
+    for comma in (" ", ", "):
+        words = comma.join(f'"{word}"' for word in server)
+        code = code.replace(comma.join(['"massgen-ls"', '"serve"', '"--stdio"']), words)
+    return code
+
+
+def server_of(world: World) -> int:
+    """The process id of this world's one server."""
+    (found,) = [each for each in world.processes() if " serve " in each]
+    return int(found.split(":")[0])
+
+
+@pytest.fixture
+def gate(world: World) -> Gate:
+    return Gate(world.agents / "gate")
+
+
+@pytest.fixture
+def project(world: World) -> Path:
+    """A small repository with one commit."""
+    world.init(**{"one.py": "".join(f"one_{i} = {i}\n" for i in range(1, 21))})
+    return world.repo
+
+
+@pytest.fixture
+def served(world: World) -> Callable[..., list[str]]:
+    """Makes a team of one program; returns the server's command line."""
+
+    def make(program: str, **backend: object) -> list[str]:
+        config = world.configure([world.agent("first", program, **backend)])
+        return world.argv("serve", "--stdio", "--config", str(config))
+
+    return make
+
+
+@pytest.fixture
+def emacs(world: World, project: Path) -> Iterator[OpenEmacs]:
+    """Starts Emacs in the project; it is gone when the test ends, and so is its server."""
+    lisp = SYSTEM / "emacs" / "site-lisp"
+    if shutil.which("emacs") is None or not [*lisp.glob("elpa/eglot-*")]:
+        absent("EMACS", "emacs-nox elpa-eglot")
+    environment = {**world.env, "GIT_CONFIG_GLOBAL": "/dev/null", "TMPDIR": str(world.top)}
+    with ExitStack() as stack:
+
+        def start() -> Emacs:
+            # Without a user's files, with what the system has installed.
+            argv = ["emacs", "-nw", "-q", "-l", str(HERE / "drive.el")]
+            argv += ["--eval", '(drive-connect "{socket}")']
+            return stack.enter_context(Emacs(argv, environment, project, world.top))
+
+        yield start
+    asyncio.run(world.gone())

@@ -41,6 +41,7 @@ from massgen_ls.engine.world import World
 from massgen_ls.ports import Approver
 
 if TYPE_CHECKING:
+    from massgen_ls.config.layers import Author
     from massgen_ls.lsp.desk import Compose, EditorView, Team
 
 RECORD = "runs.sqlite3"
@@ -153,7 +154,7 @@ def trust_gate(environ: Mapping[str, str] | None = None) -> Gate:
 
 def claim_of(folder: Path, loaded: Loaded) -> Claim:
     """What a folder would do if it were trusted. Reads the disk."""
-    return claim(str(folder), loaded.sources, loaded.powers)
+    return claim(str(folder), loaded.sources, loaded.powers, loaded.settings)
 
 
 def make_spec(
@@ -247,18 +248,21 @@ class ConfiguredDesk:
             agents=agents,
             checks=checks,
             config=self._config,
-            beside=self._beside(editor),
+            beside=self._beside(editor, word),
             mode=mode,
             apply=apply,
             word=word,
             say=self._once,
         )
 
-    def _beside(self, editor: EditorView) -> Beside:
+    def _beside(self, editor: EditorView, word: Word | None = None) -> Beside:
+        # An editor that does not say that it trusts a folder may have its settings out of it.
+        by: Author = "user" if word in {"editor", "granted"} else "project"
+
         def read(path: Path) -> str | None:
             return editor.texts.get(str(path))
 
-        return Beside(profile=self._profile, settings=editor.settings, read=read)
+        return Beside(profile=self._profile, settings=editor.settings, settings_by=by, read=read)
 
     def approve(self, claim: Claim, by: Giver) -> None:
         """Remembers that what was shown is trusted; blocking. See `lsp.desk.Desk.approve`."""

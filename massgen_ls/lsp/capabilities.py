@@ -33,7 +33,7 @@ COMMANDS = (
     "massgen.team",
     "massgen.checkAgents",
 )
-ASSISTS = ("completion", "hover", "definition", "documentLink", "codeLens")
+ASSISTS = ("completion", "hover", "definition", "documentLink")
 """What there is in configuration files alone."""
 TRIGGERS = (":", " ", "-", '"', "{", "[", "$")
 ACTION_KINDS = ("quickfix", "refactor.rewrite", "refactor.massgen")
@@ -210,6 +210,7 @@ def answer(client: Client) -> dict[str, object]:
                 "resolveProvider": True,
                 "workDoneProgress": False,
             },
+            "codeLensProvider": {"resolveProvider": False, "workDoneProgress": False},
             "executeCommandProvider": {"commands": list(COMMANDS), "workDoneProgress": True},
             "workspace": workspace,
             "experimental": {"massgen": {"events": client.events}},

@@ -155,6 +155,9 @@ class Verbs:
         state = await engine.state(run)
         if params.check is not None:
             return _last_look(state, run, params.check, candidate)
+        if params.texts and candidate is not None:
+            files = await engine.files(run, candidate)
+            return {"texts": {path: text_of(content) for path, content in files.items()}}
         if params.path is not None:
             if candidate == BASE:
                 candidate = None
@@ -168,6 +171,9 @@ class Verbs:
         kept: list[Json] = []
         for each in cast("list[dict[str, Json]]", report["candidates"]):
             if candidate is not None and each["id"] != candidate:
+                continue
+            if params.format == "outline":
+                kept.append(each)
                 continue
             diff = await engine.patch(run, CandidateId(str(each["id"])))
             kept.append(

@@ -198,6 +198,10 @@ class Engine(Protocol):
         """A file as a candidate, or the base, has it."""
         ...
 
+    async def files(self, run: RunId, candidate: CandidateId) -> Mapping[str, bytes]:
+        """Every file that a candidate changes and has."""
+        ...
+
     async def patch(self, run: RunId, candidate: CandidateId | None) -> str:
         """A candidate's unified diff."""
         ...

@@ -9,7 +9,7 @@ from lsprotocol import types
 
 from massgen_ls.core.task import Json
 from massgen_ls.core.text import Position, Range
-from massgen_ls.lsp.actions import offer, resolve_action
+from massgen_ls.lsp.actions import lenses, offer, resolve_action
 from massgen_ls.lsp.assisting import Assisting
 from massgen_ls.lsp.commands import Verb, Verbs
 from massgen_ls.lsp.configs import CHECK, Configs
@@ -54,6 +54,10 @@ def register(server: MassgenServer, stream: Stream) -> None:
     def resolve(action: types.CodeAction) -> types.CodeAction:
         return resolve_action(action, stream.settled, server.client)
 
+    def code_lenses(params: types.CodeLensParams) -> list[types.CodeLens]:
+        uri = params.text_document.uri
+        return [*configs.lenses(uri), *lenses(uri, server.documents.get(uri))]
+
     async def cancel(token: str | int) -> None:
         run = server.tokens.get(token)
         if run is not None:
@@ -67,10 +71,10 @@ def register(server: MassgenServer, stream: Stream) -> None:
 
     def configured(params: types.DidChangeConfigurationParams) -> None:
         trust.configured(params.settings)
+        server.settings.changed(params)
 
     _feature(server, "massgen/trust", trust.told)
     _feature(server, "massgen/checkAgents", configs.check_agents)
-    _feature(server, types.TEXT_DOCUMENT_CODE_LENS, configs.lenses)
     _feature(server, types.TEXT_DOCUMENT_COMPLETION, assisting.completion)
     _feature(server, types.TEXT_DOCUMENT_HOVER, assisting.hover)
     _feature(server, types.TEXT_DOCUMENT_DEFINITION, assisting.definition)
@@ -80,6 +84,7 @@ def register(server: MassgenServer, stream: Stream) -> None:
     _feature(server, types.WORKSPACE_TEXT_DOCUMENT_CONTENT, content)
     _feature(server, types.TEXT_DOCUMENT_CODE_ACTION, actions)
     _feature(server, types.CODE_ACTION_RESOLVE, resolve)
+    _feature(server, types.TEXT_DOCUMENT_CODE_LENS, code_lenses)
     _feature(server, types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, tokens)
     _feature(server, types.WINDOW_WORK_DONE_PROGRESS_CANCEL, cancel_progress)
 
@@ -137,7 +142,6 @@ def _documents(server: MassgenServer, configs: Configs) -> None:
     _feature(server, types.TEXT_DOCUMENT_DID_SAVE, saved)
     _feature(server, types.TEXT_DOCUMENT_DID_CLOSE, closed)
     _feature(server, types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, moved)
-    _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, server.settings.changed)
 
 
 def _where(change: types.TextDocumentContentChangeEvent) -> Range | None:

@@ -224,7 +224,7 @@ def _editors(env: Mapping[str, str]) -> Iterator[Finding]:
 _GUIDES = {
     "nvim": "editors/nvim/README.md",
     "code": "any LSP client extension with the command `massgen-ls serve --stdio`",
-    "hx": "a language server entry with the command `massgen-ls` and the argument `serve`",
+    "hx": "editors/helix/README.md",
     "vim": "editors/vim/README.md",
     "emacs": "editors/emacs/README.md",
 }

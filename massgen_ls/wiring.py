@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -41,7 +41,9 @@ from massgen_ls.engine.world import World
 from massgen_ls.ports import Approver
 
 if TYPE_CHECKING:
-    from massgen_ls.lsp.desk import Compose, EditorView, Team
+    from massgen_ls.config.layers import Author
+    from massgen_ls.config.starter import Around, Choice
+    from massgen_ls.lsp.desk import Compose, EditorView, Founded, Team
 
 RECORD = "runs.sqlite3"
 JOURNAL = "processes"
@@ -153,7 +155,7 @@ def trust_gate(environ: Mapping[str, str] | None = None) -> Gate:
 
 def claim_of(folder: Path, loaded: Loaded) -> Claim:
     """What a folder would do if it were trusted. Reads the disk."""
-    return claim(str(folder), loaded.sources, loaded.powers)
+    return claim(str(folder), loaded.sources, loaded.powers, loaded.settings)
 
 
 def make_spec(
@@ -247,22 +249,66 @@ class ConfiguredDesk:
             agents=agents,
             checks=checks,
             config=self._config,
-            beside=self._beside(editor),
+            beside=self._beside(editor, word),
             mode=mode,
             apply=apply,
             word=word,
             say=self._once,
         )
 
-    def _beside(self, editor: EditorView) -> Beside:
+    def _beside(self, editor: EditorView, word: Word | None = None) -> Beside:
+        # An editor that does not say that it trusts a folder may have its settings out of it.
+        by: Author = "user" if word in {"editor", "granted"} else "project"
+
         def read(path: Path) -> str | None:
             return editor.texts.get(str(path))
 
-        return Beside(profile=self._profile, settings=editor.settings, read=read)
+        return Beside(profile=self._profile, settings=editor.settings, settings_by=by, read=read)
 
     def approve(self, claim: Claim, by: Giver) -> None:
         """Remembers that what was shown is trusted; blocking. See `lsp.desk.Desk.approve`."""
         trust_gate().store.approve(claim, by)
+
+    async def look(self, folder: str) -> Around:
+        """See `lsp.desk.Desk.look`."""
+        from massgen_ls.founding import look_around
+
+        return await look_around(Path(folder), without_relative_path(os.environ))
+
+    def check_place(self, folder: str, *, user: bool, force: bool) -> str:
+        """See `lsp.desk.Desk.check_place`."""
+        from massgen_ls.founding import target
+
+        return str(target(Path(folder), os.environ, None, user=user, force=force).path)
+
+    async def found(
+        self, folder: str, choice: Choice, around: Around, *, user: bool, force: bool, trusts: bool
+    ) -> Founded:
+        """See `lsp.desk.Desk.found`."""
+        from massgen_ls import founding
+        from massgen_ls.lsp.desk import Founded
+
+        where, text = Path(folder), choice.text(around, user=user)
+
+        def write() -> tuple[founding.Target, founding.Trusted | None]:
+            chosen = founding.target(where, os.environ, None, user=user, force=force)
+            gate = trust_gate()
+            before = founding.look_before(gate, where)
+            founding.write(chosen, text, os.environ, force=force)
+            if not trusts:
+                return chosen, None
+            return chosen, founding.trust_written(gate, where, chosen, text, before)
+
+        chosen, trusted = await asyncio.to_thread(write)
+        loaded = await asyncio.to_thread(load, where)
+        env = without_relative_path(os.environ)
+        health = await founding.team_health(env, loaded)
+        return Founded(
+            str(chosen.path),
+            trusted is not None and trusted.outcome in {"trusted", "unneeded"},
+            tuple(founding.notes(chosen, trusted)) if trusted else (),
+            tuple(asdict(finding) for finding in health),
+        )
 
     def team(self, folder: str, editor: EditorView) -> Team:
         """What is configured for a folder; blocking. See `lsp.desk.Desk.team`."""

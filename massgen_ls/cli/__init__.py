@@ -98,6 +98,11 @@ class Options:
     build_only: bool = False
     file: str = ""
     force: bool = False
+    yes: bool = False
+    user: bool = False
+    template: str | None = None
+    checks: str | None = None
+    name: str | None = None
 
 
 def parser() -> argparse.ArgumentParser:
@@ -187,6 +192,16 @@ def parser() -> argparse.ArgumentParser:
     clean.add_argument("--dry-run", action="store_true", help="only say what would be freed")
     clean.add_argument("--json", action="store_true", help="for programs")
 
+    _init(
+        commands.add_parser(
+            "init",
+            help="propose a team and checks for this project, and write massgen.yaml",
+            description="Looks for coding agents, keys (by name), model servers of this machine"
+            " (a connection to 127.0.0.1, nothing else) and the project's checks; proposes a team,"
+            " asks, writes a commented file, and says whether the team could work now.",
+        )
+    )
+
     doctor = commands.add_parser("doctor", help="say what was found here and what to do")
     _config_and_repo(doctor)
     doctor.add_argument("--json", action="store_true", help="for programs")
@@ -240,6 +255,28 @@ def parser() -> argparse.ArgumentParser:
     for command in (top, *commands.choices.values()):
         _logging(command)
     return top
+
+
+def _init(command: argparse.ArgumentParser) -> None:
+    team = command.add_mutually_exclusive_group()
+    team.add_argument(
+        "--agents",
+        metavar="NAMES",
+        help="one for each seat, e.g. claude_code,claude_code,gemini_cli; or `offline`",
+    )
+    team.add_argument(
+        "--template", metavar="NAME", help="a ready team; `config templates` lists them"
+    )
+    command.add_argument(
+        "--checks", metavar="NAMES", help="of those that are found; `detected` is all, or `none`"
+    )
+    command.add_argument("--user", action="store_true", help="your own file, for all projects")
+    command.add_argument("--output", metavar="FILE", help="instead of massgen.yaml")
+    command.add_argument("--force", action="store_true", help="replace a file that is there")
+    command.add_argument("--yes", action="store_true", help="ask nothing, take what is proposed")
+    command.add_argument("--trust", action="store_true", help="trust what else the folder wants")
+    command.add_argument("--repo", metavar="DIR", help="another folder than the current one")
+    command.add_argument("--json", action="store_true", help="for programs; asks nothing")
 
 
 def _evaluate(command: argparse.ArgumentParser) -> None:
@@ -404,6 +441,10 @@ def _dispatch(options: Options) -> int:
             from massgen_ls.cli.evaluate import evaluate
 
             return evaluate(options)
+        case "init":
+            from massgen_ls.cli.init import init
+
+            return init(options)
         case "doctor":
             from massgen_ls.cli.doctor import doctor
 

@@ -112,7 +112,7 @@ def _configuration(folder: Path, config: str | None) -> Iterator[str]:
         loaded = load(folder, config)
     except ConfigError as error:
         # What it says may quote the file.
-        yield f"cannot be used ({type(error).__name__}, {len(str(error).splitlines())} lines)"
+        yield f"cannot be used ({type(error).__name__})"
         return
     yield f"layers: {_named({file.author for file in loaded.files})}"
     for number, agent in enumerate(loaded.agents, 1):

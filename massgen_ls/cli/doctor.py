@@ -8,26 +8,25 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from massgen_ls import __version__
-from massgen_ls.adapters.agents.roster import open_drivers
 from massgen_ls.adapters.host.places import Places
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.cli import EXIT_USAGE, EXIT_WON, Options
 from massgen_ls.core.errors import ConfigError
-from massgen_ls.core.task import AgentSpec
 from massgen_ls.core.trust import UntrustedError
+from massgen_ls.founding import KEYS, Finding, team_health
 from massgen_ls.ports import Command
 
 if TYPE_CHECKING:
-    from massgen_ls.config import Loaded
+    from rich.console import Console
 
-Mark = Literal["ok", "note", "bad"]
+    from massgen_ls.config import Loaded
 
 GIT_NEEDED = (2, 35)
 _AGENT_PROGRAMS = {
@@ -41,10 +40,6 @@ _AGENT_PROGRAMS = {
     "cursor-agent": "type: acp, agent: cursor",
     "aider": "type: command",
 }
-_KEYS = (
-    "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENROUTER_API_KEY",
-    "XAI_API_KEY", "GROQ_API_KEY", "MISTRAL_API_KEY", "AZURE_OPENAI_API_KEY",
-)  # fmt: skip
 _EDITORS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("nvim", "Neovim", (".config/nvim/init.lua", ".config/nvim/lsp/massgen.lua")),
     ("code", "VS Code", (".vscode/extensions/extensions.json",)),
@@ -54,16 +49,6 @@ _EDITORS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 _LOOK = 256 * 1024
 """Bytes of an editor's configuration that are searched for our name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report."""
-
-    part: str
-    mark: Mark
-    text: str
-    hint: str = ""
 
 
 def doctor(options: Options) -> int:
@@ -82,14 +67,17 @@ async def _examine(folder: Path, options: Options, env: Mapping[str, str]) -> li
     findings = [Finding("massgen-ls", "ok", f"{__version__}, Python {version}")]
     processes = HostProcesses()
     async with asyncio.TaskGroup() as group:
-        git = group.create_task(_git(processes, folder, env))
-        sandbox = group.create_task(asyncio.to_thread(_sandbox, env))
-        team = group.create_task(_team(processes, folder, options, env))
+        git = group.create_task(git_health(processes, folder, env))
+        sandbox = group.create_task(asyncio.to_thread(sandbox_health, env))
+        team = group.create_task(_team(folder, options, env))
     findings += [*git.result(), *_places(env), sandbox.result(), *team.result()]
     return [*findings, *_programs(env), *_keys(env), *_editors(env)]
 
 
-async def _git(processes: HostProcesses, folder: Path, env: Mapping[str, str]) -> list[Finding]:
+async def git_health(
+    processes: HostProcesses, folder: Path, env: Mapping[str, str]
+) -> list[Finding]:
+    """The program, and the repository of a folder."""
     install = f"Install git {GIT_NEEDED[0]}.{GIT_NEEDED[1]} or newer"
     try:
         ended = await processes.run(Command(("git", "--version"), "/", env, tree=False))
@@ -123,16 +111,15 @@ def _places(env: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding(name, "bad", f"{path} cannot be written", hint)
 
 
-def _sandbox(env: Mapping[str, str]) -> Finding:
+def sandbox_health(env: Mapping[str, str]) -> Finding:
+    """Whether agents can be confined. Starts the sandbox once."""
     described = Sandbox.probe(env.get("HOME", ""), env.get("PATH", os.defpath)).describe()
     return Finding("sandbox", "ok" if described.works else "note", described.text)
 
 
-async def _team(
-    processes: HostProcesses, folder: Path, options: Options, env: Mapping[str, str]
-) -> list[Finding]:
+async def _team(folder: Path, options: Options, env: Mapping[str, str]) -> list[Finding]:
     from massgen_ls.adapters.checks.detect import detect
-    from massgen_ls.config import Beside, load, missing_parts
+    from massgen_ls.config import Beside, load
 
     beside = Beside(env, options.profile)
     try:
@@ -142,19 +129,7 @@ async def _team(
     findings = [Finding("configuration", "ok", loaded.source)]
     findings += await asyncio.to_thread(_trust, folder, loaded)
     findings += [Finding("configuration", "note", w.shown(loaded.source)) for w in loaded.warnings]
-    async with open_drivers(processes, env, sys.executable) as drivers:
-        for name, agent in _agents(loaded.agents):
-            if agent.type not in drivers:
-                (what, hint), *_ = missing_parts([replace(agent, fallback=None)])
-                findings.append(Finding("agent", "bad", f"{name}: {what}", hint))
-                continue
-            health = await drivers[agent.type].health(agent)
-            told = health.version and health.version not in health.found
-            there = f"{health.version} at {health.found}" if told else health.found
-            text = f"{name}: {there}" if health.ok else f"{name}: not ready; {there}"
-            # A seat with a fallback can work without its first agent.
-            missing = "note" if agent.fallback else "bad"
-            findings.append(Finding("agent", "ok" if health.ok else missing, text, health.hint))
+    findings += await team_health(env, loaded)
     findings += [Finding("check", "ok", f"{c.name}: {' '.join(c.argv)}") for c in loaded.checks]
     if not loaded.checks:
         for proposal in await asyncio.to_thread(detect, folder):
@@ -184,16 +159,6 @@ def _trust(folder: Path, loaded: Loaded) -> list[Finding]:
     return [*complaint, Finding("trust", "note", f"not trusted yet: {what}", wanted.hint)]
 
 
-def _agents(agents: Iterable[AgentSpec]) -> Iterator[tuple[str, AgentSpec]]:
-    """Every agent with its fallbacks, named for people."""
-    for agent in agents:
-        name, each = str(agent.id), agent
-        yield name, each
-        while each.fallback is not None:
-            name, each = f"{name} (fallback)", each.fallback
-            yield name, each
-
-
 def _programs(env: Mapping[str, str]) -> Iterator[Finding]:
     for name, backend in _AGENT_PROGRAMS.items():
         path = shutil.which(name, path=env.get("PATH", os.defpath))
@@ -202,7 +167,7 @@ def _programs(env: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def _keys(env: Mapping[str, str]) -> Iterator[Finding]:
-    names = [name for name in _KEYS if env.get(name)]
+    names = [name for name in KEYS if env.get(name)]
     # Names only: a value is never read further than to see that it is there.
     yield Finding(
         "keys", "note", f"set: {', '.join(names)}" if names else "none are set, none needed"
@@ -240,9 +205,20 @@ def _mentions(file: Path) -> bool:
 
 def _print(findings: list[Finding]) -> None:
     from rich.console import Console
+
+    show(Console(highlight=False), findings)
+    bad = sum(f.mark == "bad" for f in findings)
+    Console(highlight=False).print(
+        f"\n[red]{bad} to mend before a run can start.[/]" if bad else "\n[green]Ready.[/]"
+    )
+
+
+def show(console: Console, findings: list[Finding]) -> None:
+    """The findings as a table, for people."""
     from rich.table import Table
 
-    console = Console(highlight=False)
+    from massgen_ls.cli.shown import shown
+
     marks = {"ok": "[green]✓[/]", "note": "[yellow]·[/]", "bad": "[red]✗[/]"}
     table = Table.grid(padding=(0, 2))
     table.add_column()
@@ -250,13 +226,7 @@ def _print(findings: list[Finding]) -> None:
     table.add_column(overflow="fold")
     last = ""
     for finding in findings:
-        from massgen_ls.cli.shown import shown
-
         text = shown(finding.text) + (f"\n[dim]{shown(finding.hint)}[/]" if finding.hint else "")
         table.add_row(marks[finding.mark], "" if finding.part == last else finding.part, text)
         last = finding.part
     console.print(table)
-    bad = sum(f.mark == "bad" for f in findings)
-    console.print(
-        f"\n[red]{bad} to mend before a run can start.[/]" if bad else "\n[green]Ready.[/]"
-    )

@@ -64,7 +64,10 @@ def evaluate(options: Options) -> int:
         )
     with tempfile.TemporaryDirectory(prefix="massgen-ls-cases-") as folder:
         into = Path(options.output or folder).resolve()
-        built = asyncio.run(_built(options, into))
+        try:
+            built = asyncio.run(_built(options, into))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            return EXIT_CANCELLED
         if options.build_only or not built:
             if not built:
                 sys.stderr.write("massgen-ls: no case could be built\n")
@@ -147,7 +150,8 @@ def _rules(options: Options) -> Rules:
             raise ConfigError(
                 "Recorded candidates can only be chosen among", "Use `mode: best_of_n`"
             )
-    return replace(rules, early_exit=options.early_exit)
+    # Of a fused candidate nobody knows whether it is right.
+    return replace(rules, early_exit=options.early_exit, fusion=False)
 
 
 def _say_what_needs_judges(rules: Rules, ways: Sequence[VotingRule]) -> None:

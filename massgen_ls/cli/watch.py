@@ -176,8 +176,9 @@ def _line(news: Envelope) -> str:
             return f"fusion: {fused.id if fused else f'none ({reason})'}"
         case RefinementChosen(seat=seat, onto=onto, reason=reason):
             return f"{seat}: wants to improve on {onto}: {reason}"
-        case CrossTested(author=author, onto=onto, result=result):
-            names = f"tests of {author[:10]} on {onto[:10]}"
+        case CrossTested(author=author, onto=onto, result=result, repeat=repeat):
+            again = ", again" if repeat else ""
+            names = f"tests of {author[:10]} on {onto[:10]}{again}"
             return f"{names}: {result.outcome}, {result.seconds:.1f} s"
         case _:
             return ""

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from massgen_ls.config.layers import DEFAULT, Merged, Origin
+from massgen_ls.config.layers import DEFAULT, NAMED, Merged, Origin
 from massgen_ls.config.problems import Where, shown_path
 from massgen_ls.config.schema import Configuration
 
+_WHAT_IT_IS = {whole for _, whole in NAMED.values()}
 _NOT_SETTINGS = frozenset({"agent", "profiles", "include"})
 
 
@@ -20,6 +21,8 @@ class Setting:
     where: Where
     value: Any
     origin: Origin
+    instead_of: Origin | None = None
+    """Of the word that says what an agent or check is: where a layer below says another."""
 
     @property
     def path(self) -> str:
@@ -36,6 +39,7 @@ class Setting:
             "source": origin.source,
             "line": origin.line or None,
             "column": origin.column or None,
+            **({} if self.instead_of is None else {"instead_of": self.instead_of.shown()}),
         }
 
 
@@ -52,7 +56,8 @@ def settings(merged: Merged) -> list[Setting]:
         if value in ([], {}, "") and not merged.says(where):
             continue  # nothing, by default
         origin = merged.origin(where) if merged.says(where) else DEFAULT
-        found.append(Setting(where, value, origin))
+        instead = merged.instead_of(where[:2]) if where[2:] in _WHAT_IT_IS else None
+        found.append(Setting(where, value, origin, instead))
     return found
 
 

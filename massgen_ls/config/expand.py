@@ -14,7 +14,8 @@ from typing import Any, cast
 from massgen_ls.config.explain import problem
 from massgen_ls.config.layers import Merged
 from massgen_ls.config.problems import Problem, Where
-from massgen_ls.config.secrets import holds_key, is_reference, names_secret
+from massgen_ls.config.secrets import is_reference, names_secret
+from massgen_ls.core.secrets import holds_key
 
 _VARIABLE = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NOT_MERGED = frozenset({"profiles", "include"})
@@ -35,6 +36,14 @@ def expand(merged: Merged, environ: Mapping[str, str], folder: str) -> tuple[Mer
         for key, value in merged.body.items()
     }
     return replace(merged, body=body), work.problems
+
+
+def variables(text: str, where: Where) -> tuple[str, ...]:
+    """The names of the variables that would be replaced in a value."""
+    if "${" not in text or where[:1] == ("include",):
+        return ()
+    names = (match[2] for match in _VARIABLE.finditer(text) if not match[1])
+    return tuple(dict.fromkeys(name for name in names if name != "cwd" or "backend" not in where))
 
 
 class _Work:
@@ -75,14 +84,14 @@ class _Work:
             return match[0][1:]
         if name == "cwd" and "backend" in where:
             return self._folder
-        if names_secret(name):
+        value = self._environ.get(name)
+        if names_secret(name) or holds_key(value or ""):
             self._refuse(
                 where,
                 f"${{{name}}} would be written into the record of every run",
                 f"Name it where the agent gets its variables: `env: [{name}]`",
             )
             return match[0]
-        value = self._environ.get(name)
         if value is None:
             self.problems.append(
                 problem(

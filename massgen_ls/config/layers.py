@@ -5,6 +5,9 @@ key. ``agents`` and ``checks`` are lists of named things: the highest layer that
 which ones there are and in which order, and an item that does not say what it is (an agent without
 a ``backend`` that has a ``type``, a check without an ``argv``) takes that from the item of its name
 in a lower layer. Any other list, and a ``backend`` that names its type, replaces what is below.
+
+What a user forbids stays forbidden: ``permissions.deny`` adds up over all layers, and an agent that
+is described anew keeps the limits and the stricter permissions that it has in a layer below.
 """
 
 from __future__ import annotations
@@ -26,6 +29,10 @@ NAMED: Mapping[str, tuple[str, Where]] = {
     "checks": ("name", ("argv",)),
 }
 """The lists of named things: what the name is called, and what makes an item a whole one."""
+_LIMITS = ("timeout", "idle_timeout", "max_turns")
+"""Of a backend; the first is there in each kind."""
+_STRICTER = ("ask", "deny")
+"""Modes of permissions that allow less than the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,15 @@ class Merged:
         default_factory=dict[Where, tuple[int, Where]], repr=False
     )
     """Layer and way there; only where that does not follow from what is above it."""
+    replaced: Mapping[Where, tuple[int, Where]] = field(
+        default_factory=dict[Where, tuple[int, Where]], repr=False
+    )
+    """Agents and checks that a higher layer describes anew: where they were described below."""
+
+    def instead_of(self, where: Where) -> Origin | None:
+        """What an item of a list was described anew over; None: over nothing of anybody's."""
+        known = self.replaced.get(where)
+        return None if known is None else self.layers[known[0]].origin(known[1])
 
     def origin(self, where: Where, *, key: bool = False) -> Origin:
         """Where a value was said; of what nobody said, where the nearest thing around it was.
@@ -149,6 +165,7 @@ def merge(layers: Sequence[Layer]) -> Merged:
     """
     whole = _Node({}, -1, (), {})
     pools: dict[str, dict[str, _Node]] = {key: {} for key in NAMED}
+    ours = frozenset(n for n, layer in enumerate(layers) if layer.author == "us")
     for number, layer in enumerate(layers):
         if not layer.maps:
             continue  # the check of the whole says it
@@ -157,13 +174,21 @@ def merge(layers: Sequence[Layer]) -> Merged:
         for key, node in high.parts().items():
             low = children.get(key)
             if key in NAMED:
-                children[key] = _listed(low, node, pools[key], *NAMED[key])
+                children[key] = _listed(low, node, pools[key], key, ours)
             else:
                 children[key] = node if low is None else _over(low, node, key)
         whole = _Node(None, number, (), children)
-    sources: dict[Where, tuple[int, Where]] = {}
-    body = whole.plain((), sources)
-    return Merged(cast("dict[str, Any]", body), tuple(layers), sources)
+    notes = _Notes()
+    body = whole.plain((), notes)
+    return Merged(cast("dict[str, Any]", body), tuple(layers), notes.sources, notes.replaced)
+
+
+@dataclass(slots=True)
+class _Notes:
+    """Where the values of a whole are from."""
+
+    sources: dict[Where, tuple[int, Where]] = field(default_factory=dict[Where, tuple[int, Where]])
+    replaced: dict[Where, tuple[int, Where]] = field(default_factory=dict[Where, tuple[int, Where]])
 
 
 @dataclass(slots=True)
@@ -174,6 +199,8 @@ class _Node:
     layer: int
     there: Where
     mixed: dict[str, _Node] | list[_Node] | None = None
+    instead: _Node | None = None
+    """What it was described anew over."""
 
     def parts(self) -> dict[str, _Node]:
         """Of a mapping."""
@@ -201,33 +228,92 @@ class _Node:
 
     def get(self, *path: str | int) -> Any:
         """A scalar or a whole container below it; None: it is not there."""
+        node = self.node(*path)
+        if node is None:
+            return None
+        return node.value if node.mixed is None else node.plain((), _Notes())
+
+    def node(self, *path: str | int) -> _Node | None:
+        """What is below it; None: it is not there."""
         node: _Node | None = self
         for part in path:
             node = node.parts().get(cast("str", part)) if node and node.is_mapping else None
-        if node is None:
-            return None
-        return node.value if node.mixed is None else node.plain((), {})
+        return node
 
-    def plain(self, where: Where, sources: dict[Where, tuple[int, Where]]) -> Any:
-        """The value; notes in ``sources`` where its parts are from."""
+    def plain(self, where: Where, notes: _Notes) -> Any:
+        """The value; notes where its parts are from."""
         if self.layer >= 0:
-            sources[where] = (self.layer, self.there)
+            notes.sources[where] = (self.layer, self.there)
+        if self.instead is not None:
+            notes.replaced[where] = (self.instead.layer, self.instead.there)
         if self.mixed is None:
             return self.value
         if isinstance(self.mixed, list):
-            return [node.plain((*where, i), sources) for i, node in enumerate(self.mixed)]
-        return {key: node.plain((*where, key), sources) for key, node in self.mixed.items()}
+            return [node.plain((*where, i), notes) for i, node in enumerate(self.mixed)]
+        return {key: node.plain((*where, key), notes) for key, node in self.mixed.items()}
 
 
 def _over(low: _Node, high: _Node, key: str) -> _Node:
+    if key == "permissions":
+        low, high = _rule(low), _rule(high)
+    elif key == "deny" and low.is_list:
+        return _added(low, high)
     if not (low.is_mapping and high.is_mapping):
         return high
     if key == "backend" and high.get("type") is not None:
-        return high
+        return _limited(low, high)
     children = {**low.parts()}
     for name, node in high.parts().items():
         below = children.get(name)
         children[name] = node if below is None else _over(below, node, name)
+    return _Node(None, high.layer, high.there, children)
+
+
+def _rule(node: _Node) -> _Node:
+    """The long form of ``permissions``: one word is a mode, and null is nothing."""
+    if node.mixed is not None or not (node.value is None or isinstance(node.value, str)):
+        return node
+    word = _Node(node.value, node.layer, node.there)
+    return _Node(None, node.layer, node.there, {"mode": word} if node.value else {})
+
+
+def _added(low: _Node, high: _Node) -> _Node:
+    """Denials of both: what is denied below stays denied."""
+    if high.value is None and high.mixed is None:
+        return low
+    if not high.is_list:
+        return high
+    known = [item.value for item in low.items()]
+    more = [item for item in high.items() if item.value not in known]
+    return _Node(None, high.layer, high.there, [*low.items(), *more])
+
+
+def _limited(low: _Node, high: _Node) -> _Node:
+    """A backend described anew, with the limits below that it says nothing about."""
+    limits = _LIMITS if low.get("type") == high.get("type") else _LIMITS[:1]
+    kept = {name: node for name in limits if (node := low.node(name)) is not None}
+    if not kept.keys() - high.parts().keys():
+        return high
+    return _Node(None, high.layer, high.there, {**kept, **high.parts()})
+
+
+def _anew(low: _Node, high: _Node) -> _Node:
+    """An agent described anew, with what the one of its name below may not do."""
+    children = {**high.parts()}
+    backend, below = children.get("backend"), low.node("backend")
+    if backend is not None and below is not None and backend.is_mapping and below.is_mapping:
+        children["backend"] = _limited(below, backend)
+    rule = low.node("permissions")
+    rule = None if rule is None else _rule(rule)
+    if rule is not None and rule.is_mapping:
+        kept = {"deny": rule.node("deny")}
+        if rule.get("mode") in _STRICTER:
+            kept["mode"] = rule.node("mode")
+        strict = {name: node for name, node in kept.items() if node is not None}
+        said = children.get("permissions")
+        if strict:
+            alone = _Node(None, low.layer, rule.there, strict)
+            children["permissions"] = alone if said is None else _over(alone, said, "permissions")
     return _Node(None, high.layer, high.there, children)
 
 
@@ -243,9 +329,18 @@ def _one_agent(high: _Node) -> _Node:
 
 
 def _listed(
-    low: _Node | None, high: _Node, pool: dict[str, _Node], name: str, whole: Where
+    low: _Node | None, high: _Node, pool: dict[str, _Node], key: str, ours: frozenset[int]
 ) -> _Node:
-    """A list of named things over another; ``pool`` has everything that was named so far."""
+    """A list of named things over another.
+
+    Args:
+        low: What is below; it chooses nothing any more.
+        high: The list.
+        pool: Everything that was named so far.
+        key: What the list is called.
+        ours: Layers that nobody wrote for this machine or project.
+    """
+    name, whole = NAMED[key]
     if high.is_mapping:
         return _changed(low, high, pool)
     if not high.is_list:
@@ -260,6 +355,9 @@ def _listed(
             below = pool.get(known)
             if below is not None and item.get(*whole) is None:
                 item = _over(below, item, "")
+            elif below is not None and below.layer not in ours:
+                anew = _anew(below, item) if key == "agents" else item
+                item = replace(anew, instead=below)
             pool[known] = item
         chosen.append(item)
     return _Node(None, high.layer, high.there, chosen)

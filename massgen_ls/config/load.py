@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
-from massgen_ls.config.layers import Merged, merge
+from massgen_ls.config.layers import Layer, Merged, merge
 from massgen_ls.config.problems import InvalidConfig, Problem, Where
-from massgen_ls.config.sources import NAMES, Beside, FileRead, gather, offline
+from massgen_ls.config.sources import (
+    NAMES,
+    SET_BY_NAME,
+    Beside,
+    FileRead,
+    Gathered,
+    gather,
+    offline,
+    without_none,
+)
 from massgen_ls.core.errors import ConfigError
-from massgen_ls.core.powers import Power, powers
+from massgen_ls.core.powers import Power, in_short, powers, spelled
 from massgen_ls.core.task import AgentSpec, CheckSpec, Rules
-from massgen_ls.core.trust import Source
+from massgen_ls.core.trust import SETTINGS, Source
 
 __all__ = ["NAMES", "Loaded", "load", "missing_parts", "pick_checks", "team"]
 
@@ -38,6 +49,8 @@ class Loaded:
     """The files of the project in it; none where the user has named a file themselves."""
     powers: tuple[Power, ...] = ()
     """What those want that needs the user's trust. Nothing of it may be obeyed without."""
+    settings: str = ""
+    """Digest of the editor's settings, where they may be the project's and want such things."""
 
 
 def load(folder: Path, file: str | None = None, beside: Beside | None = None) -> Loaded:
@@ -63,22 +76,40 @@ def load(folder: Path, file: str | None = None, beside: Beside | None = None) ->
     shown = str(found.project) if found.project else "the configuration"
     if errors:
         raise InvalidConfig(errors, shown)
-    merged = merge(found.layers)
-    if not merged.body.get("agents") and "agent" not in merged.body:
-        merged = merge([*found.layers, offline()])
+    # A file that the user names is their own word, wherever it lies.
+    found = found.as_the_user_s if named else found
+    merged = _merged(found.layers)
+    wanted = _powers(merged)  # before variables are replaced: a value of the user's is not shown
     loaded = validated(merged, beside.env, str(folder), shown)
     return replace(
         loaded,
         source=_source(merged, found.project, found.files),
         files=found.files,
         warnings=(*found.problems, *loaded.warnings),
-        # A file that the user names is their own word, wherever it lies.
-        sources=()
-        if named
-        else tuple(Source(str(f.path), f.digest) for f in found.files if f.author == "project"),
-        # Before variables are replaced: a value of the user's is nothing to be shown.
-        powers=() if named else _powers(merged),
+        sources=tuple(Source(str(f.path), f.digest) for f in found.files if f.author == "project"),
+        powers=wanted,
+        settings=_digest(beside, found, wanted),
     )
+
+
+def _merged(layers: Sequence[Layer]) -> Merged:
+    merged = merge(layers)
+    if not merged.body.get("agents") and "agent" not in merged.body:
+        return merge([*layers, offline()])
+    return merged
+
+
+def _digest(beside: Beside, found: Gathered, wanted: Sequence[Power]) -> str:
+    """Of the editor's settings, when they add to what the project wants."""
+    if beside.settings_by != "project" or not wanted:
+        return ""
+    # A choice moves agents in the list, and is no new wish.
+    known = {replace(power, key="") for power in _powers(_merged(found.without_settings))}
+    if all(replace(power, key="") in known for power in wanted):
+        return ""
+    said = {k: v for k, v in beside.settings.items() if k in (*SET_BY_NAME, "profile")}
+    text = json.dumps(without_none(said), sort_keys=True, default=str)
+    return f"settings {hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _powers(merged: Merged) -> tuple[Power, ...]:
@@ -97,9 +128,28 @@ def _powers(merged: Merged) -> tuple[Power, ...]:
             if origin.author == "project":
                 return origin.source, origin.line
         # What is gone was taken away by the project, for the others have it.
-        return None if there else (theirs[0].source, 1)
+        first = theirs[0].source
+        return None if there else (first, 0 if first == SETTINGS else 1)
 
-    return powers(merged.body, below.body, place, merged=True)
+    found = powers(merged.body, below.body, place, merged=True)
+    named = {power.key for power in found}
+    return (*found, *(power for power in _reads(merged) if named.isdisjoint(_around(power.key))))
+
+
+def _reads(merged: Merged) -> Iterator[Power]:
+    """The variables that a project would write into its values."""
+    from massgen_ls.config.expand import variables
+
+    for where, value, origin in merged.leaves():
+        names = variables(value, where) if isinstance(value, str) else ()
+        if names and origin.author == "project":
+            why = f"reads your {', '.join(names)}"
+            yield Power(origin.source, origin.line, spelled(where), in_short(value), why)
+
+
+def _around(key: str) -> set[str]:
+    """A key, and those that it is in."""
+    return {key, *(key[:n] for n, c in enumerate(key) if c in ".[")}
 
 
 def _source(merged: Merged, project: Path | None, files: Sequence[FileRead]) -> str:
@@ -174,7 +224,8 @@ def _chosen(
         return loaded.agents
     if isinstance(agents, str):
         if agents.endswith((".yaml", ".yml", ".json", ".toml")):
-            return load(folder, agents, beside).agents
+            # Its agents it shall be: an editor's settings are about the folder's.
+            return load(folder, agents, replace(beside or Beside(), settings={})).agents
         agents = [name.strip() for name in agents.split(",") if name.strip()]
         if not agents:
             raise ConfigError("No agent is named", "Give ids of configured agents: a,b")

@@ -9,12 +9,14 @@ import importlib.resources
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast
 
 from massgen_ls.config.document import Document, scan
 from massgen_ls.config.layers import Author, Layer, LayerName
 from massgen_ls.config.problems import Problem, Where
+from massgen_ls.core.trust import SETTINGS
 
 _ENDS = ("yaml", "yml", "json", "toml")
 NAMES = (
@@ -30,7 +32,7 @@ PROFILE = "MASSGEN_PROFILE"
 PREFIX = "MASSGEN_"
 _OURS = "MASSGEN_LS_"
 """Begins variables that are no settings of this kind (places, tests)."""
-_SET_BY_NAME = ("agents", "checks", "orchestrator", "worktree")
+SET_BY_NAME = ("agents", "checks", "orchestrator", "worktree")
 _TOO_BIG = 4 * 1024 * 1024
 _DEEPEST_INCLUDE = 8
 
@@ -52,6 +54,8 @@ class Beside:
     """Options of the command line: name, where it goes, value."""
     read: Reader | None = None
     """Texts that are newer than the files."""
+    settings_by: Author = "user"
+    """Who may have written the settings: editors take some out of the folder that they open."""
 
     @property
     def env(self) -> Mapping[str, str]:
@@ -80,6 +84,27 @@ class Gathered:
     """The project's file, or the one that was named instead."""
     files: tuple[FileRead, ...] = ()
     """Every file that was read, the lowest first."""
+    profile_by_settings: bool = False
+    """Whether the editor's settings named the profile."""
+
+    @property
+    def as_the_user_s(self) -> Gathered:
+        """The same where the user has named the project's file as their own word."""
+
+        def mine(name: LayerName) -> bool:
+            return name == "project" or (name == "profile" and not self.profile_by_settings)
+
+        return replace(
+            self,
+            layers=tuple(replace(x, author="user") if mine(x.name) else x for x in self.layers),
+            files=tuple(replace(file, author="user") for file in self.files),
+        )
+
+    @property
+    def without_settings(self) -> tuple[Layer, ...]:
+        """The layers as they were if the editor had no settings."""
+        gone = ("editor", "profile") if self.profile_by_settings else ("editor",)
+        return tuple(layer for layer in self.layers if layer.name not in gone)
 
 
 def gather(
@@ -112,7 +137,13 @@ def gather(
     layers += reading.variables()
     for option, where, value in beside.arguments:
         layers.append(Layer("arguments", Document(_nested(where, value)), option, "user"))
-    return Gathered(tuple(layers), tuple(reading.problems), found, tuple(reading.read))
+    return Gathered(
+        tuple(layers),
+        tuple(reading.problems),
+        found,
+        tuple(reading.read),
+        reading.profile_by_settings,
+    )
 
 
 def find(folder: Path, beside: Beside | None = None) -> Path | None:
@@ -140,13 +171,17 @@ def user_files(environ: Mapping[str, str]) -> list[Path]:
     return [top / "massgen" / name for top in dict.fromkeys(folders) for name in USER_NAMES]
 
 
+def shipped() -> Traversable:
+    """The folder of the configurations that come with us."""
+    packaged = importlib.resources.files("massgen_ls") / "configs"
+    # In a source checkout they lie beside the package.
+    return packaged if packaged.is_dir() else Path(__file__).resolve().parents[2] / "configs"
+
+
 @functools.cache
 def offline() -> Layer:
     """The built-in team, below everything."""
-    packaged = importlib.resources.files("massgen_ls") / "configs" / "offline.yaml"
-    # In a source checkout the configurations lie beside the package.
-    beside = Path(__file__).resolve().parents[2] / "configs" / "offline.yaml"
-    text = packaged.read_text("utf-8") if packaged.is_file() else beside.read_text("utf-8")
+    text = (shipped() / "offline.yaml").read_text("utf-8")
     return Layer("defaults", scan(text, "offline.yaml"), "offline.yaml", "us")
 
 
@@ -169,6 +204,7 @@ class _Reading:
         self._beside = beside
         self.problems: list[Problem] = []
         self.read: list[FileRead] = []
+        self.profile_by_settings = False
 
     # ── files ───────────────────────────────────────────────────────────────────────────────
 
@@ -271,6 +307,7 @@ class _Reading:
             chosen, said = beside.env[PROFILE], PROFILE
         if chosen is None and isinstance(beside.settings.get("profile"), str):
             chosen, said = beside.settings["profile"] or None, "the editor's massgen.profile"
+            self.profile_by_settings = chosen is not None
         if chosen is None:
             return []
         known: dict[str, None] = {}
@@ -280,7 +317,9 @@ class _Reading:
             known.update(dict.fromkeys(there))
             if chosen in there:
                 root = ("profiles", chosen)
-                layers.append(replace(layer, name="profile", root=root))
+                author = beside.settings_by if self.profile_by_settings else "user"
+                author = layer.author if author == "user" else author
+                layers.append(replace(layer, name="profile", root=root, author=author))
         if not layers:
             near = difflib.get_close_matches(chosen, known, 1)
             names = f"there are: {', '.join(known)}" if known else "no file has `profiles`"
@@ -303,8 +342,9 @@ class _Reading:
         """The editor's settings; what is unset there is null."""
         given = self._beside.settings
         # Beside these, an editor keeps settings of its own under our name.
-        body = _without_none({k: v for k, v in given.items() if k in _SET_BY_NAME})
-        return [Layer("editor", Document(body), "the editor's settings", "user")] if body else []
+        body = without_none({k: v for k, v in given.items() if k in SET_BY_NAME})
+        author = self._beside.settings_by
+        return [Layer("editor", Document(body), SETTINGS, author)] if body else []
 
     def variables(self) -> list[Layer]:
         """``MASSGEN_ORCHESTRATOR__TIMEOUT=600`` and the like, by their names."""
@@ -313,7 +353,7 @@ class _Reading:
             if not name.startswith(PREFIX) or name.startswith(_OURS):
                 continue
             path = name.removeprefix(PREFIX).lower().split("__")
-            if path[0] not in _SET_BY_NAME or not all(path):
+            if path[0] not in SET_BY_NAME or not all(path):
                 continue
             document = scan(text)
             if document.problems:
@@ -345,9 +385,10 @@ def _includes(body: Any) -> list[tuple[Where, str]]:
     return []
 
 
-def _without_none(given: Any) -> Any:
+def without_none(given: Any) -> Any:
+    """Settings without those that are unset, which are null in some editors."""
     if isinstance(given, Mapping):
         mapping = cast("Mapping[str, Any]", given)
-        kept = {key: _without_none(value) for key, value in mapping.items()}
+        kept = {key: without_none(value) for key, value in mapping.items()}
         return {key: value for key, value in kept.items() if value is not None and value != {}}
     return given

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from massgen_ls.core.changes import ChangeSet
@@ -75,9 +75,10 @@ class CheckResult:
     output: str = ""
     """The end of what it printed, for people."""
     cached: bool = False
-    passed: tuple[str, ...] | None = None
+    passed: tuple[str, ...] | None = field(default=None, hash=False)
     """Names of the tests that passed, named as in ``failures``, each once, sorted. None where the
-    parser cannot know them all: what it does not name may have passed or not."""
+    parser cannot know them all: what it does not name may have passed or not. Results are keys of
+    what is remembered about them, and thousands of names would be read for each look-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class Scorecard:
     cluster: Cluster
     evidence: tuple[Evidence, ...]
     size: int
-    """Changed lines of its change set."""
+    """Changed lines of its change set, without those of tests."""
     cross: CrossScore = CrossScore()
     fused: bool = False
     """Whether no agent made it: then it wins by evidence alone."""

@@ -62,6 +62,8 @@ class CrossTest:
 
     author: TreeId
     onto: TreeId
+    repeat: int = 0
+    """1 is the second look at what tells candidates apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ def next_steps(state: RunState) -> frozenset[Step]:
         # The gates have spoken about everybody; more is asked only of those who passed them.
         steps |= {Fuse()} if to_fuse(state) else set()
     if not steps and not waiting and not state.late and agreed(state) is None:
-        steps |= {CrossTest(author, onto) for author, onto in cross_runs(state)}
+        steps |= {CrossTest(*wanted) for wanted in cross_runs(state)}
     if not steps and not waiting:
         steps |= set(open_questions(state))  # only when there is nothing left to measure
     if all(isinstance(step, MakeAttempt) for step in steps) and all(s.onto for s in open_seats):

@@ -8,6 +8,7 @@ nobody but its author passes may only know its author's names.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -131,6 +132,13 @@ def telling(
         base: Its runs on the base as it was; what fails there has its place among the gates.
         most: How many are kept, the first by name.
     """
+    return _telling(on_base, own, tuple(base), most)
+
+
+@functools.lru_cache(maxsize=64)  # the same results are asked about again after every event
+def _telling(
+    on_base: CheckResult, own: CheckResult, base: tuple[CheckResult, ...], most: int
+) -> tuple[str, ...]:
     if on_base.outcome == "timed_out" or (on_base.outcome == "failed" and not on_base.failures):
         return (WHOLE,) if own.outcome == "passed" else ()
     if on_base.outcome != "failed":

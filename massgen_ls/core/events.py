@@ -184,6 +184,8 @@ class CrossTested:
     """The base's tree, or a candidate's."""
     result: CheckResult
     """Its ``tree`` is the one that was made of both."""
+    repeat: int = 0
+    """1 for the second look at what tells candidates apart."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,12 +17,14 @@ it is, for to take two changes for two costs a vote, to take them for one costs 
 from __future__ import annotations
 
 import ast
+import gc
 import hashlib
 import inspect
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Any, Final, cast
 
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
@@ -68,7 +70,7 @@ class Normaliser:
         """Takes the content of one version.
 
         It may be called in a thread, one at a time in a process: Python's parser warns of what it
-        reads, and to hush it is a setting of the whole process.
+        reads, and to hush it is a setting of the whole process, as the collector of garbage is.
         """
         self._forms[path, oid] = form(path, content)
 
@@ -153,22 +155,36 @@ _FIELDS: Final[dict[type, tuple[str, ...]]] = {
     for node in vars(ast).values()
     if isinstance(node, type) and issubclass(node, ast.AST)
 }
+_READ: Final[dict[type, Callable[[object], object]]] = {
+    node: attrgetter(*names) for node, names in _FIELDS.items() if names
+}
+"""All the fields of a node at once: their tuple, or the value of a single one."""
 
 
 def _python(content: bytes) -> bytes | None:
     """Its syntax tree and the comments that tools obey; None when it is not understood."""
     if _SCRIPT_BLOCK in content:
         return None
+    collected = gc.isenabled()
+    gc.disable()  # a hundred thousand nodes without a cycle: to look for some takes half as long
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of what agents write there is no end
-            tree = ast.parse(content)
-        # repr: numbers may be too long for it
-        told = repr(_flat(tree)).encode("utf-8", "surrogatepass")
+        told = _told(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+    finally:
+        if collected:
+            gc.enable()
     obeyed = (b" ".join((match[1] or match[0]).split()) for match in _OBEYED.finditer(content))
     return b"\n".join((b"python", told, *obeyed))
+
+
+def _told(content: bytes) -> bytes:
+    """Its syntax tree, written down; the tree itself is gone when this returns."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what agents write there is no end
+        tree = ast.parse(content)
+    # repr: numbers may be too long for it
+    return repr(_flat(tree)).encode("utf-8", "surrogatepass")
 
 
 def _flat(tree: ast.AST) -> list[object]:
@@ -179,23 +195,25 @@ def _flat(tree: ast.AST) -> list[object]:
     """
     found: list[object] = []
     left: list[object] = [tree]
+    take, add, push = left.pop, found.append, left.extend
     while left:
-        item = left.pop()
+        item = take()
         kind = type(item)
-        if names := _FIELDS.get(kind):
-            found.append(kind.__name__)
+        names = _FIELDS.get(kind)
+        if names is None:
+            if kind is list:
+                items = cast("list[object]", item)
+                add(len(items))
+                push(items)
+            else:
+                add(item)
+            continue
+        add(kind.__name__)
+        if names:
             if kind in _SPECIAL:
                 item = _plain(cast("ast.AST", item))
-            own = vars(item)
-            left += [own.get(name) for name in names]
-        elif kind is list:
-            items = cast("list[object]", item)
-            found.append(len(items))
-            left += items
-        elif kind in _FIELDS:
-            found.append(kind.__name__)
-        else:
-            found.append(item)
+            read = _READ[kind](item)
+            push(cast("tuple[object, ...]", read) if len(names) > 1 else (read,))
     return found
 
 

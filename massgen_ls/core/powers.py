@@ -37,6 +37,7 @@ class Row:
 _PROGRAM = "starts a program"
 _SPENDS = "may spend more"
 _MODES = ("deny", "ask", "auto", "allow")
+_EFFORT = ("lenient", "balanced", "strict")
 
 
 def _switch(key: str, why: str, *, default: bool, strict: bool) -> Row:
@@ -54,6 +55,7 @@ TABLE: tuple[Row, ...] = (
     Row("agents.*.backend.idle_timeout", "gives an agent more time", "lower"),
     Row("agents.*.backend.max_turns", _SPENDS, "lower"),
     Row("agents.*.backend.env", "hands variables of yours to an agent", "fewer", ()),
+    _switch("agents.*.backend.share", "lets agents share a process", default=True, strict=False),
     Row("agents.*.permissions.mode", "raises permissions", "stricter", "auto", _MODES),
     Row("agents.*.permissions.allow", "raises permissions", "fewer", ()),
     Row("agents.*.permissions.deny", "takes a denial of yours away", "more", ()),
@@ -80,6 +82,17 @@ TABLE: tuple[Row, ...] = (
     _switch("orchestrator.cross_tests.enabled", "runs more tests", default=True, strict=False),
     Row("orchestrator.cross_tests.timeout", "runs tests for longer", "lower", 120.0),
     Row("orchestrator.cross_tests.max_tests", "runs more tests", "lower", 50),
+    Row("orchestrator.max_new_answers_per_agent", _SPENDS, "lower", 2),
+    Row("orchestrator.max_new_answers_global", _SPENDS, "lower"),
+    Row(
+        "orchestrator.answer_novelty_requirement",
+        _SPENDS,
+        "stricter",
+        "lenient",
+        _EFFORT[::-1],
+    ),
+    Row("orchestrator.voting_sensitivity", _SPENDS, "stricter", "lenient", _EFFORT),
+    _switch("orchestrator.fusion.enabled", "tries one more candidate", default=False, strict=False),
     # ── only with trust ──
     Row("agents.*.system_message", "speaks to an agent in your name"),
     Row("agents.*.fallback", "brings in another agent"),
@@ -111,6 +124,8 @@ _ROWS = {row.key: row for row in TABLE}
 _ABOVE = {".".join(row.key.split(".")[:n]) for row in TABLE for n in range(row.key.count(".") + 1)}
 """The keys that only hold others."""
 _NAMED = ("id", "name")
+_SHORT = {"agents": "id", "judges": "id", "checks": "name"}
+"""Lists where a name alone stands for an item of that name."""
 _SHOWN = 120
 _DEEP = 60
 
@@ -205,6 +220,7 @@ def _walk(
 def _may(row: Row, value: object, under: object) -> bool:
     """Whether a project may say this without trust."""
     below = row.default if under is None else under
+    value = row.default if value is None else value  # null, or gone: then the default holds
     if _same(value, below):
         return True
     match row.may:
@@ -277,10 +293,10 @@ def _normal(values: object, depth: int = 0) -> object:
     for name, item in cast("dict[str, object]", values).items():
         if name == "permissions" and isinstance(item, str):
             found[name] = {"mode": item}
-        elif name == "judges" and isinstance(item, list | tuple):
+        elif name in _SHORT and isinstance(item, list | tuple):
             found[name] = [
-                {"id": judge} if isinstance(judge, str) else _normal(judge, depth + 1)
-                for judge in cast("list[object]", item)
+                {_SHORT[name]: one} if isinstance(one, str) else _normal(one, depth + 1)
+                for one in cast("list[object]", item)
             ]
         else:
             found[str(name)] = _normal(item, depth + 1)

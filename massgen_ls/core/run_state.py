@@ -6,7 +6,7 @@ nothing. So resuming after a crash is a fold over what was stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from massgen_ls.core.ballots import Ballot, author
@@ -44,6 +44,7 @@ from massgen_ls.core.events import (
     SnapshotTaken,
     UsageReported,
 )
+from massgen_ls.core.looks import once
 from massgen_ls.core.seats import Asked, Refined, SeatState, may_improve
 from massgen_ls.core.task import AgentSpec, CandidateId, RunSpec, SeatId
 from massgen_ls.core.voting import Verdict
@@ -134,12 +135,28 @@ class RunState:
 
     def results(self, check: str, tree: TreeId) -> tuple[CheckResult, ...]:
         """Every run of a check on a tree, first look first."""
-        found = [c for c in self.checked if c.result.check == check and c.result.tree == tree]
-        return tuple(c.result for c in sorted(found, key=lambda c: c.repeat))
+        return _runs(self).get((check, tree), ())
 
-    def crossed_with(self, author: TreeId, onto: TreeId) -> CheckResult | None:
+    def crossed_with(self, author: TreeId, onto: TreeId, repeat: int = 0) -> CheckResult | None:
         """What a check said about one candidate's tests on another tree."""
-        return next((c.result for c in self.crossed if (c.author, c.onto) == (author, onto)), None)
+        return _crossed(self).get((author, onto, repeat))
+
+
+@once
+def _runs(state: RunState) -> Mapping[tuple[str, TreeId], tuple[CheckResult, ...]]:
+    """The runs of each check on each tree, first look first."""
+    found: dict[tuple[str, TreeId], list[CheckFinished]] = {}
+    for run in state.checked:
+        found.setdefault((run.result.check, run.result.tree), []).append(run)
+    return {
+        key: tuple(run.result for run in sorted(runs, key=lambda run: run.repeat))
+        for key, runs in found.items()
+    }
+
+
+@once
+def _crossed(state: RunState) -> Mapping[tuple[TreeId, TreeId, int], CheckResult]:
+    return {(c.author, c.onto, c.repeat): c.result for c in state.crossed}
 
 
 EMPTY = RunState()
@@ -193,8 +210,8 @@ def evolve(state: RunState, event: Event) -> RunState:
             return state if state.snapshot else replace(state, snapshot=snapshot)
         case CheckFinished():
             return _checked(state, event)
-        case CrossTested(author=author, onto=onto):
-            if state.crossed_with(author, onto) or state.snapshot is None:
+        case CrossTested(author=author, onto=onto, repeat=repeat):
+            if state.crossed_with(author, onto, repeat) or state.snapshot is None:
                 return state
             trees = {state.snapshot.tree, *(c.tree for c in state.candidates)}
             known = {author, onto} <= trees and author != state.snapshot.tree

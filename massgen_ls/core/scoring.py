@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from massgen_ls.core.candidate import (
@@ -14,11 +14,13 @@ from massgen_ls.core.candidate import (
     Scorecard,
     TreeId,
 )
+from massgen_ls.core.changes import ChangeSet
 from massgen_ls.core.crosstests import (
     MOST_AUTHORS,
     CrossRow,
     Suite,
     brought,
+    is_test,
     owner,
     passes,
     scores,
@@ -26,6 +28,7 @@ from massgen_ls.core.crosstests import (
 )
 from massgen_ls.core.evidence import looks_flaky, weigh
 from massgen_ls.core.fusion import FUSED, LEAST
+from massgen_ls.core.looks import once
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import CheckSpec, SeatId
 from massgen_ls.core.wording import counted
@@ -39,6 +42,7 @@ def eligible(state: RunState) -> tuple[Candidate, ...]:
     return tuple(c for c in state.candidates if c.id in state.finished)
 
 
+@once
 def clusters(state: RunState) -> tuple[Cluster, ...]:
     """The choices that there are: eligible candidates, those that do the same as one.
 
@@ -68,7 +72,8 @@ def _cluster(members: list[Candidate]) -> Cluster:
 def _ruled_out(state: RunState, tree: TreeId) -> bool:
     """Whether a tree fails a gate for good."""
     return any(
-        not e.clears and not to_look_at_again(state, e.check, tree) for e in _evidence(state, tree)
+        not e.clears and not to_look_at_again(state, e.check, tree)
+        for e in _evidence(state).get(tree, ())
     )
 
 
@@ -83,6 +88,7 @@ def to_look_at_again(state: RunState, check: str, tree: TreeId) -> bool:
     )
 
 
+@once
 def agreed(state: RunState) -> Scorecard | None:
     """The choice of more than half of all seats, if it passes every gate and nothing beats it.
 
@@ -113,6 +119,7 @@ def _judged(state: RunState, tree: TreeId) -> bool:
     )
 
 
+@once
 def scorecards(state: RunState) -> tuple[Scorecard, ...]:
     """The evidence so far about every cluster of eligible candidates."""
     cards = _gated(state)
@@ -125,18 +132,24 @@ def scorecards(state: RunState) -> tuple[Scorecard, ...]:
     return tuple(replace(card, cross=found.get(card.cluster.tree, card.cross)) for card in cards)
 
 
+@once
 def _gated(state: RunState) -> tuple[Scorecard, ...]:
-    sizes = {c.tree: c.changes.size for c in state.candidates}
+    sizes = {c.tree: _beside_tests(c.changes) for c in state.candidates}
     fused = {c.id for c in state.candidates if c.parts}
     return tuple(
         Scorecard(
             cluster,
-            tuple(_evidence(state, cluster.tree)),
+            _evidence(state)[cluster.tree],
             sizes[cluster.tree],
             fused=fused.issuperset(cluster.members),
         )
         for cluster in clusters(state)
     )
+
+
+def _beside_tests(changes: ChangeSet) -> int:
+    """Changed lines without those of tests: nobody shall lose by the tests that they bring."""
+    return ChangeSet(tuple(f for f in changes.files if not is_test(f.path))).size
 
 
 def to_fuse(state: RunState) -> tuple[Candidate, ...]:
@@ -156,10 +169,12 @@ def to_fuse(state: RunState) -> tuple[Candidate, ...]:
 # ── cross-tests ─────────────────────────────────────────────────────────────────────────────────
 
 
-def cross_runs(state: RunState) -> Iterator[tuple[TreeId, TreeId]]:
-    """The runs of cross-tests that are still to be made, as (author, onto).
+def cross_runs(state: RunState) -> Iterator[tuple[TreeId, TreeId, int]]:
+    """The runs of cross-tests that are still to be made, as (author, onto, repeat).
 
     First every author's tests on the base: only what fails there is worth trying on the others.
+    Then a second look at each failure that tells some from others, there and on the base: what
+    comes and goes on one tree counts for nobody.
     """
     if state.spec is None or state.snapshot is None or not state.spec.rules.cross_tests.enabled:
         return
@@ -169,14 +184,39 @@ def cross_runs(state: RunState) -> Iterator[tuple[TreeId, TreeId]]:
     base = state.snapshot.tree
     for author in _authors(state, contenders):
         if state.crossed_with(author, base) is None:
-            yield author, base
-        elif _telling(state, author):
-            for card in contenders:
-                tree = card.cluster.tree
-                if tree != author and state.crossed_with(author, tree) is None:
-                    yield author, tree
+            yield author, base, 0
+        elif _telling(state, author, (0,)):
+            others = [card.cluster.tree for card in contenders if card.cluster.tree != author]
+            first = [tree for tree in others if state.crossed_with(author, tree) is None]
+            yield from ((author, tree, 0) for tree in first)
+            again = () if first else _doubtful(state, author, others)
+            for tree in (base, *again) if again else ():
+                if state.crossed_with(author, tree, 1) is None:
+                    yield author, tree, 1
 
 
+def _doubtful(state: RunState, author: TreeId, others: Sequence[TreeId]) -> tuple[TreeId, ...]:
+    """Where a test fails that others than its author pass: this is what decides.
+
+    By the first looks alone, so that what is run does not depend on what came of it first.
+    """
+    found: set[TreeId] = set()
+    for test in _telling(state, author, (0,)):
+        runs = {tree: state.crossed_with(author, tree) for tree in others}
+        seen = {tree: passes(run, test) for tree, run in runs.items() if run}
+        if True in seen.values():
+            found |= {tree for tree, good in seen.items() if good is False}
+    return tuple(tree for tree in others if tree in found)
+
+
+def _passes(state: RunState, author: TreeId, onto: TreeId, test: str) -> bool | None:
+    """Whether a test passes in every look that says something; None when they differ, too."""
+    runs = [state.crossed_with(author, onto, repeat) for repeat in (0, 1)]
+    seen = {passes(run, test) for run in runs if run} - {None}
+    return seen.pop() if len(seen) == 1 else None
+
+
+@once
 def cross_rows(state: RunState) -> tuple[CrossRow, ...]:
     """Every telling test with those who pass it; an author's tests count when all have had them."""
     if not state.crossed or state.snapshot is None:
@@ -185,9 +225,8 @@ def cross_rows(state: RunState) -> tuple[CrossRow, ...]:
     trees = [card.cluster.tree for card in contenders]
     found: list[CrossRow] = []
     for author in _authors(state, contenders):
-        runs = {tree: state.crossed_with(author, tree) for tree in trees if tree != author}
         for test in _telling(state, author):
-            seen = {tree: passes(run, test) if run else None for tree, run in runs.items()}
+            seen = {tree: _passes(state, author, tree, test) for tree in trees if tree != author}
             if None not in seen.values():
                 passed = frozenset({author, *(tree for tree, good in seen.items() if good)})
                 found.append(CrossRow(author, test, passed))
@@ -216,24 +255,31 @@ def cross_check(state: RunState, author: TreeId) -> tuple[CheckSpec, Suite] | No
     return replace(check, timeout=limit), files
 
 
-def _telling(state: RunState, author: TreeId) -> tuple[str, ...]:
+def _telling(state: RunState, author: TreeId, repeats: Sequence[int] = (0, 1)) -> tuple[str, ...]:
+    """An author's tests that show something, in each of these looks at the base."""
     found = cross_check(state, author)
     assert found is not None, "an author has tests"
     assert state.spec is not None, "a run that has not begun has no candidates"
     assert state.snapshot is not None, "no candidate without a base"
     name = found[0].name
-    on_base = state.crossed_with(author, state.snapshot.tree)
-    own = state.results(name, author)
-    if on_base is None or not own:
-        return ()
-    base = state.results(name, state.snapshot.tree)
-    return telling(on_base, own[-1], base, state.spec.rules.cross_tests.max_tests)
+    looks = [state.crossed_with(author, state.snapshot.tree, repeat) for repeat in repeats]
+    on_base = [run for run in looks if run and run.outcome not in ("broken", "unjudged")]
+    own = [run for run in state.results(name, author) if run.outcome in ("passed", "failed")]
+    base, most = state.results(name, state.snapshot.tree), state.spec.rules.cross_tests.max_tests
+    sets = [telling(before, after, base, most) for before in on_base for after in own]
+    return tuple(test for test in sets[0] if all(test in one for one in sets)) if sets else ()
 
 
 # ── gates ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _evidence(state: RunState, tree: TreeId) -> Iterator[Evidence]:
+@once
+def _evidence(state: RunState) -> Mapping[TreeId, tuple[Evidence, ...]]:
+    """What the checks so far say about each tree."""
+    return {c.tree: tuple(_weighed(state, c.tree)) for c in eligible(state)}
+
+
+def _weighed(state: RunState, tree: TreeId) -> Iterator[Evidence]:
     assert state.spec is not None, "a run that has not begun has no candidates"
     assert state.snapshot is not None, "no candidate without a base"
     for check in state.spec.checks:

@@ -14,21 +14,31 @@ from urllib.parse import quote
 _NAMED = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
 _SHORTEST = 6
 """Characters: shorter values are words that stand everywhere."""
-_SHAPES = re.compile(
-    r"""
-      \bsk-[A-Za-z0-9_-]{20,}                     # Anthropic, OpenAI, OpenRouter
-    | \bAIza[A-Za-z0-9_-]{35}                     # Google
-    | \b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,}|glpat-[A-Za-z0-9_-]{20,})
-    | \bxox[abprs]-[A-Za-z0-9-]{10,}
-    | \b(?:xai-[A-Za-z0-9]{20,}|gsk_[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{30,})
-    | \bAKIA[A-Z0-9]{16}\b
-    | \beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}   # a JSON web token
-    | (?<=://)[^\s/@:]+:[^\s/@]+(?=@)             # user:password of an address
-    | (?i:(?<=bearer\s)|(?<=basic\s))[A-Za-z0-9._~+/=-]{12,}
+_KEYS = r"""
+      \bsk-[A-Za-z0-9_-]{16,}                     # Anthropic, OpenAI, OpenRouter
+    | \bAIza[A-Za-z0-9_-]{30,}                    # Google
+    | \bgh[pousr]_[A-Za-z0-9]{30,}                # GitHub
+    | \bgithub_pat_[A-Za-z0-9_]{30,}
+    | \bglpat-[A-Za-z0-9_-]{16,}                  # GitLab
+    | \bxai-[A-Za-z0-9]{20,}                      # xAI
+    | \bgsk_[A-Za-z0-9]{20,}                      # Groq
+    | \bhf_[A-Za-z0-9]{24,}                       # Hugging Face
+    | \bnvapi-[A-Za-z0-9_-]{24,}                  # NVIDIA
+    | \bpplx-[A-Za-z0-9]{24,}                     # Perplexity
+    | \bcsk-[A-Za-z0-9]{24,}                      # Cerebras
+    | \bfw_[A-Za-z0-9]{20,}                       # Fireworks
+    | \bAKIA[A-Z0-9]{16}\b                        # AWS
+    | \bxox[abprs]-[A-Za-z0-9-]{10,}              # Slack
+    | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.  # a JSON web token
+      [A-Za-z0-9_-]*
     | -----BEGIN\ [A-Z ]*PRIVATE\ KEY-----.*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+"""
+_AROUND = r"""
+      (?<=://)[^\s/@:]+:[^\s/@]+(?=@)             # user:password of an address
+    | (?i:(?<=bearer\s)|(?<=basic\s))[A-Za-z0-9._~+/=-]{12,}
+"""
+_KEY = re.compile(_KEYS, re.VERBOSE | re.DOTALL)
+_SHAPES = re.compile(f"{_KEYS}|{_AROUND}", re.VERBOSE | re.DOTALL)
 SHOWN = "[secret]"
 """What is shown instead of a word that has the shape of a key."""
 
@@ -46,6 +56,11 @@ def secrets_of(environ: Mapping[str, str], chosen: Iterable[str] = ()) -> dict[s
         for name, value in environ.items()
         if (name in named or _NAMED.search(name)) and len(value) >= _SHORTEST
     }
+
+
+def holds_key(text: str) -> bool:
+    """Whether a text has something in it that looks like a key of a known service."""
+    return _KEY.search(text) is not None
 
 
 class Hidden:

@@ -43,6 +43,8 @@ AGENTS_OWN: tuple[Own, ...] = (
 """Looked for in the folder that is opened and in those above it, up to the repository's top."""
 NOT_OBEYED = (".claude/worktrees",)
 """What lies there and is nobody's setting."""
+SETTINGS = "the editor's settings for this folder"
+"""What stands among the files for settings that an editor may have taken out of the folder."""
 
 
 # ── what trust was given for ────────────────────────────────────────────────────────────────────
@@ -165,7 +167,10 @@ def _changed(
         if path in nearest.files:
             known = {nearest.files[path]}
         if digest not in known:
-            said.append(f"{one_line(path)} {'has changed' if known else 'is new'}")
+            if path == SETTINGS:
+                said.append(f"{path} {'have changed' if known else 'are new'}")
+            else:
+                said.append(f"{one_line(path)} {'has changed' if known else 'is new'}")
     said += [f"{one_line(path)} is gone" for path in sorted(gone) if path in nearest.files]
     return tuple(said)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import rel_path
@@ -108,6 +108,21 @@ class Archive:
         if entry is None:
             raise NotFoundError(f"There is no {path} in {candidate or 'the base'} of run {run}")
         return (await self._world.objects.read(snapshot, [(checked, entry[0])]))[0]
+
+    async def files(self, run: RunId, candidate: CandidateId) -> Mapping[str, bytes]:
+        """Every file that a candidate changes and has, read at once; links and such left out.
+
+        Raises:
+            NotFoundError: No such run or candidate, or it is not stored any more.
+        """
+        snapshot, chosen = await self._chosen(run, candidate)
+        wanted = [
+            (change.path, change.new_oid)
+            for change in chosen.changes.files
+            if change.new_oid is not None and change.new_type in ("file", "executable")
+        ]
+        found = await self._world.objects.read(snapshot, wanted)
+        return {str(path): content for (path, _), content in zip(wanted, found, strict=True)}
 
     async def patch(self, run: RunId, candidate: CandidateId | None) -> str:
         """A candidate's (None: the winner's) unified diff, for people.

@@ -28,6 +28,6 @@ async def cross_test(
         tree = await world.objects.overlay(state.snapshot, step.onto, step.author, files.laid)
     except MassgenError as error:
         result = CheckResult(check.name, step.onto, "unjudged", output=str(error))
-        return CrossTested(step.author, step.onto, result)
-    result = await judge(world, run, state.spec, state.snapshot, check, tree, say)
-    return CrossTested(step.author, step.onto, result)
+        return CrossTested(step.author, step.onto, result, step.repeat)
+    result = await judge(world, run, state.spec, state.snapshot, check, tree, say, step.repeat)
+    return CrossTested(step.author, step.onto, result, step.repeat)

@@ -348,8 +348,9 @@ def _given_up(step: _Work, epoch: int) -> list[Event]:
             return [CheckFinished(CheckResult(check, tree, "broken", output=reason), repeat)]
         case Fuse():
             return [FusionTried(None, reason)]
-        case CrossTest(author=author, onto=onto):
-            return [CrossTested(author, onto, CheckResult("", onto, "broken", output=reason))]
+        case CrossTest(author=author, onto=onto, repeat=repeat):
+            broken = CheckResult("", onto, "broken", output=reason)
+            return [CrossTested(author, onto, broken, repeat)]
         case AskJudge() | AskVoter():
             return [BallotMissed(step.judge, epoch, step.shown, reason)]
         case _:

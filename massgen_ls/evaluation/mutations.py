@@ -298,7 +298,7 @@ _REMARKS = ("see the issue", "this is the case that was wrong", "keep this in mi
 
 # ── the same in other words ─────────────────────────────────────────────────────────────────────
 
-_TURNED = {
+_TURNED: dict[type[ast.cmpop], str] = {
     ast.Eq: "==", ast.NotEq: "!=", ast.Lt: ">", ast.LtE: ">=", ast.Gt: "<", ast.GtE: "<=",
 }  # fmt: skip
 

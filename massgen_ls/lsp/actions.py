@@ -10,7 +10,7 @@ from lsprotocol import types
 from massgen_ls.core.task import RunId
 from massgen_ls.lsp import uris
 from massgen_ls.lsp.capabilities import Client
-from massgen_ls.lsp.comments import find_task
+from massgen_ls.lsp.comments import TaskComment, find_task, find_tasks
 from massgen_ls.lsp.documents import Document, Documents
 from massgen_ls.lsp.stream import SettledRun
 
@@ -71,14 +71,8 @@ def _actions(
         )
     task = find_task(document.text, params.range.start.line, document.language, document.path or "")
     if task is not None:
-        first, last = types.Position(task.first, 0), types.Position(task.last + 1, 0)
-        yield _run(
-            f"massgen: {_short(task.wish)}",
-            QUICKFIX,
-            f"{task.wish}\n\nThis was asked for in a comment that starts with `massgen:`; remove "
-            "that comment when it is done.",
-            {**_document(uri), "range": _range(types.Range(first, last))},
-        )
+        prompt, scope = _asked_in(task, uri)
+        yield _run(f"massgen: {_short(task.wish)}", QUICKFIX, prompt, scope)
     if params.range.start != params.range.end:
         scope: dict[str, object] = {**_document(uri), "range": _range(params.range)}
         for title, prompt in ON_SELECTION:
@@ -89,6 +83,29 @@ def _actions(
     for run in settled:
         if uris.below(run.folder, path) is not None:
             yield from _on_run(run, client)
+
+
+def lenses(uri: str, document: Document | None) -> list[types.CodeLens]:
+    """One above each task comment, which starts what it asks for."""
+    if document is None or document.path is None:
+        return []
+    found: list[types.CodeLens] = []
+    for task in find_tasks(document.text, document.language, document.path):
+        prompt, scope = _asked_in(task, uri)
+        action = _run("▶ massgen: do this", QUICKFIX, prompt, scope)
+        start = types.Position(task.first, 0)
+        found.append(types.CodeLens(range=types.Range(start, start), command=action.command))
+    return found
+
+
+def _asked_in(task: TaskComment, uri: str) -> tuple[str, dict[str, object]]:
+    """The prompt and the scope of a task comment."""
+    first, last = types.Position(task.first, 0), types.Position(task.last + 1, 0)
+    prompt = (
+        f"{task.wish}\n\nThis was asked for in a comment that starts with `massgen:`; remove "
+        "that comment when it is done."
+    )
+    return prompt, {**_document(uri), "range": _range(types.Range(first, last))}
 
 
 def _run(

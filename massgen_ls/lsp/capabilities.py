@@ -33,6 +33,7 @@ COMMANDS = (
     "massgen.compare",
     "massgen.tell",
     "massgen.team",
+    "massgen.init",
 )
 ACTION_KINDS = ("quickfix", "refactor.rewrite", "refactor.massgen")
 
@@ -196,6 +197,7 @@ def answer(client: Client) -> dict[str, object]:
                 "resolveProvider": True,
                 "workDoneProgress": False,
             },
+            "codeLensProvider": {"resolveProvider": False, "workDoneProgress": False},
             "executeCommandProvider": {"commands": list(COMMANDS), "workDoneProgress": True},
             "workspace": workspace,
             "experimental": {"massgen": {"events": client.events}},

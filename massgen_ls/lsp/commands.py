@@ -138,7 +138,7 @@ class Verbs:
         """The newest runs, of the open folders or of the one that is named."""
         params = protocol.read_list(payload)
         engine = (await self.server.services()).engine
-        folders = [_folder(params.folder)] if params.folder else [*self.server.folders]
+        folders = [named_folder(params.folder)] if params.folder else [*self.server.folders]
         found = {r.run: r for folder in folders for r in await engine.runs(folder, params.limit)}
         newest = sorted(found.values(), key=lambda r: (r.started, r.run), reverse=True)
         return {"runs": [cast("Json", record_json(r)) for r in newest[: params.limit]]}
@@ -155,6 +155,9 @@ class Verbs:
         state = await engine.state(run)
         if params.check is not None:
             return _last_look(state, run, params.check, candidate)
+        if params.texts and candidate is not None:
+            files = await engine.files(run, candidate)
+            return {"texts": {path: text_of(content) for path, content in files.items()}}
         if params.path is not None:
             if candidate == BASE:
                 candidate = None
@@ -168,6 +171,9 @@ class Verbs:
         kept: list[Json] = []
         for each in cast("list[dict[str, Json]]", report["candidates"]):
             if candidate is not None and each["id"] != candidate:
+                continue
+            if params.format == "outline":
+                kept.append(each)
                 continue
             diff = await engine.patch(run, CandidateId(str(each["id"])))
             kept.append(
@@ -217,7 +223,7 @@ class Verbs:
     async def team(self, payload: object) -> Json:
         """The agents and checks that are configured for a folder, for pickers."""
         named = protocol.read_team(payload)
-        folder = _folder(named) if named is not None else next(iter(self.server.folders), None)
+        folder = named_folder(named) if named is not None else next(iter(self.server.folders), None)
         if folder is None:
             raise ParamsError("no folder is open", "Open one, or give it as `folder`.")
         desk = (await self.server.services()).desk
@@ -281,7 +287,7 @@ class Verbs:
         self, scope: ScopeParams, folder: str | None, *, asks: bool
     ) -> tuple[str, Scope]:
         """The folder of a run: the named one, else the open one that holds the document."""
-        named = _folder(folder) if folder is not None else None
+        named = named_folder(folder) if folder is not None else None
         if scope.uri is None:
             return named or await self._one_of_many(asks=asks), Scope()
         path = uris.to_path(scope.uri)
@@ -406,7 +412,13 @@ def _followed(path: str) -> str:
     return os.path.realpath(path) if os.path.islink(path) else path
 
 
-def _folder(name: str) -> str:
+def named_folder(name: str) -> str:
+    """The folder that a path or a URI names.
+
+    Raises:
+        ParamsError: It names none.
+        MassgenError: There is none.
+    """
     path = uris.to_path(name) if name.lower().startswith("file:") else name
     if path is None or not os.path.isabs(path):
         raise ParamsError(f"{name!r} is no folder", "Give an absolute path or a file: URI.")

@@ -140,6 +140,20 @@ def find_task(text: str, line: int, language: str, path: str) -> TaskComment | N
     return None
 
 
+def find_tasks(text: str, language: str, path: str) -> list[TaskComment]:
+    """Every task comment of a text, from its top."""
+    if "massgen" not in text and "massgen" not in text.lower():
+        return []
+    lines, syntax = split_lines(text), syntax_of(language, path)
+    found: list[TaskComment] = []
+    for first, line in enumerate(lines):
+        if "massgen" in line.lower():
+            task = _line_task(lines, first, syntax) or _block_task(lines, first, syntax)
+            if task is not None:
+                found.append(task)
+    return found
+
+
 def _line_task(lines: Sequence[str], first: int, syntax: Syntax) -> TaskComment | None:
     for mark in syntax.line:
         where = _mark_at(lines[first], mark)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.conversation import Transcript
@@ -13,10 +13,13 @@ from massgen_ls.core.events import Delta, Envelope
 from massgen_ls.core.plan import Conflict, Held
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.survey import FileSurvey
-from massgen_ls.core.task import ApplyMode, CandidateId, Mode, RunId, RunSpec, Scope
+from massgen_ls.core.task import ApplyMode, CandidateId, Json, Mode, RunId, RunSpec, Scope
 from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.bus import Gap
 from massgen_ls.ports import Approver, Buffer, LiveFiles, Message, RunRecord
+
+if TYPE_CHECKING:
+    from massgen_ls.config.starter import Around, Choice
 
 News = Envelope | Delta | Gap
 
@@ -41,6 +44,19 @@ class EditorView:
     """Its section ``massgen``."""
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
     """By absolute path: what it has open, saved or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A configuration that was written."""
+
+    file: str
+    trusted: bool
+    """Whether it may have its way, or wants nothing that needs trust."""
+    notes: tuple[str, ...]
+    """What its user has to know of it."""
+    health: tuple[dict[str, Json], ...]
+    """Of each agent: part, mark (ok, note, bad), text, hint."""
 
 
 class Desk(Protocol):
@@ -74,6 +90,36 @@ class Desk(Protocol):
 
         Raises:
             StorageError: It cannot be remembered.
+        """
+        ...
+
+    async def look(self, folder: str) -> Around:
+        """What there is for a first configuration."""
+        ...
+
+    async def found(
+        self, folder: str, choice: Choice, around: Around, *, user: bool, force: bool, trusts: bool
+    ) -> Founded:
+        """Writes a first configuration.
+
+        Args:
+            folder: The folder that it is for.
+            choice: What it shall say.
+            around: What was found.
+            user: It is the user's own, for all projects.
+            force: A file that is there may be replaced.
+            trusts: The editor does not forbid to trust the folder.
+
+        Raises:
+            ConfigError: It cannot be written, or is there already.
+        """
+        ...
+
+    def check_place(self, folder: str, *, user: bool, force: bool) -> str:
+        """The file that `found` would write. Called in a thread.
+
+        Raises:
+            ConfigError: It is there already.
         """
         ...
 
@@ -184,6 +230,10 @@ class Engine(Protocol):
 
     async def file(self, run: RunId, candidate: CandidateId | None, path: str) -> bytes:
         """A file as a candidate, or the base, has it."""
+        ...
+
+    async def files(self, run: RunId, candidate: CandidateId) -> Mapping[str, bytes]:
+        """Every file that a candidate changes and has."""
         ...
 
     async def patch(self, run: RunId, candidate: CandidateId | None) -> str:

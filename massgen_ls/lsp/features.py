@@ -9,8 +9,9 @@ from lsprotocol import types
 
 from massgen_ls.core.task import Json
 from massgen_ls.core.text import Position, Range
-from massgen_ls.lsp.actions import offer, resolve_action
+from massgen_ls.lsp.actions import lenses, offer, resolve_action
 from massgen_ls.lsp.commands import Verb, Verbs
+from massgen_ls.lsp.initiating import Initiating
 from massgen_ls.lsp.protocol import ParamsError, nearest
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
@@ -23,9 +24,10 @@ def register(server: MassgenServer, stream: Stream) -> None:
     verbs = Verbs(server, stream, trust)
     _documents(server)
     _life(server)
-    for verb, method in verbs.methods().items():
+    methods = {**verbs.methods(), "init": Initiating(server, trust).init}
+    for verb, method in methods.items():
         _feature(server, f"massgen/{verb}", method)
-    commands: dict[str, Verb] = {f"massgen.{v}": m for v, m in verbs.methods().items()}
+    commands: dict[str, Verb] = {f"massgen.{v}": m for v, m in methods.items()}
     commands["massgen.apply"] = verbs.apply_aloud
     commands["massgen.run"] = verbs.run_aloud
 
@@ -46,6 +48,10 @@ def register(server: MassgenServer, stream: Stream) -> None:
     def resolve(action: types.CodeAction) -> types.CodeAction:
         return resolve_action(action, stream.settled, server.client)
 
+    def code_lenses(params: types.CodeLensParams) -> list[types.CodeLens]:
+        uri = params.text_document.uri
+        return lenses(uri, server.documents.get(uri))
+
     async def cancel(token: str | int) -> None:
         run = server.tokens.get(token)
         if run is not None:
@@ -59,6 +65,7 @@ def register(server: MassgenServer, stream: Stream) -> None:
 
     def configured(params: types.DidChangeConfigurationParams) -> None:
         trust.configured(params.settings)
+        server.settings.changed(params)
 
     _feature(server, "massgen/trust", trust.told)
     _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, configured)
@@ -66,6 +73,7 @@ def register(server: MassgenServer, stream: Stream) -> None:
     _feature(server, types.WORKSPACE_TEXT_DOCUMENT_CONTENT, content)
     _feature(server, types.TEXT_DOCUMENT_CODE_ACTION, actions)
     _feature(server, types.CODE_ACTION_RESOLVE, resolve)
+    _feature(server, types.TEXT_DOCUMENT_CODE_LENS, code_lenses)
     _feature(server, types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, tokens)
     _feature(server, types.WINDOW_WORK_DONE_PROGRESS_CANCEL, cancel_progress)
 
@@ -119,7 +127,6 @@ def _documents(server: MassgenServer) -> None:
     _feature(server, types.TEXT_DOCUMENT_DID_SAVE, saved)
     _feature(server, types.TEXT_DOCUMENT_DID_CLOSE, closed)
     _feature(server, types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, moved)
-    _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, server.settings.changed)
 
 
 def _where(change: types.TextDocumentContentChangeEvent) -> Range | None:

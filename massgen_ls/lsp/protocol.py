@@ -8,12 +8,14 @@ Requests (and, with the same object as their one argument, the commands ``massge
 - ``massgen/cancel`` {runId} → {cancelled}
 - ``massgen/list`` {folder?, limit?} → {runs: […]}
 - ``massgen/read`` {runId, candidateId?, path?} → the run with files and diffs, or {text} of a file
+- ``massgen/read`` {runId, format: "outline"} → the run without diffs, which take longest
 - ``massgen/read`` {runId, format: "markdown"} → {text}, the verdict with all that led to it
 - ``massgen/read`` {runId, seat} → {transcripts: […]}, what that agent said and did
 - ``massgen/tell`` {runId, seat, text | stop: true} → {told}; to an agent at work
 - ``massgen/apply`` {runId, candidateId?, paths?, hunks?, partial?, preview?} → {applied,
   conflicts, …}
 - ``massgen/read`` {runId, candidateId?, check} → {check, outcome, seconds, failures, text}
+- ``massgen/read`` {runId, candidateId, texts: true} → {texts}, by path, of all that it changes
 - ``massgen/team`` {folder?} → {agents, checks, modes, mode, source}, what a run may be told to use
 - ``massgen/discard`` {runId, candidateId?} → {discarded}
 - ``massgen/hunks`` {runId, candidateId?} → {run, candidate, root, files}, each hunk in its place
@@ -35,8 +37,8 @@ from massgen_ls.core.task import ApplyMode, Mode
 from massgen_ls.core.text import Position, Range
 
 EVENT = "massgen/event"
-ReadFormat = Literal["json", "markdown"]
-READ_FORMATS: tuple[ReadFormat, ...] = ("json", "markdown")
+ReadFormat = Literal["json", "outline", "markdown"]
+READ_FORMATS: tuple[ReadFormat, ...] = ("json", "outline", "markdown")
 VERBS = (
     "run", "wait", "cancel", "list", "read", "apply", "discard", "compare", "tell", "hunks", "team",
 )  # fmt: skip
@@ -123,6 +125,21 @@ class ReadParams:
     seat: str | None = None
     format: ReadFormat = "json"
     check: str | None = None
+    texts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InitParams:
+    """``massgen/init``."""
+
+    folder: str | None
+    agents: tuple[str, ...] | None
+    template: str | None
+    checks: tuple[str, ...] | None
+    user: bool
+    force: bool
+    look: bool
+    """Only say what was found and what would be proposed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -400,8 +417,11 @@ def read_read(node: object, where: str = "massgen/read") -> ReadParams:
         fields.text("seat"),
         cast("ReadFormat", fields.choice("format", READ_FORMATS) or "json"),
         fields.text("check"),
+        fields.flag("texts"),
     )
     fields.end()
+    if params.texts and params.candidate is None:
+        raise ParamsError(f"{where}: `texts` are those of a candidate", "Give a `candidateId`.")
     return params
 
 
@@ -412,6 +432,25 @@ def read_team(node: object, where: str = "massgen/team") -> str | None:
     fields.token()
     fields.end()
     return folder
+
+
+def read_init(node: object, where: str = "massgen/init") -> InitParams:
+    """Parses ``massgen/init``, which may have no parameters at all."""
+    fields = _Fields(where, {} if node is None else node)
+    params = InitParams(
+        fields.text("folder"),
+        fields.texts("agents"),
+        fields.text("template"),
+        fields.texts("checks"),
+        fields.flag("user"),
+        fields.flag("force"),
+        fields.flag("look"),
+    )
+    fields.token()
+    fields.end()
+    if params.agents is not None and params.template is not None:
+        raise ParamsError(f"{where} takes `agents` or a `template`, one of the two")
+    return params
 
 
 def read_list(node: object, where: str = "massgen/list") -> ListParams:

@@ -29,14 +29,14 @@ _ROUNDS = 3
 class Trusting:
     """What this editor says about trust, and how its user is asked.
 
-    An editor that says ``trusted`` when it starts has a notion of its own, and may change its mind.
-    Any other may only say no later on: some take settings out of the very folder that they open.
+    An editor that has a notion of its own says ``trusted`` when it starts, and ``massgen/trust``
+    when it changes its mind. Settings may only say no: editors take them out of the very folder
+    that they open.
     """
 
     def __init__(self, server: MassgenServer) -> None:
         self._server = server
         self._says = server.client.trusted
-        self._knows = server.client.trusted is not None
         self._granted: set[str] | None = None
         """Folders that were looked at since the user said yes in the editor; None: they did not."""
         self._turn = asyncio.Lock()
@@ -44,20 +44,19 @@ class Trusting:
     # ── what the editor says ────────────────────────────────────────────────────────────────
 
     def configured(self, settings: object) -> None:
-        """Takes ``massgen.trusted`` out of ``workspace/didChangeConfiguration``."""
+        """Takes ``massgen.trusted: false`` out of ``workspace/didChangeConfiguration``."""
         ours = _field(settings, "massgen")
         said = _field(ours, "trusted")
         if said is None:
             said = _field(settings, "massgen.trusted")
-        if said is False or (said is True and self._knows):
-            self._says = bool(said)
+        if said is False:
+            self._says = False
 
     def told(self, payload: object) -> Json:
         """``massgen/trust`` {trusted}: the user has just said so in the editor."""
         said = _field(payload, "trusted")
         if not isinstance(said, bool):
             raise ParamsError("massgen/trust takes {trusted: true or false}")
-        self._knows = True
         self._says = said
         self._granted = set() if said else None
         return {"trusted": said}

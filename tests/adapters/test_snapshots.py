@@ -395,6 +395,25 @@ async def test_core_worktree(repo: UserRepo, rooms: Rooms, tmp_path: Path):
     assert rooms.files(taken)["a.py"][1] == b"elsewhere\n"
 
 
+@pytest.mark.parametrize("opened", [".", "src"])
+async def test_a_repository_whose_files_lie_above_it_is_refused(
+    repo: UserRepo, rooms: Rooms, tmp_path: Path, opened: str
+):
+    """An archive brings its own settings: agents would be given all that lies around it."""
+    repo.git("config", "core.worktree", str(repo.top.parent))
+    with pytest.raises(WorkspaceError, match=r"core\.worktree.*outside") as refused:
+        await rooms.take(repo.top / opened)
+    assert "git config --unset core.worktree" in refused.value.hint
+    repo.git("config", "core.worktree", str(tmp_path / "elsewhere"))
+    with pytest.raises(WorkspaceError):
+        await rooms.take(repo.top / opened)
+
+
+async def test_a_part_of_its_own_folder_is_its_own_affair(repo: UserRepo, rooms: Rooms):
+    repo.git("config", "core.worktree", str(repo.top / "src"))
+    assert (await rooms.take(repo.top / "src")).root == str(repo.top / "src")
+
+
 async def test_a_subfolder_is_a_prefix(repo: UserRepo, rooms: Rooms):
     taken = await rooms.take(repo.top / "src", Buffer(str(repo.top / "a.py"), "unsaved\n"))
     assert (taken.root, taken.prefix) == (str(repo.top), "src")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from massgen_ls.config import Beside, Loaded, load
+from massgen_ls.config.effective import settings
 
 USERS = """
 agents:
@@ -47,6 +48,10 @@ def wants(found: Loaded) -> list[str]:
         {"checks": [{"name": "tests", "timeout": 5}]},
         {"orchestrator": {"sandbox": "required", "timeout": 5, "limits": {"max_cost": 1}}},
         {"agents": [{"id": "other", "backend": {"type": "command", "argv": ["other"]}}]},
+        {"agents": [{"id": "mine", "backend": {"type": "command", "argv": ["fixer"]}}]},
+        {"agents": [{"id": "mine", "permissions": {"deny": []}}]},
+        {"agents": [{"id": "mine", "permissions": "deny"}]},
+        {"profiles": {"ci": {"agents": ["mine"], "checks": ["tests"]}}},
         {"include": "more.yaml"},
         {},
     ],
@@ -67,11 +72,7 @@ def test_a_project_chooses_and_is_stricter(tmp_path: Path, project: Any) -> None
         ("agents:\n- id: mine\n  backend:\n    env: [ONE, AWS]\n", ["4 agents[0].backend.env"]),
         (
             "agents:\n- id: mine\n  permissions: auto\n",
-            ["3 agents[0].permissions.mode", "3 agents[0].permissions.deny"],
-        ),
-        (
-            "agents:\n- id: mine\n  permissions: {deny: []}\n",
-            ["3 agents[0].permissions.deny"],
+            ["3 agents[0].permissions.mode"],
         ),
         ("checks:\n- name: tests\n  argv: [evil]\n", ["3 checks[0].argv"]),
         ("orchestrator:\n  sandbox: auto\n", ["2 orchestrator.sandbox"]),
@@ -86,10 +87,51 @@ def test_it_may_do_nothing_else_and_its_line_is_named(
     assert wants(loaded(tmp_path, project)) == [f"massgen.yaml:{each}" for each in expected]
 
 
-def test_what_a_replaced_block_took_away_is_named(tmp_path: Path) -> None:
-    backend = {"type": "command", "argv": ["fixer"]}
-    found = loaded(tmp_path, {"agents": [{"id": "mine", "backend": backend}]})
-    assert "massgen.yaml:1 agents[0].backend.timeout" in wants(found)
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"permissions": "auto"},
+        {"permissions": {"deny": ["fetch"]}},
+        {"permissions": {"deny": []}},
+        {"permissions": {"deny": None}},
+        {"permissions": None},
+        {"backend": {"type": "command", "argv": ["another"]}},
+        {"backend": {"type": "claude_code"}, "permissions": "allow"},
+    ],
+)
+def test_a_denial_and_a_limit_of_the_user_s_stay(tmp_path: Path, said: Any) -> None:
+    (agent,) = loaded(tmp_path, {"agents": [{"id": "mine", **said}]}).agents
+    more = (said.get("permissions") or {}) if isinstance(said.get("permissions"), dict) else {}
+    assert agent.permissions.deny == ("run:rm*", *(more.get("deny") or ()))
+    assert agent.settings["timeout"] == 60
+    if "permissions" not in said:
+        assert agent.permissions.mode == "ask"
+
+
+def test_denials_add_up_over_all_layers(tmp_path: Path) -> None:
+    deny = {"agents": {"mine": {"permissions": {"deny": ["edit:*.lock", "fetch"]}}}}
+    found = loaded(
+        tmp_path,
+        "agents:\n- {id: mine, permissions: {deny: [fetch]}}\n"
+        "profiles: {ci: {agents: [{id: mine, permissions: {deny: [read:x]}}]}}\n",
+        profile="ci",
+        settings=deny,
+        environ={"MASSGEN_AGENTS__MINE__PERMISSIONS": "deny"},
+    )
+    assert found.agents[0].permissions.deny == ("run:rm*", "fetch", "read:x", "edit:*.lock")
+    assert found.agents[0].permissions.mode == "deny"
+    origins = [found.merged.origin(("agents", 0, "permissions", "deny", n)).layer for n in range(4)]
+    assert origins == ["user", "project", "profile", "editor"]
+
+
+def test_an_agent_described_anew_says_what_it_is_instead_of(tmp_path: Path) -> None:
+    anew = "agents:\n- id: mine\n  backend: {type: codex}\n- {id: tidy, backend: {type: codex}}\n"
+    found = loaded(tmp_path, f"{anew}checks: [{{name: tests, argv: [tox]}}]\n")
+    shown = {s.path: s.instead_of for s in settings(found.merged) if s.instead_of}
+    assert {path: (o.layer, o.line) for path, o in shown.items()} == {
+        "agents[0].backend.type": ("user", 3),
+        "checks[0].argv": ("user", 9),
+    }
 
 
 def test_included_files_and_profiles_are_the_project_s_words(tmp_path: Path) -> None:
@@ -126,3 +168,25 @@ def test_what_is_shown_holds_no_value_of_the_user_s_environment(tmp_path: Path) 
     )
     assert found.agents[0].system_message == "here"
     assert [p.value for p in found.powers] == ["${PLACE}"]
+
+
+@pytest.mark.parametrize(
+    ("project", "key"),
+    [
+        ("agents:\n- {id: mine, permissions: {deny: ['run:${PLACE}']}}\n", "permissions.deny[1]"),
+        ("agents:\n- {id: mine, backend: {env: ['${PLACE}']}}\n", "backend.env"),
+        ("agents:\n- {id: mine, system_message: 'say ${PLACE}'}\n", "system_message"),
+        ("profiles: {ci: {agents: ['${PLACE}']}}\n", "agents[0]"),
+    ],
+)
+def test_no_variable_is_read_into_a_value_without_trust(
+    tmp_path: Path, project: str, key: str
+) -> None:
+    (power,) = loaded(tmp_path, project, environ={"PLACE": "mine"}).powers
+    assert power.key.endswith(key)
+    assert "${PLACE}" in power.value
+
+
+def test_what_is_no_variable_needs_none(tmp_path: Path) -> None:
+    deny = {"deny": ["run:$${PLACE}", "run:${", "run:$PLACE"]}
+    assert wants(loaded(tmp_path, {"agents": [{"id": "mine", "permissions": deny}]})) == []

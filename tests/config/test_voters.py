@@ -17,7 +17,7 @@ CODER = "{id: coder, backend: {type: codex}}"
 def spec(folder: Path, agents: str, judges: str = "", mode: Mode | None = "consensus") -> RunSpec:
     voting = f"orchestrator: {{voting: {{judges: [{judges}]}}}}\n" if judges else ""
     (folder / "massgen.yaml").write_text(f"agents: [{agents}]\n{voting}")
-    return make_spec(folder, prompt="do it", scope=Scope(), mode=mode)
+    return make_spec(folder, prompt="do it", scope=Scope(), mode=mode, word="once")
 
 
 def test_programs_alone_cannot_vote(tmp_path: Path) -> None:

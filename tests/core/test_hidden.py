@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.core.secrets import SHOWN, Hidden, secrets_of
+from massgen_ls.core.secrets import SHOWN, Hidden, holds_key, secrets_of
 
 KEY = 'pl/anted"+value 1234'
 
@@ -70,3 +70,19 @@ def test_words_that_look_like_keys_are_hidden(text: str, left: str) -> None:
 )
 def test_ordinary_words_stay(text: str) -> None:
     assert Hidden({}, shapes=True)(text) == text
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sk-" + "a" * 16, "AIza" + "a" * 30, "ghs_" + "a" * 30, "github_pat_" + "a" * 30,
+        "glpat-" + "a" * 16, "xai-" + "a" * 20, "gsk_" + "a" * 20, "hf_" + "a" * 24,
+        "nvapi-" + "a" * 24, "pplx-" + "a" * 24, "csk-" + "a" * 24, "fw_" + "a" * 20,
+        "AKIA" + "A" * 16, "xoxb-" + "a" * 10, "eyJabcdefgh.eyJabcdefgh.sign",
+        "-----BEGIN PRIVATE KEY-----\nMII",
+    ],
+)  # fmt: skip
+def test_what_no_file_may_hold_is_hidden_everywhere(key: str) -> None:
+    assert holds_key(f"x={key}")
+    assert Hidden({}, shapes=True)(f"x={key} y").removesuffix(" y") == f"x={SHOWN}"
+    assert not holds_key("tasks-and-a-short-word, risk-management-of-long-things")

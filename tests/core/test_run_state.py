@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from massgen_ls.core.ballots import Ballot
@@ -274,3 +276,15 @@ def test_how_every_agent_ended_is_said(events: list[Event], said: str) -> None:
 def test_a_verdict_in_time_trouble_says_so_and_who_is_missing() -> None:
     why = verdict(run(*captured(A), DeadlinePassed(1.0))).why
     assert why.endswith("a.1 wins. Time ran out. Without a candidate: b (not started).")
+
+
+def test_nobody_loses_by_the_size_of_the_tests_that_they_bring() -> None:
+    def sized(seat: SeatId, tree: str, code: int, tests: int) -> list[Event]:
+        files = [FileChange("modify", rel_path("f.py"), added=code, removed=0)]
+        files += [FileChange("add", rel_path("test_f.py"), added=tests, removed=0)] if tests else []
+        made = replace(candidate(seat, tree), changes=ChangeSet.of(files))
+        return [*ended(seat), CandidateCaptured(made)]
+
+    state = run(*sized(A, "t1", 5, 0), *sized(B, "t2", 4, 40))
+    assert [card.size for card in scorecards(state)] == [5, 4]
+    assert verdict(state).winner == "b.1"

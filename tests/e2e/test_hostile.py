@@ -177,6 +177,25 @@ async def test_a_configuration_is_inert_until_it_is_trusted(world: World, row: R
     assert hostile.found() == []
 
 
+@pytest.mark.parametrize("row", OURS[1:3], ids=lambda r: r.name)
+async def test_so_are_settings_that_the_editor_took_out_of_it(world: World, row: Row) -> None:
+    """``.dir-locals.el``, ``.vscode/settings.json`` and their like reach us as the editor's."""
+    hostile = planted(world, [row])
+    file = world.repo / "massgen.yaml"
+    settings = json.loads(file.read_text())
+    file.unlink()
+    async with editing(world, world.repo) as editor:
+        editor.answer = "Not now"
+        await editor.notify("workspace/didChangeConfiguration", {"settings": {"massgen": settings}})
+        with pytest.raises(ServerError, match=f"settings for this folder: {WANTS[row.name][:6]}"):
+            await editor.request("massgen/run", {"prompt": "x"})
+        assert hostile.found() == []
+        editor.answer = "Trust and run"
+        run = await editor.request("massgen/run", {"prompt": "x"})
+        await editor.request("massgen/wait", run)
+        assert hostile.found() == [row.name], "so that this could fail"
+
+
 async def test_a_folder_s_command_line_cannot_be_reached_around_the_gate(world: World) -> None:
     hostile = planted(world, OURS[:1])
     (world.repo / "sub").mkdir()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.workbench import Workbench, chromium, code_server, packaged
+from massgen_ls.adapters.host.process import HostProcesses
+from massgen_ls.testing.sample import make_sample
+from tests.e2e.workbench import EXTENSION, Workbench, chromium, code_server, packaged
 from tests.e2e.world import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -81,7 +85,6 @@ def steps(report: dict[str, Any]) -> list[str]:
 
 def test_the_package_is_small(parts: tuple[str, Path, str]) -> None:
     vsix = parts[1]
-    print(f"\nVSIX: {vsix.stat().st_size / 1024:.0f} KiB")
     assert vsix.stat().st_size < 300 * 1024
 
 
@@ -89,7 +92,29 @@ async def test_the_whole_way_without_a_click(workbench: Workbench, world: World)
     config = team(world)
     report, _ = await workbench.play("whole", **{"massgen.server.configuration": config})
     assert "its tree" in steps(report)
-    print(f"\nmeasured in the real workbench: {json.dumps(report['measured'], indent=1)}")
+    kept = json.dumps(report["measured"], indent=1)
+    (workbench.out / "measured.json").write_text(kept + "\n")
+
+
+async def test_the_way_that_a_person_clicks(workbench: Workbench, world: World) -> None:
+    world.repo.rmdir()
+    processes = HostProcesses()
+    sample = await make_sample(world.repo, processes, world.env)
+    for theme in ("Default Dark Modern", "Default Light Modern"):
+        before = sample.buffer.read_text()
+        out = workbench.out / theme.split()[1].lower()
+        out.mkdir(exist_ok=True)
+        clicked = replace(workbench, out=out)
+        _, said = await clicked.play("", "clicked", **{"workbench.colorTheme": theme})
+        assert "page:" not in said, said
+        assert sample.buffer.read_text() == before, "it is applied to the buffer, and not saved"
+        (workbench.out / "clicked.txt").write_text(said)
+    if os.environ.get("MASSGEN_TEST_PICTURES"):  # those of the README, made anew
+        shown = EXTENSION / "media" / "readme"
+        shown.mkdir(exist_ok=True)
+        for name in ("1-task", "3-watch", "5-verdict", "6-compare", "8-preview"):
+            picture = workbench.out / "dark" / f"{name}.png"
+            shutil.copyfile(picture, shown / f"{name.split('-')[1]}.png")
 
 
 async def test_nothing_runs_in_a_folder_that_is_not_trusted(

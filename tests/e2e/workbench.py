@@ -115,7 +115,7 @@ class Workbench:
     async def _serving(
         self, scenario: str, report: Path, settings: dict[str, Any]
     ) -> AsyncIterator[str]:
-        top = self.world.top / f"code-{scenario or 'clicked'}"
+        top = self.world.top / f"code-{scenario}-{self.out.name}"
         extensions = top / "extensions"
         self._unpack(extensions)
         text = json.dumps(
@@ -128,6 +128,7 @@ class Workbench:
                 "extensions.ignoreRecommendations": True,
                 "workbench.tips.enabled": False,
                 "git.enabled": False,
+                "files.autoSave": "off",
                 "chat.commandCenter.enabled": False,
                 **settings,
             }

@@ -126,6 +126,44 @@ async def test_the_tests_of_one_candidate_find_the_fault_of_another(bench: Bench
     }
 
 
+COMES_AND_GOES = """import m
+import pathlib
+
+def test_empty():
+    assert m.top([]) is None
+
+def test_top():
+    seen = pathlib.Path({seen!r} + str(len(pathlib.Path(m.__file__).read_text())))
+    again = seen.exists()
+    seen.touch()
+    assert m.top([1, 3, 2]) == 3
+    assert "default" in m.__doc__ or again
+"""
+
+
+async def test_a_cross_test_that_comes_and_goes_on_one_tree_counts_for_nobody(
+    bench: Bench,
+) -> None:
+    bench.user.write("m.py", '"""Base"""\ndef top(x):\n    return x[0]\n')
+    bench.user.write("test_m.py", "from m import top\n\ndef test_a():\n    assert top([1]) == 1\n")
+    seen = str(bench.user.repo.parent / "seen")
+    small = "def top(x):\n    return max(x, default=None)\n"
+    tests = COMES_AND_GOES.format(seen=seen)
+    scripts = {
+        "small": brings(f'"""No"""\n{small}'),
+        "author": brings(f'"""By default"""\n{small}\n\nA = 1\n', tests),
+        "third": brings(f'"""By default"""\n{small}\n\nA = 1\nB = 2\n'),
+    }
+    async with bench.engine(scripts, change=with_real_checks(bench)) as supervisor:
+        _, state = await bench.finish(supervisor, real_pytest(bench, "small", "author", "third"))
+    trees = {c.id: c.tree for c in state.candidates}
+    looks = [run for run in state.crossed if run.onto == trees["small.1"]]
+    assert {run.repeat: run.result.failures for run in looks} == {0: ("test_own::test_top",), 1: ()}
+    assert {row.test for row in cross_rows(state)} == {"test_own::test_empty"}
+    assert state.verdict is not None
+    assert state.verdict.winner == "small.1", "as nothing but its size tells it from the others"
+
+
 async def test_cross_tests_can_be_switched_off_and_need_two(bench: Bench) -> None:
     scripts = {"one": brings(RIGHT, EMPTY_TOO), "two": brings(WRONG)}
     rules = {"cross_tests": CrossTestRules(enabled=False)}

@@ -46,7 +46,7 @@ class FakeSupervisor:
     def __init__(self, root: str, path: str = "a.py", old: str = "old", new: str = "new") -> None:
         self.root, self.path, self.old, self.new = root, RelPath(path), old, new
         self.go = asyncio.Event()
-        self.files: dict[tuple[str, str], bytes] = {}
+        self.contents: dict[tuple[str, str], bytes] = {}
         self.started: list[tuple[RunSpec, str, tuple[Buffer, ...]]] = []
         self.cancelled: list[tuple[str, str]] = []
         self.told: list[tuple[str, str, Message, str]] = []
@@ -196,9 +196,12 @@ class FakeSupervisor:
 
     async def file(self, run: RunId, candidate: CandidateId | None, path: str) -> bytes:
         try:
-            return self.files[(candidate or "base", path)]
+            return self.contents[(candidate or "base", path)]
         except KeyError:
             raise NotFoundError(f"There is no {path}") from None
+
+    async def files(self, run: RunId, candidate: CandidateId) -> Mapping[str, bytes]:
+        return {path: content for (of, path), content in self.contents.items() if of == candidate}
 
     async def patch(self, run: RunId, candidate: CandidateId | None) -> str:
         return f"--- a/{self.path}\n+++ b/{self.path}\n-{self.old}\n+{self.new}\n"

@@ -305,10 +305,11 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         st.integers(0, 2),
     ),
     st.builds(
-        lambda a, o, t: CrossTested(a, o, result("k0", t)),
+        lambda a, o, t, n: CrossTested(a, o, result("k0", t), n),
         st.sampled_from([BASE, *TREES, "zz"]),
         st.sampled_from([BASE, *TREES, "zz"]),
         st.sampled_from(TREES),
+        st.integers(0, 1),
     ),
     st.builds(
         lambda j, e, c: BallotCast(Ballot(j, e, CandidateId(c))),

@@ -113,9 +113,11 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
                 case AskVoter():
                     asked[step] += 1
                     in_flight[step] = data.draw(spoken(step, state))
-                case CrossTest(author=author, onto=onto):
+                case CrossTest(author=author, onto=onto, repeat=repeat):
                     names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
-                    in_flight[step] = [CrossTested(author, onto, result("k0", "both", names))]
+                    in_flight[step] = [
+                        CrossTested(author, onto, result("k0", "both", names), repeat)
+                    ]
                 case Settle():
                     pass
         interruption = data.draw(interruptions)
@@ -220,9 +222,9 @@ def test_dead_seats_never_block(events: list[Event], run: RunSpec) -> None:
                     state = evolve(state, BallotMissed(step.judge, state.epoch, step.shown, "died"))
                 case Fuse():
                     state = evolve(state, FusionTried(None, "died"))
-                case CrossTest(author=author, onto=onto):
+                case CrossTest(author=author, onto=onto, repeat=repeat):
                     found = result("k0", "both", ("f1",) if onto == BASE else ())
-                    state = evolve(state, CrossTested(author, onto, found))
+                    state = evolve(state, CrossTested(author, onto, found, repeat))
                 case Settle():
                     pass
     raise AssertionError(f"still open after {rounds} rounds: {next_steps(state)}")

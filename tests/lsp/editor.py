@@ -12,10 +12,10 @@ from typing import Any
 
 from massgen_ls.adapters.host.files import DiskFiles
 from massgen_ls.core.errors import MassgenError
-from massgen_ls.core.task import AgentId, AgentSpec, RunSpec, Scope, Task
+from massgen_ls.core.task import AgentId, AgentSpec, CheckSpec, RunSpec, Scope, Task
 from massgen_ls.core.trust import Claim, Giver
 from massgen_ls.lsp.connection import converse
-from massgen_ls.lsp.desk import Desk, EditorView, Services
+from massgen_ls.lsp.desk import Desk, EditorView, Services, Team
 from massgen_ls.lsp.frames import Frames
 from massgen_ls.lsp.livefiles import Deadlines
 from massgen_ls.lsp.outbox import Outbox
@@ -83,8 +83,14 @@ class FakeDesk:
         self.view = editor
         names = agents or ("one",)
         return RunSpec(
-            Task(prompt, scope), tuple(AgentSpec(AgentId(n), "fake") for n in names), apply=apply
+            Task(prompt, scope),
+            tuple(AgentSpec(AgentId(n), "fake") for n in names),
+            tuple(CheckSpec(name, ("check",)) for name in checks or ()),
+            apply=apply,
         )
+
+    def team(self, folder: str, editor: EditorView) -> Team:
+        return Team((("one", "fake"),), ("tests",), "best_of_n", f"the desk of {folder}")
 
     def approve(self, claim: Claim, by: Giver) -> None:
         """Nothing of it needs trust."""

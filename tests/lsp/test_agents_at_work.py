@@ -65,6 +65,19 @@ async def test_what_an_agent_said_and_did_can_be_read(tmp_path: Path) -> None:
         assert transcript["parts"] == [{"text": "Done.", "by": "agent", "thinking": False}]
 
 
+async def test_a_run_can_be_read_without_its_diffs(tmp_path: Path) -> None:
+    async with talking(tmp_path, VSCODE) as client:
+        run = await client.request("massgen/run", {"prompt": "x"})
+        client.engine.go.set()
+        await client.request("massgen/wait", run)
+        whole = await client.request("massgen/read", run)
+        outline = await client.request("massgen/read", {**run, "format": "outline"})
+        for candidate in whole["candidates"]:
+            del candidate["diff"], candidate["truncated"]
+        assert outline == whole
+        assert [c["id"] for c in outline["candidates"]] == ["one.1"]
+
+
 async def test_the_hunks_of_a_candidate_come_with_their_places_in_the_open_text(
     tmp_path: Path,
 ) -> None:

@@ -220,8 +220,8 @@ async def test_live_output_comes_only_to_those_who_want_it(tmp_path: Path) -> No
 async def test_candidates_are_readable(tmp_path: Path) -> None:
     async with talking(tmp_path, VSCODE) as client:
         client.engine.go.set()
-        client.engine.files[("one.1", "dir/a b.py")] = "héllo\n".encode()
-        client.engine.files[("base", "blob")] = b"\0\1"
+        client.engine.contents[("one.1", "dir/a b.py")] = "héllo\n".encode()
+        client.engine.contents[("base", "blob")] = b"\0\1"
         run = await client.request("massgen/run", {"prompt": "x"})
         await client.request("massgen/wait", run)
         whole = await client.request("massgen/read", run)

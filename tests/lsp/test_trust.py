@@ -221,26 +221,28 @@ async def test_a_fresh_word_of_the_user_is_for_what_is_there_now(tmp_path: Path)
                 await client.request("massgen/trust", wrong)
 
 
+@profiles
 @pytest.mark.parametrize("settings", [{"massgen": {"trusted": True}}, {"massgen.trusted": True}])
-async def test_settings_raise_trust_only_for_editors_that_have_a_notion_of_it(
-    tmp_path: Path, settings: Object
+@pytest.mark.parametrize("options", [{}, {"trusted": False}])
+async def test_settings_never_raise_trust(
+    tmp_path: Path, settings: Object, options: Object, profile: Object
 ) -> None:
-    """Some editors take settings out of the folder: Emacs does out of ``.dir-locals.el``."""
-    for options, trusts in (({}, False), ({"trusted": False}, True)):
-        desk = Desk(tmp_path)
-        async with opened(tmp_path, desk, options=options) as client:
-            client.notify("workspace/didChangeConfiguration", {"settings": settings})
-            if trusts:
-                await run(client)
-            else:
-                await refused(client)
-            client.notify(
-                "workspace/didChangeConfiguration", {"settings": {"massgen": {"trusted": False}}}
-            )
+    """Editors take settings out of the folder: ``.vscode/settings.json``, ``.dir-locals.el``."""
+    words = "The editor does not trust" if options else "is not trusted yet"
+    async with opened(tmp_path, Desk(tmp_path), profile, options) as client:
+        for sent in (settings, None, [], {"massgen": None}, {"massgen": {"trusted": "yes"}}):
+            client.notify("workspace/didChangeConfiguration", {"settings": sent})
+            await refused(client, words)
+
+
+async def test_settings_may_say_no(tmp_path: Path) -> None:
+    async with opened(tmp_path, Desk(tmp_path), options={"trusted": True}) as client:
+        await run(client)
+        for sent in ({"massgen": {"trusted": False}}, {"massgen": {"trusted": True}}):
+            client.notify("workspace/didChangeConfiguration", {"settings": sent})
             await refused(client, "The editor does not trust")
-            for odd in (None, [], {"massgen": None}, {"massgen": {"trusted": "yes"}}):
-                client.notify("workspace/didChangeConfiguration", {"settings": odd})
-            await refused(client, "The editor does not trust")
+        client.notify("massgen/trust", {"trusted": True})
+        await run(client)
 
 
 async def test_an_editor_s_trust_is_for_the_folders_that_it_has_open(tmp_path: Path) -> None:

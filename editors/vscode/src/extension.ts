@@ -4,10 +4,12 @@ import * as vscode from "vscode";
 import { realTimer } from "./model/throttle";
 import { Runs } from "./model/runs";
 import type { Order, RunLine } from "./model/wire";
+import { oneLine } from "./model/words";
 import { openSettings, Server } from "./server/client";
 import { answerNow, cancelRun, stopSeat, tellSeat } from "./ui/agents";
 import { type App, explain, readRun, type Target, theCandidate, theRun } from "./ui/app";
 import { Applying, type Selection } from "./ui/apply";
+import { CandidateFiles, SCHEME } from "./ui/candidates";
 import { compare, compareCandidates, compareFile } from "./ui/compare";
 import { merge } from "./ui/conflicts";
 import { RunLenses } from "./ui/lenses";
@@ -43,6 +45,8 @@ export function activate(context: vscode.ExtensionContext): Api {
   });
   const app: App = { context, server, runs };
   const texts = new Texts(context);
+  const candidates = new CandidateFiles(app);
+  context.subscriptions.push(vscode.workspace.registerTextDocumentContentProvider(SCHEME, candidates));
   const applying = new Applying(app, texts);
   const logs = new Logs(app, texts);
   const tree = new RunsTree(app);
@@ -52,12 +56,15 @@ export function activate(context: vscode.ExtensionContext): Api {
   const view = vscode.window.createTreeView("massgen.runs", { treeDataProvider: tree, showCollapseAll: true });
   context.subscriptions.push(view, { dispose: runs.onChange(() => {
     const count = runs.running.length;
+    if (count === (view.badge?.value ?? 0)) return;
     view.badge = count ? { value: count, tooltip: `${count} running` } : undefined;
   }) });
 
   async function list(): Promise<void> {
     try {
       runs.seed((await server.ask<{ runs: RunLine[] }>("massgen/list", { limit: 30 })).runs);
+      // The server has read its configuration code when the first task comes.
+      if (vscode.workspace.isTrusted && vscode.workspace.workspaceFolders?.length) await server.ask("massgen/team", {});
     } catch (error) {
       server.output.warn(explain(error));
     }
@@ -149,7 +156,7 @@ export function activate(context: vscode.ExtensionContext): Api {
     const wanted = vscode.workspace.getConfiguration("massgen").get<string>("whenWon", "ask");
     if (wanted === "compare") return void vscode.commands.executeCommand("massgen.compareCandidate", target);
     if (wanted === "apply") return void vscode.commands.executeCommand("massgen.applyCandidate", target);
-    const chosen = await vscode.window.showInformationMessage(`massgen: ${winner} won. ${why}`, "Compare", "Apply", "Verdict");
+    const chosen = await vscode.window.showInformationMessage(`massgen: ${winner} won. ${oneLine(why, 160)}`, "Compare", "Apply", "Verdict");
     const acts: Record<string, string> = { Compare: "compareCandidate", Apply: "applyCandidate", Verdict: "openVerdict" };
     if (chosen) await vscode.commands.executeCommand(`massgen.${acts[chosen]}`, target);
   }

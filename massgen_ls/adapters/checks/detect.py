@@ -30,6 +30,8 @@ class Detected:
     check: CheckSpec
     why: str
     """What was found, and what the check needs, for people."""
+    include: tuple[str, ...] = ()
+    """Ignored folders of the project that it needs in a worktree: `worktree.include`."""
 
 
 def detect(folder: Path) -> tuple[Detected, ...]:
@@ -109,21 +111,25 @@ def _table(of: dict[str, Any], *keys: str) -> dict[str, Any]:
 # ── Python ──────────────────────────────────────────────────────────────────────────────────────
 
 
+_VENV: Final = ".venv/bin/python"
+
+
 def _python(project: _Project) -> Iterator[Detected]:
     settings = project.has("pyproject.toml", "setup.cfg", "setup.py", "pytest.ini", "tox.ini")
     if not settings and not any(name.endswith(".py") for name in project.entries()):
         return
     tool = _table(project.toml("pyproject.toml"), "tool")
     runner, needs = _python_runner(project)
+    include = (".venv",) if runner[0] == "python" and project.has(_VENV) else ()
 
     if tests := _python_tests(project):
         uses = _pytest_signs(project, tool)
         if uses:
             why = f"{tests}, and {uses} speaks of pytest{needs}"
-            yield Detected(CheckSpec("pytest", (*runner, "pytest", "-q"), 600.0), why)
+            yield Detected(CheckSpec("pytest", (*runner, "pytest", "-q"), 600.0), why, include)
         elif "unittest" in _first_tests(project):
             why = f"{tests} with unittest's test cases{needs}"
-            yield Detected(CheckSpec("unittest", (*runner, "unittest", "-v"), 600.0), why)
+            yield Detected(CheckSpec("unittest", (*runner, "unittest", "-v"), 600.0), why, include)
 
     if found := project.has("ruff.toml", ".ruff.toml") or ("ruff" in tool and "[tool.ruff]"):
         ruff = ("ruff", "check", "--no-cache", "--output-format", "concise", ".")
@@ -133,7 +139,8 @@ def _python(project: _Project) -> Iterator[Detected]:
         # Without targets mypy needs them in its configuration: `.` is right either way.
         where = () if _names_files(project, tool) else (".",)
         mypy = (*runner, "mypy", "--no-color-output", *where)
-        yield Detected(CheckSpec("mypy", mypy, 300.0, "lines"), f"{found} configures mypy{needs}")
+        why = f"{found} configures mypy{needs}"
+        yield Detected(CheckSpec("mypy", mypy, 300.0, "lines"), why, include)
     if found := project.has("pyrightconfig.json") or ("pyright" in tool and "[tool.pyright]"):
         yield Detected(
             CheckSpec("pyright", ("pyright",), 300.0, "lines"), f"{found} configures pyright"
@@ -142,7 +149,7 @@ def _python(project: _Project) -> Iterator[Detected]:
 
 def _python_runner(project: _Project) -> tuple[tuple[str, ...], str]:
     """How to start a module in the project's environment, and what that needs."""
-    if project.has(".venv/bin/python"):
+    if project.has(_VENV):
         return ("python", "-m"), "; needs `worktree: {include: [.venv]}`"
     if project.has("uv.lock"):
         return ("uv", "run", "python", "-m"), ""
@@ -239,6 +246,7 @@ def _node(project: _Project) -> Iterator[Detected]:
             CheckSpec(f"{manager}-{script}", (manager, "run", script), timeout, parser),
             f"package.json has the script {script!r}; needs `worktree: {{include: [node_modules]}}`"
             f" or `setup: [[{manager}, install]]`",
+            ("node_modules",) if project.has("node_modules") else (),
         )
 
 

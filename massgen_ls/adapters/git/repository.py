@@ -143,6 +143,13 @@ async def discover(git: Git, folder: str) -> Repository:
         raise await _refusal(folder, answer, done.stderr.decode("utf-8", "replace"))
     prefix = match[6].rstrip("/")
     real_root = match[3]
+    if not await asyncio.to_thread(_is_its_own, folder, real_root):
+        raise WorkspaceError(
+            f"The settings of the repository at {folder!r} (core.worktree) say that its files are "
+            f"those of {real_root!r}, outside of it",
+            "Somebody else may have set this. End it with: git config --unset core.worktree "
+            "(or, if it is yours, open that folder with a `.git` in it)",
+        )
     common = match[5] if os.path.isabs(match[5]) else os.path.join(folder, match[5])
     settings, foreign, own = _settings(config.result().stdout)
     return Repository(
@@ -169,6 +176,21 @@ def _existing(folder: str) -> str:
 
 def _resolved(path: str) -> str:
     return os.path.realpath(path)
+
+
+def _is_its_own(folder: str, real_root: str) -> bool:
+    """Whether a repository's files lie where its ``.git`` is, or below."""
+    top = os.path.realpath(folder)
+    while not os.path.lexists(os.path.join(top, ".git")):
+        if os.path.dirname(top) == top:
+            return False
+        top = os.path.dirname(top)
+    inside = os.path.realpath(real_root)
+    while not os.path.samefile(inside, top):
+        if os.path.dirname(inside) == inside:
+            return False
+        inside = os.path.dirname(inside)
+    return True
 
 
 def _as_spelled(folder: str, prefix: str, real_root: str) -> str:

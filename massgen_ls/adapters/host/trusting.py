@@ -24,6 +24,7 @@ from massgen_ls.core.powers import Power
 from massgen_ls.core.trust import (
     AGENTS_OWN,
     NOT_OBEYED,
+    SETTINGS,
     Approval,
     Claim,
     Decision,
@@ -244,13 +245,16 @@ def top_of(folder: str) -> str:
     return above
 
 
-def claim(folder: str, sources: tuple[Source, ...], powers: tuple[Power, ...]) -> Claim:
+def claim(
+    folder: str, sources: tuple[Source, ...], powers: tuple[Power, ...], settings: str = ""
+) -> Claim:
     """What a folder would do if it were trusted. Reads the disk, starts nothing.
 
     Args:
         folder: The folder that the user opened.
         sources: The project's configuration files, as they were read.
         powers: What they want.
+        settings: Digest of the editor's settings, where these want something too.
     """
     root = top_of(folder)
     scope = os.path.relpath(os.path.realpath(folder), root).replace(os.sep, "/")
@@ -277,11 +281,15 @@ def claim(folder: str, sources: tuple[Source, ...], powers: tuple[Power, ...]) -
             if len(look.files) > before:
                 own.append(Power(name, 0, "", "", f"{each.who} obeys it: {each.what}"))
     files.update(look.files)
+    if settings:
+        files[SETTINGS] = settings
     return Claim(root, scope, (*shown, *strangers), tuple(own), files, trouble or look.trouble)
 
 
 def _below(root: str, path: str) -> str:
     """A path from the top of the repository; absolute when it lies elsewhere."""
+    if path == SETTINGS:
+        return path
     folder, name = os.path.split(path)
     full = os.path.join(os.path.realpath(folder), name)  # the file itself may be a link
     rest = os.path.relpath(full, root)
@@ -380,7 +388,7 @@ class Gate:
         """What holds for a folder now; changes nothing. Blocks."""
         known = self.store.read()
         approvals = known.folders.get(wanted.root, {})
-        paths = {path for approval in approvals.values() for path in approval.files}
+        paths = {path for approval in approvals.values() for path in approval.files} - {SETTINGS}
         gone = [p for p in paths if not os.path.lexists(os.path.join(wanted.root, p))]
         return decide(wanted, approvals, word, gone), known
 

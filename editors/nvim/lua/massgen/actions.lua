@@ -178,7 +178,7 @@ function M.with_known(run, callback)
       callback(entry)
       return
     end
-    client_of.request(client, 'read', { runId = id }, function(record)
+    client_of.request(client, 'read', { runId = id, format = 'outline' }, function(record)
       callback(runs.learn(record, client.id))
     end)
   end)

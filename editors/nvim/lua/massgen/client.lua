@@ -220,7 +220,7 @@ end
 local function report_lost(client, lost)
   local runs, words = require('massgen.runs'), require('massgen.words')
   for _, id in ipairs(lost) do
-    M.request(client, 'read', { runId = id }, function(record)
+    M.request(client, 'read', { runId = id, format = 'outline' }, function(record)
       local run = runs.learn(record, client.id)
       local kept = words.counted(#run.candidates, 'candidate')
       local more = #run.candidates > 0 and '; `:Massgen show`' or ''

@@ -74,11 +74,33 @@ for _, verb in ipairs({ 'show', 'apply', 'discard', 'hunks' }) do
   end
 end
 
+---What is configured for the project.
+---@return table
+local function team()
+  local client = require('massgen.client').find(vim.api.nvim_get_current_buf())
+  local params = { folder = client and client.root_dir }
+  local answer = client and client:request_sync('massgen/team', params, PATIENCE)
+  return answer and answer.result or {}
+end
+
+---@type table<string, fun(): string[]>
 local VALUES = {
-  mode = { 'best_of_n', 'consensus' },
-  apply = { 'ask', 'auto', 'none' },
+  mode = function()
+    return team().modes or {}
+  end,
+  apply = function()
+    return { 'ask', 'auto', 'none' }
+  end,
   agents = function()
-    return seats(false)
+    return vim.tbl_map(function(agent)
+      return agent.id
+    end, team().agents or {})
+  end,
+  checks = function()
+    return team().checks or {}
+  end,
+  context = function()
+    return runs_or_candidates({}, false, false)
   end,
 }
 
@@ -96,7 +118,7 @@ local function options(lead)
   end
   return vim.tbl_map(function(value)
     return ('%s=%s%s'):format(name, done, value)
-  end, type(values) == 'function' and values() or values)
+  end, values())
 end
 
 ---@param lead string

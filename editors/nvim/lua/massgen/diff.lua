@@ -276,7 +276,7 @@ end
 ---@param other? string  A second candidate, which `candidate` is compared with
 function M.show(run, candidate, other)
   require('massgen.actions').with_run(run, function(client, id)
-    client_of.request(client, 'read', { runId = id }, function(record)
+    client_of.request(client, 'read', { runId = id, format = 'outline' }, function(record)
       local wanted = candidate or (record.verdict or {}).winner
       if not wanted then
         require('massgen.actions').pick_candidate(record, function(chosen)

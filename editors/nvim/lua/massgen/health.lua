@@ -1,14 +1,24 @@
 ---`:checkhealth massgen`
 
+local words = require('massgen.words')
+
 local M = {}
 
 ---Milliseconds: `massgen-ls doctor` looks at every agent program of the machine.
 local PATIENCE = 30000
 
+---@return string?
+local function project()
+  local config = vim.lsp.config['massgen'] or {}
+  local markers = config.root_markers or { '.git' }
+  return vim.fs.root(0, markers) or vim.fs.root(assert(vim.uv.cwd()), markers)
+end
+
 ---@param cmd string[]
 ---@return string? out, string? failure
 local function run(cmd)
-  local started, process = pcall(vim.system, cmd, { text = true, timeout = PATIENCE })
+  local options = { text = true, timeout = PATIENCE, cwd = project() }
+  local started, process = pcall(vim.system, cmd, options)
   if not started then
     return nil, tostring(process)
   end
@@ -20,19 +30,33 @@ local function run(cmd)
   return vim.trim(done.stdout), nil
 end
 
----The program without `serve` and what follows it.
+---Another subcommand of the program, with the configuration that `serve` is given.
 ---@param cmd string[]
----@param ... string
+---@param word string
 ---@return string[]
-local function instead_of_serve(cmd, ...)
+local function instead_of_serve(cmd, word)
   local found = {} ---@type string[]
-  for _, word in ipairs(cmd) do
-    if word == 'serve' then
-      break
+  for _, each in ipairs(cmd) do
+    if each ~= '--stdio' then
+      table.insert(found, each == 'serve' and word or each)
     end
-    table.insert(found, word)
   end
-  return vim.list_extend(found, { ... })
+  return found
+end
+
+---Its lines, with those that go on joined to the one before them.
+---@param text string
+---@return string[]
+local function points(text)
+  local found = {} ---@type string[]
+  for line in vim.gsplit(text, '\n') do
+    if line:match('^%s') and #found > 0 and not line:match('^%s*$') then
+      found[#found] = found[#found] .. ' ' .. vim.trim(line)
+    elseif line ~= '' then
+      table.insert(found, line)
+    end
+  end
+  return found
 end
 
 ---@param cmd string[]
@@ -44,7 +68,8 @@ local function check_program(cmd)
     })
     return
   end
-  local version, failure = run(instead_of_serve(cmd, '--version'))
+  local program = vim.list_slice(cmd, 1, (vim.fn.index(cmd, 'serve')))
+  local version, failure = run(vim.list_extend(program, { '--version' }))
   if failure then
     vim.health.error(failure)
     return
@@ -52,17 +77,14 @@ local function check_program(cmd)
   vim.health.ok(('%s (`%s`)'):format(version, vim.fn.exepath(cmd[1])))
   vim.health.start('massgen: what `massgen-ls doctor` says')
   local said, why = run(instead_of_serve(cmd, 'doctor'))
-  for line in vim.gsplit(said or why or '', '\n') do
-    if line ~= '' then
-      (said and vim.health.info or vim.health.warn)(line)
-    end
+  for _, point in ipairs(points(said or why or '')) do
+    local report = said and vim.health.info or vim.health.warn
+    report(point)
   end
 end
 
 local function check_project()
-  local config = vim.lsp.config['massgen'] or {}
-  local root = vim.fs.root(0, config.root_markers or { '.git' })
-    or vim.fs.root(assert(vim.uv.cwd()), config.root_markers or { '.git' })
+  local root = project()
   if root then
     vim.health.ok(('the project is `%s`'):format(root))
   else
@@ -84,8 +106,8 @@ local function check_servers()
     vim.health.info('no server runs at the moment')
   end
   for _, client in ipairs(clients) do
-    local buffers = vim.tbl_count(client.attached_buffers)
-    local what = 'server %d works in `%s`, with %d files open'
+    local buffers = words.counted(vim.tbl_count(client.attached_buffers), 'file')
+    local what = 'server %d works in `%s`, with %s open'
     vim.health.ok(what:format(client.id, client.root_dir or '?', buffers))
     if (client.config.init_options or {}).prompts ~= true then
       vim.health.warn("its `init_options` are not the plug-in's: the panel has nothing to show", {

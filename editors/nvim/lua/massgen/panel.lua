@@ -277,7 +277,11 @@ local function open(run)
     pattern = tostring(win),
     once = true,
     desc = 'massgen-ls: the panel is closed',
-    callback = vim.schedule_wrap(M.close),
+    callback = vim.schedule_wrap(function()
+      if shown and shown.win == win then -- not one that was opened since
+        M.close()
+      end
+    end),
   })
   vim.api.nvim_create_autocmd('VimResized', {
     buffer = buf,

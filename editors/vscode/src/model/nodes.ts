@@ -127,14 +127,14 @@ export function seatNode(run: Run, seat: Seat, now: number): TreeNode {
     seat.touched.size > 0 && counted(seat.touched.size, "file"),
     count, money(seatCost(seat)), elapsed > 0 && duration(elapsed),
   );
-  const candidates = candidatesOf(run, seat.id);
   return node({
     kind: "seat", id: `${run.id}/${seat.id}`, run: run.id, seat: seat.id, label: seat.id, description: details,
     icon, ...(colour ? { colour } : {}),
     tooltip: [`${seat.id}${seat.type ? ` (${seat.type})` : ""}: ${state}`, seat.reason, details].filter((l) => l).join("\n"),
     context: words("seat", seat.phase, run.running ? "running" : ""),
     aria: `Agent ${seat.id}, ${state}${details ? `, ${details}` : ""}`,
-    expandable: candidates.length > 0,
+    // From the beginning: a line that could not be opened at first stays closed when it can.
+    expandable: true,
   });
 }
 
@@ -152,7 +152,7 @@ export function candidateNode(run: Run, candidate: CandidateReport): TreeNode {
   return node({
     kind: "candidate", id: `${run.id}/${candidate.id}`, run: run.id, seat: candidate.seat, candidate: candidate.id,
     label: candidate.id, description: details,
-    icon: won ? "trophy" : candidate.discarded ? "trash" : "git-pull-request",
+    icon: won ? "star-full" : candidate.discarded ? "trash" : "git-pull-request",
     ...(won ? { colour: GREEN } : candidate.broke > 0 ? { colour: RED } : {}),
     tooltip: [candidate.id, candidate.summary, details].filter((line) => line).join("\n"),
     context: words("candidate", won ? "winner" : "", run.running ? "running" : "settled", candidate.discarded ? "discarded" : ""),
@@ -190,7 +190,7 @@ function checkNodes(run: Run, candidate: CandidateReport): TreeNode[] {
   });
 }
 
-const FILE_ICONS: Record<string, string> = { added: "diff-added", deleted: "diff-removed", renamed: "diff-renamed" };
+const FILE_ICONS: Record<string, string> = { add: "diff-added", delete: "diff-removed", rename: "diff-renamed" };
 
 function fileNode(run: Run, candidate: CandidateReport, file: FileChange): TreeNode {
   const cut = file.path.lastIndexOf("/");

@@ -14,6 +14,7 @@ export interface Usage {
 
 export interface FileChange {
   readonly path: string;
+  /** add, modify, delete or rename. */
   readonly kind: string;
   readonly oldPath: string | null;
   readonly added: number;

@@ -6,7 +6,6 @@ import type { Runs } from "../model/runs";
 import type { CandidateReport, RunReport } from "../model/wire";
 import type { Server } from "../server/client";
 
-export const SCHEME = "massgen";
 export const BASE = "base";
 
 export interface App {
@@ -24,11 +23,6 @@ export interface Target {
   readonly candidateId?: string;
   readonly check?: string;
   readonly path?: string;
-}
-
-/** A file of a candidate, or of the snapshot, as a document. */
-export function virtual(run: string, candidate: string, path: string): vscode.Uri {
-  return vscode.Uri.from({ scheme: SCHEME, path: `/${run}/${candidate}/${path}` });
 }
 
 export function live(run: Run, path: string): vscode.Uri {

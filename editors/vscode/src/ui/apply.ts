@@ -165,7 +165,7 @@ export class Applying {
       return;
     }
     const files = counted(delivery.paths.length, "file");
-    const chosen = await vscode.window.showInformationMessage(`massgen: ${delivery.candidate} is applied to ${files}.`, "Undo", "Save All");
+    const chosen = await vscode.window.showInformationMessage(`massgen: ${delivery.candidate} is applied to ${files}.`, "Save All", "Undo");
     if (chosen === "Undo") await this.undo();
     if (chosen === "Save All") await this.save(run, delivery.paths);
   }

@@ -3,7 +3,8 @@
 import * as vscode from "vscode";
 import type { Run } from "../model/run";
 import type { CandidateReport } from "../model/wire";
-import { type App, BASE, live, pickCandidate, type Target, theCandidate, theRun, virtual } from "./app";
+import { type App, BASE, live, pickCandidate, type Target, theCandidate, theRun } from "./app";
+import { virtual } from "./candidates";
 
 type Row = [vscode.Uri, vscode.Uri | undefined, vscode.Uri | undefined];
 
@@ -12,13 +13,12 @@ export async function compare(app: App, target?: Target, against: "live" | "base
   const run = await theRun(app, target, (each) => !each.whole || each.candidates.size > 0);
   const candidate = run && (await theCandidate(app, run, target));
   if (!run || !candidate) return;
-  const before = (path: string): vscode.Uri => (against === "live" ? live(run, path) : virtual(run.id, BASE, path));
-  const rows: Row[] = [];
-  for (const file of candidate.files) {
+  const before = (path: string): vscode.Uri => (against === "live" ? live(run, path) : virtual(run, BASE, path));
+  const rows = await Promise.all(candidate.files.map(async (file): Promise<Row> => {
     const old = before(file.oldPath ?? file.path);
-    const left = file.kind === "added" && !(against === "live" && (await exists(old))) ? undefined : old;
-    rows.push([before(file.path), left, file.kind === "deleted" ? undefined : virtual(run.id, candidate.id, file.path)]);
-  }
+    const left = file.kind === "add" && !(against === "live" && (await exists(old))) ? undefined : old;
+    return [before(file.path), left, file.kind === "delete" ? undefined : virtual(run, candidate.id, file.path)];
+  }));
   await show(`${candidate.id} ↔ ${against === "live" ? "your files" : "the snapshot"}`, rows);
 }
 
@@ -29,9 +29,9 @@ export async function compareFile(app: App, target: Target): Promise<void> {
   const file = candidate?.files.find((each) => each.path === target.path) ?? candidate?.files[0];
   if (!run || !candidate || !file) return;
   const left = live(run, file.oldPath ?? file.path);
-  const right = virtual(run.id, candidate.id, file.path);
+  const right = virtual(run, candidate.id, file.path);
   const title = `${file.path} (${candidate.id})`;
-  if (file.kind === "deleted") await vscode.window.showTextDocument(left, { preview: true });
+  if (file.kind === "delete") await vscode.window.showTextDocument(left, { preview: true });
   else if (!(await exists(left))) await vscode.window.showTextDocument(right, { preview: true });
   else await vscode.commands.executeCommand("vscode.diff", left, right, title, { preview: true });
 }
@@ -55,11 +55,11 @@ function between(run: Run, one: CandidateReport, other: CandidateReport): Row[] 
   const paths = [...new Set([...one.files, ...other.files].map((file) => file.path))].sort();
   const side = (candidate: CandidateReport, path: string): vscode.Uri | undefined => {
     const file = candidate.files.find((each) => each.path === path);
-    if (file?.kind === "deleted") return undefined;
-    if (file) return virtual(run.id, candidate.id, path);
+    if (file?.kind === "delete") return undefined;
+    if (file) return virtual(run, candidate.id, path);
     // Untouched by this candidate: as the snapshot has it, if it is there at all.
-    const made = [...one.files, ...other.files].some((each) => each.path === path && ["added", "renamed"].includes(each.kind));
-    return made ? undefined : virtual(run.id, BASE, path);
+    const made = [...one.files, ...other.files].some((each) => each.path === path && ["add", "rename"].includes(each.kind));
+    return made ? undefined : virtual(run, BASE, path);
   };
   return paths.map((path) => [live(run, path), side(one, path), side(other, path)]);
 }

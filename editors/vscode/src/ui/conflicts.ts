@@ -5,7 +5,8 @@ import { withMarkers } from "../model/conflict";
 import type { Run } from "../model/run";
 import type { Conflict, Delivery } from "../model/wire";
 import { counted } from "../model/words";
-import { type App, BASE, live, virtual } from "./app";
+import { type App, BASE, live } from "./app";
+import { virtual } from "./candidates";
 import type { Applying } from "./apply";
 import type { Texts } from "./texts";
 
@@ -33,15 +34,15 @@ export async function merge(app: App, texts: Texts, run: Run, candidate: string,
     try {
       current = (await vscode.workspace.openTextDocument(output)).getText();
     } catch {
-      await vscode.window.showTextDocument(virtual(run.id, candidate, path), { preview: false });
+      await vscode.window.showTextDocument(virtual(run, candidate, path), { preview: false });
       continue; // the user has deleted it: there is nothing to merge into
     }
     const frozen = texts.make(`${run.id}/yours/${path}`, () => current);
     const file = run.candidates.get(candidate)?.files.find((each) => each.path === path);
     try {
       await vscode.commands.executeCommand("_open.mergeEditor", {
-        base: virtual(run.id, BASE, file?.oldPath ?? path),
-        input1: { uri: virtual(run.id, candidate, path), title: candidate, detail: "the candidate" },
+        base: virtual(run, BASE, file?.oldPath ?? path),
+        input1: { uri: virtual(run, candidate, path), title: candidate, detail: "the candidate" },
         input2: { uri: frozen, title: "Yours", detail: "as it is in the editor" },
         output,
       });

@@ -14,13 +14,13 @@ export function asksFirst(edit: WorkspaceEdit): boolean {
  * empty change that needs it opens the preview as well, and leaves all others chosen.
  */
 export function chosenBeforehand(edit: WorkspaceEdit): WorkspaceEdit {
-  const at = (edit.documentChanges ?? []).findIndex((each) => "textDocument" in each);
-  const first = edit.documentChanges?.[at];
-  if (!first || !("textDocument" in first)) return edit; // files alone: each is asked about
+  const at = (edit.documentChanges ?? []).findLastIndex((each) => "textDocument" in each);
+  const last = edit.documentChanges?.[at];
+  if (!last || !("textDocument" in last)) return edit; // files alone: each is asked about
   const start = { line: 0, character: 0 };
   const mark = { range: { start, end: start }, newText: "", annotationId: "massgen.preview" };
   const documentChanges = [...(edit.documentChanges ?? [])];
-  documentChanges[at] = { ...first, edits: [...first.edits, mark] };
+  documentChanges[at] = { ...last, edits: [...last.edits, mark] };
   const annotations = Object.entries(edit.changeAnnotations ?? {})
     .map(([id, each]) => [id, { ...each, needsConfirmation: false }] as const);
   return {

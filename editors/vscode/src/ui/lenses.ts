@@ -29,7 +29,7 @@ export class RunLenses implements vscode.CodeLensProvider {
       const target = { run: run.id, candidate: winner.id, path: file.path };
       const lens = (title: string, command: string): vscode.CodeLens => new vscode.CodeLens(top, { title, command, arguments: [target] });
       return [
-        lens(`$(trophy) ${winner.id} changes this file: +${file.added} −${file.removed}`, "massgen.compareFile"),
+        lens(`$(star-full)\u00a0${winner.id} changes this file: +${file.added} −${file.removed}`, "massgen.compareFile"),
         lens("apply here", "massgen.applyFiles"),
         lens(`apply all (${counted(winner.files.length, "file")})`, "massgen.applyCandidate"),
         lens("verdict", "massgen.openVerdict"),

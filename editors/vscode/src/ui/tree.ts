@@ -55,7 +55,6 @@ export class RunsTree implements vscode.TreeDataProvider<TreeNode> {
     item.accessibilityInformation = { label: fresh.aria };
     if (fresh.kind === "file") item.command = { title: "Compare", command: "massgen.compareFile", arguments: [fresh] };
     if (fresh.kind === "check") item.command = { title: "Show Output", command: "massgen.showCheck", arguments: [fresh] };
-    if (fresh.kind === "seat" && !fresh.expandable) item.command = { title: "Open Log", command: "massgen.openLog", arguments: [fresh] };
     return item;
   }
 

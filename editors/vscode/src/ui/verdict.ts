@@ -43,7 +43,7 @@ export class Verdicts {
     const panel = vscode.window.createWebviewPanel(
       "massgen.verdict", `Verdict: ${oneLine(run.prompt, 30)}`, vscode.ViewColumn.Active,
       { enableScripts: true, localResourceRoots: [media], enableFindWidget: true });
-    panel.iconPath = vscode.Uri.joinPath(media, "icon.svg");
+    panel.iconPath = { light: vscode.Uri.joinPath(media, "icon-light.svg"), dark: vscode.Uri.joinPath(media, "icon-dark.svg") };
     this.panels.set(run.id, panel);
     panel.onDidDispose(() => this.panels.delete(run.id));
     panel.webview.onDidReceiveMessage((message: Message) => this.act(run, panel, message));

@@ -36,6 +36,7 @@ def add_parser(
     common_arguments(show)
     show.add_argument("--origin", action="store_true", help="also say where each value was said")
     show.add_argument("--json", action="store_true", help="for programs")
+    show.add_argument("--mode", choices=["best_of_n", "consensus"], help="as for run")
 
     actions.add_parser("schema", help="print the JSON schema of configuration files")
     config_files.add_parsers(actions)
@@ -61,7 +62,8 @@ def _show(options: Options) -> int:
     from massgen_ls.config.effective import settings
 
     folder = folder_of(options)
-    loaded = load(folder, options.config, Beside(profile=options.profile))
+    said = [("--mode", ("orchestrator", "mode"), options.mode)] if options.mode else []
+    loaded = load(folder, options.config, Beside(profile=options.profile, arguments=said))
     found = settings(loaded.merged)
     for warning in loaded.warnings:
         sys.stderr.write(f"massgen-ls: {one_line(warning.shown(loaded.source))}\n")

@@ -44,6 +44,7 @@ _EDITORS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("nvim", "Neovim", (".config/nvim/init.lua", ".config/nvim/lsp/massgen.lua")),
     ("code", "VS Code", (".vscode/extensions/extensions.json",)),
     ("hx", "Helix", (".config/helix/languages.toml",)),
+    ("vim", "Vim", (".vimrc", ".vim/vimrc")),
     ("emacs", "Emacs", (".emacs.d/init.el", ".emacs", ".config/emacs/init.el")),
 )
 _LOOK = 256 * 1024
@@ -188,7 +189,8 @@ def _editors(env: Mapping[str, str]) -> Iterator[Finding]:
 _GUIDES = {
     "nvim": "editors/nvim/README.md",
     "code": "any LSP client extension with the command `massgen-ls serve --stdio`",
-    "hx": "a language server entry with the command `massgen-ls` and the argument `serve`",
+    "hx": "editors/helix/README.md",
+    "vim": "editors/vim/README.md",
     "emacs": "editors/emacs/README.md",
 }
 

@@ -82,7 +82,7 @@ def _actions(
     path = document.path or ""
     for run in settled:
         if uris.below(run.folder, path) is not None:
-            yield from _on_run(run)
+            yield from _on_run(run, client)
 
 
 def lenses(uri: str, document: Document | None) -> list[types.CodeLens]:
@@ -122,10 +122,12 @@ def _run(
     return types.CodeAction(title=title, kind=kind, diagnostics=diagnostics, command=command)
 
 
-def _on_run(run: SettledRun) -> Iterator[types.CodeAction]:
+def _on_run(run: SettledRun, client: Client) -> Iterator[types.CodeAction]:
     wish = _short(run.prompt)
+    # Where nobody can be asked later, this is where they agree.
+    disk = "" if client.asks else ", files that are not open on the disk"
     for title, verb in (
-        (f"massgen: apply {run.winner} ({wish})", "apply"),
+        (f"massgen: apply {run.winner}{disk} ({wish})", "apply"),
         (f"massgen: show what {run.winner} changes ({wish})", "compare"),
         (f"massgen: discard {run.winner} ({wish})", "discard"),
     ):

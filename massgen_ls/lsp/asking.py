@@ -14,6 +14,8 @@ from massgen_ls.lsp.documents import Documents
 
 ANSWER_DEADLINE = 30.0
 """Seconds until an editor that has not answered `workspace/applyEdit` is taken at its documents."""
+SILENT_DEADLINE = 8.0
+"""The same where it is known that no answer ever comes."""
 QUESTION_DEADLINE = 300.0
 """Seconds that the user has to agree to file operations."""
 TRUST_DEADLINE = 120.0

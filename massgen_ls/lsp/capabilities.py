@@ -8,7 +8,9 @@ what was observed of them where that differs:
 - Without our plug-in, Neovim checks the version of an edit's first document alone, says that it
   applied what it skipped, sends what was typed up to its debounce later, and ends the last line
   of a file by itself.
-- Eglot and ALE know text edits alone; ALE answers `workspace/applyEdit` never.
+- Eglot and ALE know text edits alone.
+- ALE denies that it applies edits, yet does, in open buffers, without a word about it. It shows no
+  questions, and counts the bytes of a line whatever was agreed. It does not say who it is.
 """
 
 from __future__ import annotations
@@ -56,6 +58,10 @@ class Client(NamedTuple):
     message_request: bool = False
     """Whether `window/showMessageRequest` is known to show actions; most clients that can do it
     do not say so, so it is tried everywhere and never waited for without a deadline."""
+    asks: bool = True
+    """It shows its user questions: `window/showMessageRequest`."""
+    answers_edits: bool = True
+    """It answers `workspace/applyEdit`."""
     show_document: bool = False
     action_literals: bool = False
     action_disabled: bool = False
@@ -125,17 +131,23 @@ def resolve(params: object) -> Client:
     tokens = _at(caps, "workspace.semanticTokens.refreshSupport") is True
     known = [each for each in ASSISTS if isinstance(_at(caps, f"textDocument.{each}"), dict)]
     late = [e for e in known if _at(caps, f"textDocument.{e}.dynamicRegistration") is True]
+    ale = not name and all(
+        _at(caps, f"workspace.{each}") is False
+        for each in ("applyEdit", "workspaceFolders", "configuration")
+    )
     return Client(
         name=name,
-        encoding=_encoding(_at(caps, "general.positionEncodings")),
+        encoding="utf-8" if ale else _encoding(_at(caps, "general.positionEncodings")),
         document_changes=_at(edit, "documentChanges") is True or bool(resources),
         create="create" in resources,
         rename="rename" in resources,
         delete="delete" in resources,
         annotations=isinstance(_at(edit, "changeAnnotationSupport"), dict),
-        apply_edit=_at(caps, "workspace.applyEdit") is True,
+        apply_edit=_at(caps, "workspace.applyEdit") is True or ale,
         progress=progress,
         message_request=isinstance(_at(caps, "window.showMessage"), dict),
+        asks=not ale,
+        answers_edits=not ale,
         show_document=_at(caps, "window.showDocument.support") is True,
         action_literals=isinstance(
             _at(caps, "textDocument.codeAction.codeActionLiteralSupport"), dict

@@ -204,14 +204,23 @@ class Configs:
     # ── the agents of a file ────────────────────────────────────────────────────────────────
 
     def lenses(self, uri: str) -> list[types.CodeLens]:
-        """For ``textDocument/codeLens``: one above the agents."""
-        found, document = self.found(uri), self._server.documents.get(uri)
-        if found is None or document is None or not found.agents:
+        """One above the agents of a configuration."""
+        document = self._server.documents.get(uri)
+        if not self.has(uri) or document is None or document.path is None:
+            return []
+        from massgen_ls.config.assist.place import agents_in
+
+        found = self._looked.get(uri)
+        if found is not None and found[1].kind is None:
+            return []
+        # The editor asks when it opens the file, before anything was found in it.
+        agents = agents_in(document.text, Path(document.path))
+        if not agents:
             return []
         match = re.search(r"""^[ \t]*(?:\[+[\w.]*)?["']?agents?\b""", document.text, re.MULTILINE)
         at = match.start() if match else 0
         where = self.range(LineIndex(document.text), at, at)
-        title = f"massgen: check {counted(found.agents, 'agent')} now"
+        title = f"massgen: check {counted(agents, 'agent')} now"
         return [types.CodeLens(where, types.Command(title, CHECK, arguments=[{"uri": uri}]))]
 
     async def check_agents(self, payload: object) -> Json:

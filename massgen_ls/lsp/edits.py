@@ -78,8 +78,9 @@ def _touched(operation: Operation) -> set[RelPath]:
 
 def _editor_can(operation: Operation, client: Client) -> bool:
     match operation:
-        case EditText():
-            return client.apply_edit
+        case EditText(version=version):
+            # What a client that says nothing does to a file that is not open, nobody hears of.
+            return client.apply_edit and (client.answers_edits or version is not None)
         case CreateFile(text=text, type=kind):
             return client.apply_edit and client.create and text is not None and kind == "file"
         case RenameFile():

@@ -58,7 +58,7 @@ def register(server: MassgenServer, stream: Stream) -> None:
 
     def code_lenses(params: types.CodeLensParams) -> list[types.CodeLens]:
         uri = params.text_document.uri
-        return [*lenses(uri, server.documents.get(uri)), *configs.lenses(uri)]
+        return [*configs.lenses(uri), *lenses(uri, server.documents.get(uri))]
 
     async def cancel(token: str | int) -> None:
         run = server.tokens.get(token)

@@ -35,6 +35,9 @@ async def finish(server: MassgenServer, services: Services, run: RunId, apply: A
             server.say(verdict.why, types.MessageType.Warning)
     elif apply == "auto":
         await conclude(server, services, run, await land(server, services, run, verdict.winner))
+    elif apply == "ask" and not server.client.asks:
+        what = f"“massgen: apply {verdict.winner}” is among the code actions"
+        server.say(f"{verdict.winner} won. {verdict.why} {what}.")
     elif apply == "ask":
         await _ask(server, services, run, verdict.winner, verdict.why)
     elif not server.client.progress:

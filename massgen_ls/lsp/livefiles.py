@@ -174,6 +174,8 @@ class LspLiveFiles:
         return None
 
     async def _agreed(self, label: str, operations: tuple[Operation, ...]) -> Refused | None:
+        if not self._client.asks:
+            return None  # the action that was picked has said so
         question = f"{label}. Shall I {describe(operations)} on the disk?"
         try:
             async with asyncio.timeout(self._asking.deadlines.question):

@@ -23,7 +23,7 @@ from typing import Any, cast
 
 from cattrs import transform_error
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
+from pygls.exceptions import JsonRpcException, JsonRpcMethodNotFound
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
 
@@ -33,7 +33,7 @@ from massgen_ls.core.secrets import Hidden, secrets_of
 from massgen_ls.core.task import RunId
 from massgen_ls.core.text import Encoding
 from massgen_ls.lsp import uris
-from massgen_ls.lsp.asking import Deadlines
+from massgen_ls.lsp.asking import SILENT_DEADLINE, Deadlines
 from massgen_ls.lsp.capabilities import Client, resolve, roots
 from massgen_ls.lsp.desk import Services
 from massgen_ls.lsp.documents import Documents
@@ -331,6 +331,8 @@ class MassgenServer(LanguageServer):
         deadlines = self.deadlines
         if preview:  # the answer comes when its user has decided
             deadlines = replace(deadlines, answer=deadlines.question)
+        elif not self.client.answers_edits:
+            deadlines = replace(deadlines, answer=min(deadlines.answer, SILENT_DEADLINE))
         return LspLiveFiles(
             self.documents,
             self.client,
@@ -391,6 +393,8 @@ class MassgenServer(LanguageServer):
         Raises:
             JsonRpcException: The client cannot ask.
         """
+        if not self.client.asks:
+            raise JsonRpcMethodNotFound("this editor shows no questions")
         params = types.ShowMessageRequestParams(
             type=types.MessageType.Info,
             message=message,

@@ -381,7 +381,7 @@ async def open_editor(
                     "processId": None,
                     "rootUri": folder.as_uri(),
                     "workspaceFolders": [{"uri": folder.as_uri(), "name": folder.name}],
-                    "clientInfo": {"name": profile.name},
+                    **({"clientInfo": {"name": profile.name}} if profile.says_name else {}),
                     "capabilities": profile.capabilities,
                     "initializationOptions": options or {},
                 },

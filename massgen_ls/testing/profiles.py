@@ -15,6 +15,8 @@ class Profile:
 
     name: str
     capabilities: Mapping[str, Any]
+    says_name: bool = True
+    """Whether it says who it is (`clientInfo`)."""
     answers_edits: bool = True
     """False: `workspace/applyEdit` is never answered (Vim with ALE)."""
     answers_questions: bool = True
@@ -87,7 +89,14 @@ EGLOT = Profile(
 )
 ALE = Profile(
     "Vim with ALE",
-    {"workspace": _workspace(documentChanges=False)},
+    # It applies edits and says that it does not.
+    {
+        "workspace": {"applyEdit": False, "workspaceFolders": False, "configuration": False},
+        "textDocument": {
+            "codeAction": {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": []}}}
+        },
+    },
+    says_name=False,
     answers_edits=False,
     answers_questions=False,
     creates_progress=False,

@@ -177,6 +177,16 @@ async def test_a_configuration_is_inert_until_it_is_trusted(world: World, row: R
     assert hostile.found() == []
 
 
+@pytest.mark.parametrize("row", OURS, ids=lambda r: r.name)
+async def test_doctor_tells_of_every_agent_and_starts_none(world: World, row: Row) -> None:
+    hostile = planted(world, [row])
+    for arguments in (["doctor"], ["config", "show"], ["config", "check", "massgen.yaml"]):
+        ended = await world.massgen(*arguments)
+        assert ended.code in {0, 2}, ended
+        assert "Traceback" not in ended.err
+    assert hostile.found() == []
+
+
 @pytest.mark.parametrize("row", OURS[1:3], ids=lambda r: r.name)
 async def test_so_are_settings_that_the_editor_took_out_of_it(world: World, row: Row) -> None:
     """``.dir-locals.el``, ``.vscode/settings.json`` and their like reach us as the editor's."""

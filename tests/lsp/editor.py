@@ -94,11 +94,11 @@ class FakeDesk:
             apply=apply,
         )
 
-    def team(self, folder: str, editor: EditorView) -> Team:
-        return Team((("one", "fake"),), ("tests",), "best_of_n", f"the desk of {folder}")
-
     def agents(self, file: str, editor: EditorView) -> tuple[AgentSpec, ...]:
         return load(Path(file).parent, file, beside(editor)).agents
+
+    def team(self, folder: str, editor: EditorView) -> Team:
+        return Team((("one", "fake"),), ("tests",), "best_of_n", f"the desk of {folder}")
 
     def approve(self, claim: Claim, by: Giver) -> None:
         """Nothing of it needs trust."""

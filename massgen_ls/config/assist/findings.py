@@ -39,8 +39,6 @@ class Findings:
     kind: Kind | None
     """Whose configuration it is; None: nobody's, and then there is nothing to say."""
     listed: tuple[Finding, ...] = ()
-    agents: int = 0
-    """How many agents it lists."""
 
 
 def find(file: Path, text: str, beside: Beside) -> Findings:
@@ -52,16 +50,15 @@ def find(file: Path, text: str, beside: Beside) -> Findings:
         beside: What counts beside it; its ``read`` has this text, too.
     """
     document = part(text, file)
-    agents = len(agents_of(document.body))
     if not named(file) and not _known_agent(document.body):
         return Findings(None)
     if document.problems:
         found = tuple(Finding(p, p.code or "syntax") for p in document.problems)
-        return Findings("massgen-ls", found, agents)
+        return Findings("massgen-ls", found)
     if is_massgen(document):
-        return Findings("massgen", _massgen(document, beside), agents)
+        return Findings("massgen", _massgen(document, beside))
     problems = problems_of(file, beside)
-    return Findings("massgen-ls", tuple(Finding(p, p.code or "invalid") for p in problems), agents)
+    return Findings("massgen-ls", tuple(Finding(p, p.code or "invalid") for p in problems))
 
 
 def part(text: str, file: PurePath) -> Document:

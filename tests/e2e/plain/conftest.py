@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.nvim.served import Gate
-from tests.e2e.plain.terminal import Emacs
+from tests.e2e.plain.terminal import Emacs, Vim
 from tests.e2e.world import World
 
 HERE = Path(__file__).parent
@@ -21,6 +21,7 @@ EDITORS = Path(__file__).parents[3] / "editors"
 SYSTEM = Path("/usr/share")
 
 OpenEmacs = Callable[[], Emacs]
+OpenVim = Callable[[list[str]], Vim]
 
 
 def absent(what: str, packages: str, *, in_ci: bool = True) -> None:
@@ -43,7 +44,7 @@ def snippet(guide: str, which: str, server: list[str]) -> str:
 
 def server_of(world: World) -> int:
     """The process id of this world's one server."""
-    (found,) = [each for each in world.processes() if " serve " in each]
+    (found,) = [each for each in world.processes() if "massgen_ls serve" in each]
     return int(found.split(":")[0])
 
 
@@ -84,6 +85,33 @@ def emacs(world: World, project: Path) -> Iterator[OpenEmacs]:
             argv = ["emacs", "-nw", "-q", "-l", str(HERE / "drive.el")]
             argv += ["--eval", '(drive-connect "{socket}")']
             return stack.enter_context(Emacs(argv, environment, project, world.top))
+
+        yield start
+    asyncio.run(world.gone())
+
+
+@pytest.fixture
+def vim(world: World, project: Path) -> Iterator[OpenVim]:
+    """Starts Vim with ALE on a file of the project, as the guide says."""
+    ale = SYSTEM / "vim-ale"
+    if shutil.which("vim") is None or not ale.is_dir():
+        absent("VIM WITH ALE", "vim vim-ale")
+    with ExitStack() as stack:
+
+        def start(server: list[str]) -> Vim:
+            (program := world.top / "massgen-ls").write_text(
+                f"#!/bin/sh\nexec {' '.join(server)}\n"
+            )
+            program.chmod(0o755)
+            words = f"set runtimepath^={ale}\nfiletype plugin on\nruntime plugin/ale.vim\n"
+            words += "let g:ale_linters = {'python': ['massgen']}\n"
+            rc = world.top / "vimrc"
+            rc.write_text(words + snippet("vim", "ale#linter#Define", server))
+            path = f"{world.top}:{world.env['PATH']}"
+            connect = "let g:wire = ch_open('unix:{socket}')"
+            argv = ["vim", "-u", str(rc), "-i", "NONE", "-n", "-N", "-c", connect, "one.py"]
+            environment = {**world.env, "PATH": path, "GIT_CONFIG_GLOBAL": "/dev/null"}
+            return stack.enter_context(Vim(argv, environment, project, world.top))
 
         yield start
     asyncio.run(world.gone())

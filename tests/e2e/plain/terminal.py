@@ -58,7 +58,7 @@ class Terminal:
             door.bind(str(path))
             door.listen(1)
             self._keys, inner = pty.openpty()
-            fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+            fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
             self._process = subprocess.Popen(
                 # Editors want a terminal that is theirs. The process stays the one we started.
                 ["setsid", "--ctty", *(each.replace("{socket}", str(path)) for each in argv)],

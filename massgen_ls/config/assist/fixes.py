@@ -66,7 +66,12 @@ def removed(text: str, file: PurePath, where: Where) -> Fix | None:
     while len(where) > 1 and isinstance(where[-2], str) and _alone(document.body, where):
         where = where[:-1]  # a mapping with nothing in it would be something else
     key, value = document.keys.get(where), document.values.get(where)
-    if document.problems or key is None or value is None or not isinstance(where[-1], str):
+    if (
+        document.problems
+        or key is None
+        or value is None
+        or not isinstance(where[len(where) - 1], str)
+    ):
         return None
     start, end = _offsets(text, Span(*key[:2], *value[2:]))
     wanted = _without(document.body, where)
@@ -113,16 +118,16 @@ def _alone(body: Any, where: Where) -> bool:
     return len(body) == 1
 
 
-def _without(body: object, where: Where) -> object:
+def _without(body: Any, where: Where) -> Any:
     head, rest = where[0], where[1:]
     if isinstance(body, dict):
         given = cast("dict[object, object]", body)
         kept = {k: _without(v, rest) if k == head else v for k, v in given.items() if rest}
         return kept if rest else {k: v for k, v in given.items() if k != head}
-    if isinstance(body, list) and rest:
-        listed = cast("list[object]", body)
-        return [_without(item, rest) if i == head else item for i, item in enumerate(listed)]
-    return body
+    if not isinstance(body, list) or not rest:
+        return cast("object", body)
+    listed = cast("list[object]", body)
+    return [_without(item, rest) if i == head else item for i, item in enumerate(listed)]
 
 
 def _variable(document: Document, where: Where) -> str:

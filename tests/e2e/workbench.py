@@ -63,7 +63,7 @@ def packaged() -> Path:
         install = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         _run(install)
         lock.touch()
-    _run([*npm, "run", "package"])
+    _run([*npm, "run", "package:bare"])
     (vsix,) = (EXTENSION / "dist").glob("*.vsix")
     return vsix
 

@@ -85,7 +85,9 @@ export function activate(context: vscode.ExtensionContext): Api {
   }
 
   const commands: Record<string, (argument: never) => unknown> = {
-    runTask: (given?: Partial<Order> & { scopeKind?: ScopeKind }) => runTask(app, given),
+    runTask: (given?: object | null) => runTask(app, orderIn(given)),
+    // The server asks by itself; where it should go is the first folder's concern.
+    setUp: () => server.ask("massgen/init", { folder: vscode.workspace.workspaceFolders?.[0]?.uri.fsPath }),
     runOnSelection: () => runTask(app, { scopeKind: "selection" }),
     runOnFile: () => runTask(app, { scopeKind: "file" }),
     runOnProblems: () => runTask(app, { scopeKind: "diagnostics" }),
@@ -103,7 +105,7 @@ export function activate(context: vscode.ExtensionContext): Api {
     compareFile: (target: Target) => compareFile(app, target),
     compareCandidates: (target?: Target & { with?: string }) => compareCandidates(app, target),
     openVerdict: (target?: Target) => verdicts.show(target),
-    applyCandidate: (target?: Selection) => applying.apply(target),
+    applyCandidate: (target?: Selection) => applying.apply(target?.run ?? target?.runId ? target : verdicts.active ?? target),
     applyPreview: (target?: Selection) => applying.apply({ ...only(target), preview: true }),
     applyFiles: (target?: Selection) => applying.applyFiles(target),
     applyHunks: (target?: Selection) => applying.applyHunks(target),
@@ -162,11 +164,12 @@ export function activate(context: vscode.ExtensionContext): Api {
   }
 
   context.subscriptions.push(
-    vscode.workspace.onDidGrantWorkspaceTrust(() => void server.trust()),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => void server.trust().catch((error: unknown) => server.output.warn(explain(error)))),
     vscode.workspace.onDidChangeConfiguration(async (event) => {
-      if (event.affectsConfiguration("massgen.server") && server.running) await vscode.commands.executeCommand("massgen.restartServer");
+      const decisive = ["command", "interpreter", "configuration"].some((name) => event.affectsConfiguration(`massgen.server.${name}`));
+      if (decisive && server.running) await vscode.commands.executeCommand("massgen.restartServer");
     }),
-    { dispose: () => void server.stop() },
+    { dispose: () => { leaving = server.stop(); } },
   );
   // Where a person has worked with it before, lenses and code actions are there without a click.
   const start = vscode.workspace.getConfiguration("massgen").get("server.startWithWindow", true);
@@ -175,8 +178,18 @@ export function activate(context: vscode.ExtensionContext): Api {
   return { runs, tree, measured: Object.assign(latest, { activation: performance.now() - began }), ready: async () => { await server.ready(); } };
 }
 
+/** The end of the server, which takes its agents with it: the window waits for it. */
+let leaving: Promise<void> | undefined;
+
 export async function deactivate(): Promise<void> {
+  await leaving;
   await vscode.commands.executeCommand("setContext", "massgen.running", false);
+}
+
+/** What is an order in what a command was given: menus give a file's address or a line of the tree. */
+function orderIn(given: object | null | undefined): Partial<Order> & { scopeKind?: ScopeKind } {
+  const known = ["prompt", "scope", "agents", "checks", "mode", "folder", "context", "scopeKind"];
+  return Object.fromEntries(Object.entries(given ?? {}).filter(([name]) => known.includes(name)));
 }
 
 function only(target: Selection | undefined): Selection {

@@ -141,6 +141,15 @@ test("what earlier runs did does not hide what is known better", () => {
   assert.deepEqual(runs.all.map((run) => run.outcome), ["interrupted", "won"]);
 });
 
+test("a run of another program is over when the list says so", () => {
+  const runs = new Runs(new FakeTimer());
+  const line = { run: "r", folder: "/w", prompt: "old", started: 1, winner: "", candidates: [] };
+  runs.seed([{ ...line, outcome: "running" as const }]);
+  assert.equal(runs.running.length, 1);
+  runs.seed([{ ...line, outcome: "none" as const }]);
+  assert.deepEqual([runs.running.length, runs.all[0]?.outcome], [0, "none"]);
+});
+
 test("hunks are counted as the server counts them", () => {
   const diff = `diff --git a/a b.py b/a b.py
 index 1..2 100644

@@ -75,10 +75,14 @@ export class Runs {
     this.touch(run.id);
   }
 
-  /** Takes the list of earlier runs; those whose events are known are better known already. */
+  /**
+   * Takes the list of runs; those whose events are known are better known already. Of a run of another
+   * program no events come: that it is over is only learned here.
+   */
   seed(lines: readonly RunLine[]): void {
     for (const line of lines) {
-      if (!this.byId.has(line.run)) this.at(line.run).line(line);
+      const known = this.byId.get(line.run);
+      if (!known || (known.running && !known.whole)) this.at(line.run).line(line);
     }
     this.touch(null);
   }

@@ -69,6 +69,7 @@ export class Server {
   }
 
   async stop(): Promise<void> {
+    await this.starting?.catch(() => undefined); // else what is just starting would go on alone
     const client = this.client;
     this.client = undefined;
     if (client?.needsStop()) await client.stop(35_000).catch(() => undefined);
@@ -103,11 +104,13 @@ export class Server {
         error: () => ({ action: ErrorAction.Continue }),
         closed: () => {
           this.hooks.stopped();
-          void this.fallen();
+          if (this.client) void this.fallen(); // else it is the start that fails, and says so itself
           return { action: CloseAction.DoNotRestart, handled: true };
         },
       },
       middleware: {
+        provideCodeLenses: (document, token, next) =>
+          vscode.workspace.getConfiguration("massgen").get("codeLens", true) ? next(document, token) : [],
         executeCommand: (name, args, next) => this.hooks.command(name, args[0], async () => next(name, args) as Promise<unknown>),
         workspace: {
           handleApplyEdit: async (params, next) =>

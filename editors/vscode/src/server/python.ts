@@ -37,7 +37,7 @@ export async function findServer(context: vscode.ExtensionContext): Promise<Foun
         `massgen.server.interpreter is Python ${version.join(".")}; massgen-ls needs ${LOWEST.join(".")} or newer.`, undefined);
     }
     if (!(await hasServer(interpreter))) {
-      throw new NoServer(`${interpreter} has no massgen-ls. Install it there: ${interpreter} -m pip install massgen-ls`, undefined);
+      throw new NoServer(`${interpreter} has no massgen-ls: \`pip install\` its folder or wheel there.`, undefined);
     }
     return module(interpreter, "massgen.server.interpreter");
   }
@@ -50,22 +50,24 @@ export async function findServer(context: vscode.ExtensionContext): Promise<Foun
   if (onPath) return { command: onPath, args: [], from: "PATH" };
 
   const own = ownPython(context);
-  if (existsSync(own)) return module(own, "the environment of this extension");
+  // An installation that failed half way leaves a Python without the server: it is offered again.
+  if (existsSync(own) && (await hasServer(own))) return module(own, "the environment of this extension");
 
-  throw await nothing();
+  throw await nothing(bundledWheel(context) !== undefined);
 }
 
 function module(python: string, from: string): Found {
   return { command: python, args: ["-m", "massgen_ls"], from };
 }
 
-async function nothing(): Promise<NoServer> {
+/** Only what came with the extension is offered: a name in a public index may be anybody's. */
+async function nothing(bundled: boolean): Promise<NoServer> {
   let old: string | undefined;
   for (const name of ["python3.13", "python3.12", "python3.11", "python3", "python"]) {
     const path = which(name);
     const version = path && (await versionOf(path));
     if (!path || !version) continue;
-    if (!tooOld(version)) return new NoServer("massgen-ls is not installed yet.", path);
+    if (!tooOld(version)) return new NoServer("massgen-ls is not installed yet.", bundled ? path : undefined);
     old ??= version.join(".");
   }
   const needs = `massgen-ls needs Python ${LOWEST.join(".")} or newer`;
@@ -77,8 +79,9 @@ async function nothing(): Promise<NoServer> {
 export async function install(context: vscode.ExtensionContext, python: string, say: (line: string) => void): Promise<void> {
   const place = join(context.globalStorageUri.fsPath, "environment");
   const wheel = bundledWheel(context);
+  if (!wheel) throw new NoServer("This extension came without the server. Set massgen.server.interpreter.", undefined);
   await run(python, ["-m", "venv", "--clear", place], say);
-  await run(ownPython(context), ["-m", "pip", "install", "--disable-pip-version-check", wheel ?? "massgen-ls"], say);
+  await run(ownPython(context), ["-m", "pip", "install", "--disable-pip-version-check", wheel], say);
 }
 
 export function bundledWheel(context: vscode.ExtensionContext): string | undefined {

@@ -98,7 +98,8 @@ export async function start(app: App, order: Order): Promise<string | undefined>
           run = answer.runId;
           orders.set(run, order);
           const id = run;
-          cancelled.onCancellationRequested(() => void app.server.ask("massgen/cancel", { runId: id }));
+          cancelled.onCancellationRequested(() => 
+            void app.server.ask("massgen/cancel", { runId: id }).catch((error: unknown) => app.server.output.warn(explain(error))));
           resolve(run);
           if (cancelled.isCancellationRequested) await app.server.ask("massgen/cancel", { runId: run });
           await settled(app, run);

@@ -30,6 +30,12 @@ export class Verdicts {
     });
   }
 
+  /** The run whose verdict is in front; nothing where none is. */
+  get active(): Target | undefined {
+    for (const [run, panel] of this.panels) if (panel.active) return { run };
+    return undefined;
+  }
+
   async show(target?: Target): Promise<void> {
     const run = await theRun(this.app, target);
     if (!run) return;
@@ -70,6 +76,7 @@ export class Verdicts {
     };
     if (message.do === "check" && message.candidate && message.check) {
       const output = await checkOutput(this.app, run.id, message.candidate, message.check).catch(explain);
+      if (this.panels.get(run.id) !== panel) return; // closed meanwhile
       await panel.webview.postMessage({ title: `${message.check} of ${message.candidate}`, output });
       return;
     }

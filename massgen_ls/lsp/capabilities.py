@@ -35,6 +35,7 @@ COMMANDS = (
     "massgen.team",
     "massgen.init",
     "massgen.checkAgents",
+    "massgen.hunks",
 )
 ASSISTS = ("completion", "hover", "definition", "documentLink")
 """What there is in configuration files alone."""

@@ -39,10 +39,6 @@ from massgen_ls.core.text import Position, Range
 EVENT = "massgen/event"
 ReadFormat = Literal["json", "outline", "markdown"]
 READ_FORMATS: tuple[ReadFormat, ...] = ("json", "outline", "markdown")
-VERBS = (
-    "run", "wait", "cancel", "list", "read", "apply", "discard", "compare", "tell", "hunks", "team",
-)  # fmt: skip
-
 MODES: tuple[Mode, ...] = ("best_of_n", "consensus")
 APPLY_MODES: tuple[ApplyMode, ...] = ("auto", "ask", "none")
 _MAX_LIST = 500

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from massgen_ls.cli import config_files
-from massgen_ls.core.powers import one_line
+from massgen_ls.core.wording import one_line
 
 if TYPE_CHECKING:
     from massgen_ls.cli import Options

@@ -84,7 +84,10 @@ async def _built(options: Options, into: Path) -> int:
     from massgen_ls.evaluation.history import History, SkippedError
 
     where = Path(os.path.abspath(options.repo or options.from_history or "."))
-    words = shlex.split(options.check or "")
+    try:
+        words = shlex.split(options.check or "")
+    except ValueError as error:
+        raise ConfigError(f"--check cannot be taken apart: {error}", "Close its quotes") from error
     check = CheckSpec("tests", tuple(words)) if words else None
 
     def tests_of(folder: Path) -> CheckSpec | None:

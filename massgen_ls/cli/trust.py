@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 from massgen_ls.cli import EXIT_USAGE, EXIT_WON, Options
 from massgen_ls.core.errors import ConfigError, WorkspaceError
-from massgen_ls.core.powers import Power, one_line
+from massgen_ls.core.powers import Power
 from massgen_ls.core.trust import Claim, UntrustedError
+from massgen_ls.core.wording import one_line
 from massgen_ls.wiring import claim_of, trust_gate
 
 if TYPE_CHECKING:

@@ -132,7 +132,10 @@ def scan(text: str, name: str = "") -> Document:
             from massgen_ls.config.toml_text import read
         case _:
             from massgen_ls.config.yaml_text import read
-    return read(text)
+    try:
+        return read(text)
+    except RecursionError:
+        return Document({}, {}, {}, (Problem("nested too deeply", code="syntax"),))
 
 
 def parse(text: str, shown: str) -> Document:

@@ -154,7 +154,7 @@ def find(folder: Path, beside: Beside | None = None) -> Path | None:
             path = place / name
             if reading.there(path) and (name != "pyproject.toml" or reading.has_table(path)):
                 return path
-        if (place / ".git").exists():
+        if os.path.exists(place / ".git"):
             break
     return None
 
@@ -187,7 +187,7 @@ def offline() -> Layer:
 
 def _top(folder: Path, file: Path) -> Path | None:
     """The top of the repository, or the folder itself, if a file is inside of it."""
-    top = next((p for p in (folder, *folder.parents) if (p / ".git").exists()), folder)
+    top = next((p for p in (folder, *folder.parents) if os.path.exists(p / ".git")), folder)
     return top if file.is_relative_to(top) else None
 
 
@@ -209,9 +209,9 @@ class _Reading:
     # ── files ───────────────────────────────────────────────────────────────────────────────
 
     def there(self, path: Path) -> bool:
-        return (self._beside.read is not None and self._beside.read(path) is not None) or (
-            path.is_file()
-        )
+        if self._beside.read is not None and self._beside.read(path) is not None:
+            return True
+        return os.path.isfile(path)  # unlike `Path.is_file` it takes folders that it may not enter
 
     def has_table(self, path: Path) -> bool:
         """Whether a pyproject.toml has anything for us."""
@@ -253,9 +253,14 @@ class _Reading:
         layer = Layer(name, document, str(path), author)
         layers: list[Layer] = []
         for where, target in _includes(document.body):
-            into = (path.parent / target).resolve()
-            wrong = ""
-            if author == "project" and not into.is_relative_to(top.resolve()):
+            wrong, into = "", path
+            try:
+                into = (path.parent / target).resolve()
+            except (OSError, ValueError, RuntimeError):  # a name that can be none, a ring of links
+                wrong = f"{target!r} cannot be read"
+            if wrong:
+                pass
+            elif author == "project" and not into.is_relative_to(top.resolve()):
                 wrong = f"{target} lies outside of the project"
             elif into in {p.resolve() for p in (*chain, path)}:
                 wrong = f"{target} includes this file again"
@@ -283,6 +288,8 @@ class _Reading:
             wrong = f"is over {_TOO_BIG >> 20} MiB, too big for a configuration"
         except OSError as error:
             wrong = f"cannot be read: {error.strerror}"
+        except UnicodeEncodeError:
+            wrong = "cannot be read: its name is no text"
         except UnicodeDecodeError:
             wrong, then = "is not UTF-8 text", "Save it as UTF-8"
         if not quiet:

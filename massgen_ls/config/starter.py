@@ -18,8 +18,8 @@ import yaml
 
 from massgen_ls.config.templates import Template, template
 from massgen_ls.core.errors import ConfigError
-from massgen_ls.core.powers import one_line
 from massgen_ls.core.task import CheckSpec, Json
+from massgen_ls.core.wording import one_line
 
 Way = Literal["key", "login", "none"]
 

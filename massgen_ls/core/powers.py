@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, TypeGuard, cast
 
+from massgen_ls.core.wording import one_line
+
 Where: TypeAlias = "tuple[str | int, ...]"
 """The way to a value: keys and indices from the top."""
 
@@ -307,11 +309,6 @@ def spelled(where: Where) -> str:
     """``agents[0].backend``: a way, for people."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where)
     return text.removeprefix(".")
-
-
-def one_line(text: str) -> str:
-    """A text of somebody else's for a terminal or a question: no control character acts."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def in_short(value: object) -> str:

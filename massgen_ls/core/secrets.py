@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
-_NAMED = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH", re.IGNORECASE)
+_NAMED = re.compile(
+    r"(?<![A-Z])(?:API)?KEY(?![A-Z])|KEYS?$|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH(?!OR)", re.IGNORECASE
+)
 _SHORTEST = 6
 """Characters: shorter values are words that stand everywhere."""
 _KEYS = r"""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from massgen_ls.core.errors import ConfigError
-from massgen_ls.core.powers import Power, one_line
-from massgen_ls.core.wording import counted
+from massgen_ls.core.powers import Power
+from massgen_ls.core.wording import counted, one_line
 
 # ── what agents obey by themselves ──────────────────────────────────────────────────────────────
 

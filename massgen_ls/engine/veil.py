@@ -25,11 +25,16 @@ from massgen_ls.core.events import (
     CheckFinished,
     Conversed,
     CrossTested,
+    DeliveryRefused,
     Delta,
     Event,
+    FusionTried,
+    NoteSent,
     NothingCaptured,
     Notice,
     PermissionDecided,
+    RefinementChosen,
+    RunFailed,
 )
 from massgen_ls.core.permissions import Action
 from massgen_ls.core.secrets import Hidden
@@ -130,7 +135,16 @@ class Veil:
                 return replace(
                     event, action=self.text(event.action), target=self.text(event.target)
                 )
-            case AttemptEnded() | AttemptPaused() | NothingCaptured() | BallotMissed():
+            case (
+                AttemptEnded()
+                | AttemptPaused()
+                | NothingCaptured()
+                | BallotMissed()
+                | RefinementChosen()
+                | FusionTried()
+                | RunFailed()
+                | DeliveryRefused()
+            ):
                 return replace(event, reason=self.text(event.reason))
             case PermissionDecided():
                 return replace(
@@ -152,7 +166,7 @@ class Veil:
                 return replace(event, result=clean)
             case BallotCast(ballot=ballot):
                 return replace(event, ballot=replace(ballot, reason=self.text(ballot.reason)))
-            case Notice():
+            case Notice() | NoteSent():
                 return replace(event, text=self.text(event.text))
             case _:
                 return event

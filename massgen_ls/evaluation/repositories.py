@@ -29,6 +29,19 @@ WAYS: tuple[tuple[str, ...], ...] = (
 changed on the way; where a hunk's header counts wrongly; without lines of context."""
 
 
+_SAFELY = tuple(
+    word
+    for setting in (
+        "core.quotePath=false",
+        "core.hooksPath=/dev/null",
+        "core.fsmonitor=false",
+        "log.showSignature=false",  # its program would be the repository's choice
+    )
+    for word in ("-c", setting)
+)
+"""What a repository of somebody else's may not choose."""
+
+
 class Repositories:
     """Runs git for checkouts; nothing of the user's settings has a part in it.
 
@@ -62,7 +75,7 @@ class Repositories:
     ) -> Finished:
         """Runs git in a folder; it may fail."""
         command = Command(
-            argv=("git", "-c", "core.quotePath=false", "-c", "core.hooksPath=/dev/null", *args),
+            argv=("git", *_SAFELY, *args),
             cwd=str(folder),
             env={**self._environ, **variables},
             stdin=stdin,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 _LONGEST = 256 * 1024
 """Characters of a text past which nothing is proposed while it is typed."""
+_MOST = 20
+"""Findings that quick fixes are looked for at once."""
 
 
 class Assisting:
@@ -33,7 +37,7 @@ class Assisting:
 
     def _known(self, uri: str) -> tuple[Document, Path] | None:
         """An open configuration. Everything else is answered here, in no time."""
-        if not self._configs.has(uri):
+        if not self._configs.has(uri) or self._configs.foreign(uri):
             return None
         document = self._server.documents.get(uri)
         if document is None or document.path is None or len(document.text) > _LONGEST:
@@ -129,7 +133,7 @@ class Assisting:
                 return types.Location(uris.from_path(str(each.target)), types.Range(start, start))
         return None
 
-    def actions(self, params: types.CodeActionParams) -> list[types.CodeAction]:
+    async def actions(self, params: types.CodeActionParams) -> list[types.CodeAction]:
         """Quick fixes of our own findings, and the way from a MassGen file to ours."""
         uri = params.text_document.uri
         found, opened = self._configs.found(uri), self._known(uri)
@@ -140,7 +144,8 @@ class Assisting:
             return []
         if not self._server.client.action_literals:
             return []
-        return list(self._fixes(params, *opened, found))
+        # Each is tried out on the whole text: not while everybody waits.
+        return await asyncio.to_thread(lambda: list(self._fixes(params, *opened, found)))
 
     def _fixes(
         self, params: types.CodeActionParams, document: Document, path: Path, found: Findings
@@ -151,10 +156,9 @@ class Assisting:
         first = self._offset(document, params.range.start)
         last = self._offset(document, params.range.end)
         given = params.context.diagnostics
-        for finding in found.listed:
-            start, end = extent(index, finding)
-            if start > last or end < first:
-                continue
+        met = ((f, *extent(index, f)) for f in found.listed)
+        here = (each for each in met if each[1] <= last and each[2] >= first)
+        for finding, start, end in islice(here, _MOST):
             about = [d for d in given if d.code == finding.code and d.range.start
                      == self._configs.range(index, start, end).start]  # fmt: skip
             for fix in fixes(document.text, path, finding):

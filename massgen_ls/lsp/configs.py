@@ -98,6 +98,11 @@ class Configs:
         """Whether it is open and may be a configuration, read already or not."""
         return uri in self._looked or uri in self._busy
 
+    def foreign(self, uri: str) -> bool:
+        """Whether it was read and is nobody's configuration."""
+        looked = self._looked.get(uri)
+        return looked is not None and looked[1].kind is None
+
     def fresh(self, uri: str) -> bool:
         """Whether what was found last is of the text as it is now."""
         looked, document = self._looked.get(uri), self._server.documents.get(uri)
@@ -114,8 +119,8 @@ class Configs:
                     return
                 version, text = document.version, document.text
                 found = await asyncio.to_thread(self._find, document.path or "", text)
-                if self._server.documents.get(uri) is None:
-                    return
+                if self._server.documents.get(uri) is not document:
+                    continue  # closed meanwhile, and perhaps opened again with another text
                 self._looked[uri] = version, found
                 if document.version == version:
                     self._show(uri, version, text, found)

@@ -46,12 +46,10 @@ def register(server: MassgenServer, stream: Stream) -> None:
     async def content(params: types.TextDocumentContentParams) -> Json:
         return await verbs.content(params.uri)
 
-    def actions(params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
+    async def actions(params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
+        mends = await assisting.actions(params)
         runs = reversed(list(stream.settled.values())[-3:])
-        return [
-            *assisting.actions(params),
-            *offer(params, server.documents, runs, server.client),
-        ]
+        return [*mends, *offer(params, server.documents, runs, server.client)]
 
     def resolve(action: types.CodeAction) -> types.CodeAction:
         return resolve_action(action, stream.settled, server.client)

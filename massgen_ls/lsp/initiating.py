@@ -10,8 +10,8 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from massgen_ls.core.errors import MassgenError
-from massgen_ls.core.powers import one_line
 from massgen_ls.core.task import Json
+from massgen_ls.core.wording import one_line
 from massgen_ls.lsp import protocol, uris
 from massgen_ls.lsp.commands import named_folder
 from massgen_ls.lsp.desk import Desk, Founded

@@ -10,10 +10,9 @@ from typing import cast
 
 from pygls.exceptions import JsonRpcException
 
-from massgen_ls.core.powers import one_line
 from massgen_ls.core.task import Json, RunSpec
 from massgen_ls.core.trust import Claim, Decision, UntrustedError, Word
-from massgen_ls.core.wording import counted
+from massgen_ls.core.wording import counted, one_line
 from massgen_ls.lsp import uris
 from massgen_ls.lsp.desk import Desk
 from massgen_ls.lsp.protocol import ParamsError

@@ -140,3 +140,21 @@ def test_arguments_that_do_not_fit_end_nothing(monkeypatch: pytest.MonkeyPatch) 
     with open_log(LogRules(), hide, told):
         log.warning("%d of %d", "one")
     assert "'%d of %d' cannot be put together" in told.getvalue()
+
+
+def test_later_files_are_nobody_else_s_either(tmp_path: Path) -> None:
+    file = tmp_path / "massgen.log"
+    before = os.umask(0o022)
+    try:
+        with open_log(LogRules(logging.INFO, file=file), hide):
+            for _ in range(120):
+                log.info("x" * 60_000)
+    finally:
+        os.umask(before)
+    kept = sorted(each.name for each in tmp_path.iterdir())
+    assert kept == ["massgen.log", "massgen.log.1"]
+    assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}
+
+
+def test_the_home_of_somebody_who_is_not_there_is_a_folder_like_others() -> None:
+    assert log_rules({"MASSGEN_LOG_FILE": "~nosuch/x"}).file == Path.cwd() / "~nosuch/x"

@@ -298,3 +298,14 @@ def test_a_damaged_store_is_said_with_the_refusal(tmp_path: Path) -> None:
     gate.store.path.write_text(json.dumps(body)[:-5])
     with pytest.raises(UntrustedError, match=r"is damaged(.|\n)*not trusted yet"):
         gate.admit(wanted(repository(tmp_path)))
+
+
+def test_an_editor_s_word_takes_nothing_from_the_user_s(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    kept.approve(some(a="1"), "user")
+    kept.approve(some(scope="sub", a="2"), "user")
+    kept.approve(some(a="1"), "editor")
+    approvals = kept.read().folders["/r"]
+    assert {scope: each.by for scope, each in approvals.items()} == {".": "user", "sub": "user"}
+    kept.approve(some(a="3"), "editor")
+    assert kept.read().folders["/r"]["."].by == "editor", "what the user trusted is not there now"

@@ -221,3 +221,24 @@ def test_a_massgen_file_becomes_ours(tmp_path: Path) -> None:
 )
 def test_which_files_are_configurations(name: str, text: str, wanted: bool) -> None:
     assert recognised(Path("/x") / name, text) is wanted
+
+
+def test_a_file_of_empty_lines_is_looked_at_in_no_time() -> None:
+    """The time grows with the text and not with its square."""
+    began = time.process_time()
+    assert not recognised(PurePath("a.json"), "{" + "\n" * 60_000 + "}")
+    assert time.process_time() - began < 1
+
+
+def test_a_type_that_is_no_word_has_no_meaning() -> None:
+    text = "agents:\n  - id: a\n    backend:\n      type: [x]\n      argv: [q]\n"
+    for cursor in range(len(text)):
+        explain(text, cursor, PurePath("massgen.yaml"))
+        complete(text, cursor, PurePath("massgen.yaml"), Around((), {}))
+
+
+@pytest.mark.parametrize("open_", ["[", "{a: "])
+def test_nothing_is_said_of_what_is_nested_without_end(open_: str) -> None:
+    text = "agents: " + open_ * 5_000
+    assert complete(text, len(text), PurePath("massgen.yaml"), Around((), {})) == []
+    assert explain(text, len(text), PurePath("massgen.yaml")) is None

@@ -290,3 +290,18 @@ def test_the_effective_settings_have_defaults_and_origins(tmp_path: Path) -> Non
     assert found["orchestrator.quorum"].value == 1.0
     assert found["orchestrator.quorum"].origin.shown() == "default"
     assert found["agents[0].backend.login"].origin.layer == "defaults"
+
+
+@pytest.mark.parametrize("target", ["a\0b.yaml", "loop", "x" * 300, "\ud800.yaml"])
+def test_an_include_that_can_be_no_file_is_said(target: str, tmp_path: Path) -> None:
+    folder = project(tmp_path, json.dumps({"include": [target]}), "massgen.json")
+    (folder / "loop").symlink_to("loop")
+    with pytest.raises(ConfigError, match=r"cannot be read|there is no file"):
+        load(folder, None, Beside(home(tmp_path)))
+
+
+@pytest.mark.parametrize("open_", ["[", "{a: "])
+def test_what_is_nested_without_end_is_said(open_: str, tmp_path: Path) -> None:
+    folder = project(tmp_path, "agents: " + open_ * 5_000)
+    with pytest.raises(ConfigError):
+        load(folder, None, Beside(home(tmp_path)))

@@ -86,3 +86,16 @@ def test_what_no_file_may_hold_is_hidden_everywhere(key: str) -> None:
     assert holds_key(f"x={key}")
     assert Hidden({}, shapes=True)(f"x={key} y").removesuffix(" y") == f"x={SHOWN}"
     assert not holds_key("tasks-and-a-short-word, risk-management-of-long-things")
+
+
+def test_words_that_only_sound_like_keys_are_not_secret() -> None:
+    environ = {
+        "GIT_AUTHOR_NAME": "Ada Lovelace",
+        "KEYCLOAK_REALM": "master",
+        "MONKEY_BUSINESS": "elaborate",
+        "OPENAI_APIKEY": "aaaaaaaa",
+        "AWS_ACCESS_KEY_ID": "bbbbbbbb",
+        "SSH_KEYS": "cccccccc",
+        "BASIC_AUTH": "dddddddd",
+    }
+    assert sorted(secrets_of(environ)) == ["aaaaaaaa", "bbbbbbbb", "cccccccc", "dddddddd"]

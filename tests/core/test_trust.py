@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from massgen_ls.core.powers import TABLE, findings, in_short, key_of, one_line, powers, spelled
+from massgen_ls.core.powers import TABLE, findings, in_short, key_of, powers, spelled
 from massgen_ls.core.trust import Approval, Claim, Decision, UntrustedError, decide
+from massgen_ls.core.wording import one_line
 
 USER: dict[str, Any] = {
     "agents": [

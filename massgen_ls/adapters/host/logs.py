@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import queue
 import sys
 import threading
@@ -15,6 +16,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TextIO
@@ -89,7 +91,9 @@ def log_rules(
     if form not in FORMS:
         raise ConfigError(f"There is no log format {form!r}", f"One of {', '.join(FORMS)}")
     path = file or environ.get("MASSGEN_LOG_FILE")
-    return LogRules(general, rooms, Path(path).expanduser().absolute() if path else None, form)
+    # (Unlike `Path.expanduser` this takes the home of somebody who is not there.)
+    whole = Path(os.path.abspath(os.path.expanduser(path))) if path else None
+    return LogRules(general, rooms, whole, form)
 
 
 @contextmanager
@@ -136,8 +140,6 @@ def _open(rules: LogRules, stderr: TextIO) -> _Stream | _File:
         return _Stream(stderr)
     try:
         rules.file.parent.mkdir(parents=True, exist_ok=True)
-        # Nobody else has to read what a program says about somebody's work.
-        rules.file.touch(mode=0o600)
         return _File(rules.file, maxBytes=_FILE, backupCount=2, encoding="utf-8")
     except OSError as error:
         raise ConfigError(
@@ -197,6 +199,11 @@ class _Stream(logging.StreamHandler[TextIO]):
 
 
 class _File(RotatingFileHandler):
+    def _open(self) -> TextIOWrapper:
+        """Nobody else has to read what a program says about somebody's work: nor later files."""
+        handle = os.open(self.baseFilename, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        return TextIOWrapper(os.fdopen(handle, "ab"), encoding=self.encoding or "utf-8")
+
     def handleError(self, record: logging.LogRecord) -> None:
         """As above."""
 

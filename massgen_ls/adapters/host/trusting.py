@@ -119,9 +119,13 @@ class TrustStore:
             kept = folders.setdefault(claim.root, {})
             # What is said of a folder holds for the folders in it: their own words are older.
             below = "" if claim.scope == "." else f"{claim.scope}/"
-            for scope in [s for s in kept if s != "." and s.startswith(below)]:
+            # (But an editor's word is for that editor alone, and takes nothing from the user's.)
+            older = [s for s in kept if s != "." and s.startswith(below)]
+            for scope in [s for s in older if by == "user" or kept[s].by == by]:
                 del kept[scope]
-            kept[claim.scope] = approval
+            before = kept.get(claim.scope)
+            if by == "user" or before is None or before.by == by or before.files != approval.files:
+                kept[claim.scope] = approval
 
         self._change(change)
 

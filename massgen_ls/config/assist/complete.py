@@ -59,8 +59,11 @@ def complete(text: str, cursor: int, file: PurePath, around: Around) -> list[Pro
         file: Its path, for the language.
         around: What is known beside it.
     """
-    shape = place(text, cursor, file)
-    body = shape.root.plain()
+    try:
+        shape = place(text, cursor, file)
+        body = shape.root.plain()
+    except RecursionError:  # nested as nothing of ours ever is
+        return []
     found: list[Proposal] = []
     for spot in shape.spots:
         found += _keys(body, spot) if spot.role == "key" else _values(body, spot, around)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -28,8 +29,11 @@ def explain(text: str, cursor: int, file: PurePath) -> Explained | None:
         cursor: An offset in it.
         file: Its path, for the language.
     """
-    shape = place(text, cursor, file)
-    body = shape.root.plain()
+    try:
+        shape = place(text, cursor, file)
+        body = shape.root.plain()
+    except RecursionError:  # nested as nothing of ours ever is
+        return None
     for spot in shape.spots:
         if spot.role == "key":
             if spot.own is None or spot.own.part is None:
@@ -78,8 +82,11 @@ def includes(text: str, file: Path) -> Iterator[Include]:
     for where, value in document.leaves():
         if where[:1] != ("include",) or not isinstance(value, str):
             continue
-        target = (file.parent / value).resolve()
-        if target.is_file() and where in document.values:
+        try:
+            target = (file.parent / value).resolve()
+        except (OSError, ValueError, RuntimeError):  # a name that can be none, a ring of links
+            continue
+        if os.path.isfile(target) and where in document.values:
             line, column, end_line, end_column = document.values[where]
             yield Include(starts[line - 1] + column - 1, starts[end_line - 1] + end_column - 1,
                           target)  # fmt: skip

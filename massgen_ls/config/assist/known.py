@@ -180,7 +180,7 @@ def _expand(form: Form, value: Any, *, typed: bool) -> Iterator[Form]:
 def _chosen(form: Form, kind: object) -> str | None:
     for way in (form, *form.get("anyOf", ())):
         mapping = way.get("discriminator", {}).get("mapping", {})
-        if kind in mapping:
+        if isinstance(kind, str) and kind in mapping:
             return str(mapping[kind])
     return None
 

@@ -8,7 +8,7 @@ from pathlib import PurePath
 from massgen_ls.config.sources import NAMES, USER_NAMES
 
 _ENDS = frozenset({".yaml", ".yml", ".json"})
-_AGENTS = re.compile(r"""^\s*(?:[{,]\s*)?["']?agents?["']?\s*:""", re.MULTILINE)
+_AGENTS = re.compile(r"""^[ \t]*(?:[{,][ \t]*)?["']?agents?["']?\s*:""", re.MULTILINE)
 _BACKEND = re.compile(r"""["']?backend["']?\s*:""")
 _LOOK = 64 * 1024
 

@@ -87,7 +87,7 @@ async def test_golden_numbers(calc: World) -> None:
     right = patch(calc, {"calc.py": RIGHT, "test_add.py": NEW_TEST})
     bare = patch(calc, {"calc.py": RIGHT.replace("return a + b", "# sum\n    return a + b")})
     wrong, breaks = patch(calc, {"calc.py": WRONG}), patch(calc, {"calc.py": BREAKS})
-    # The wrong one is smaller and two agents arrived at it: only the tests of the first tell.
+    # The wrong one is smaller and most agents arrived at it: only the tests of the right one tell.
     weak = NEW_TEST.replace("add(1, 2), 3", "add(5, 7), 12")
     tested = patch(calc, {"calc.py": RIGHT, "test_add.py": weak})
     case(
@@ -99,6 +99,7 @@ async def test_golden_numbers(calc: World) -> None:
             "r1": (tested, True),
             "r2": (bare, True),
             "broken": (breaks, False),
+            "w3": (wrong, False),
         },
     )
     case(calc, "two", {"a": (right, True), "b": (breaks, False), "c": (b"not a patch\n", False)})
@@ -106,8 +107,8 @@ async def test_golden_numbers(calc: World) -> None:
     before = calc.fingerprint()
     found = await measured(calc)
     assert found["cases"] == 3
-    assert found["mean"] == pytest.approx((2 / 5 + 1 / 3 + 0) / 3)
-    assert found["random"] == pytest.approx((2 / 5 + 1 / 2 + 0) / 3)
+    assert found["mean"] == pytest.approx((2 / 6 + 1 / 3 + 0) / 3)
+    assert found["random"] == pytest.approx((2 / 6 + 1 / 2 + 0) / 3)
     assert found["majority"] == pytest.approx((0 + 1 / 2 + 0) / 3)
     assert found["oracle"] == pytest.approx(2 / 3)
     assert found["selected"] == pytest.approx(2 / 3)
@@ -118,7 +119,8 @@ async def test_golden_numbers(calc: World) -> None:
     one, three, two = found["per_case"]
     assert [case["id"] for case in found["per_case"]] == ["one", "three", "two"]
     assert one["chosen"] in ("r1", "r2")
-    assert [c["group"] for c in one["candidates"]] == [0, 0, 1, 2, 3]
+    # The two right ones are one change with and without tests.
+    assert [c["group"] for c in one["candidates"]] == [0, 0, 1, 1, 2, 0]
     assert (three["chosen"], three["outcome"]) == (None, "abstained")
     assert two["chosen"] == "a"
     assert [c["applied"] for c in two["candidates"]] == [True, True, False]

@@ -56,6 +56,8 @@ class Deadlines:
     """How long a pause in typing is waited for."""
     steady: float = 0.5
     """How long a document has to stay as it is to be judged by it, when another text came."""
+    untold: float = 5.0
+    """How long an editor that refused an edit for it may take to send what was typed."""
     shown: float = 1.5
     """How long after its answer an editor may take to show an edit."""
 
@@ -140,7 +142,7 @@ class Asking:
         It has changes that it has not told yet: Eglot counts a version up with each key and sends
         what was typed half a second later.
         """
-        await self._moves(uris, self.deadlines.shown)
+        await self._moves(uris, self.deadlines.untold)
 
     async def sees(self, uri: str, text: str, version: int | None) -> bool:
         """Whether a document comes to show a text.

@@ -18,7 +18,7 @@ from massgen_ls.lsp.documents import Document
 from massgen_ls.lsp.server import MassgenServer
 
 if TYPE_CHECKING:
-    from massgen_ls.config.assist.complete import Proposal
+    from massgen_ls.config.assist.complete import Offer
     from massgen_ls.config.assist.findings import Findings
     from massgen_ls.config.assist.fixes import Fix
 
@@ -61,26 +61,26 @@ class Assisting:
         around = Around(tuple(os.environ), {row.id: row.name for row in rows().values()})
         cursor = self._offset(document, params.position)
         index = LineIndex(document.text)
-        proposals = complete(document.text, cursor, path, around)
-        items = [self._item(index, i, each) for i, each in enumerate(proposals)]
+        offers = complete(document.text, cursor, path, around)
+        items = [self._item(index, i, each) for i, each in enumerate(offers)]
         return types.CompletionList(is_incomplete=False, items=items)
 
-    def _item(self, index: LineIndex, number: int, proposal: Proposal) -> types.CompletionItem:
+    def _item(self, index: LineIndex, number: int, offer: Offer) -> types.CompletionItem:
         kinds = types.CompletionItemKind
         kind = {"key": kinds.Property, "value": kinds.Value, "variable": kinds.Variable}
-        snippet = bool(proposal.hole) and self._server.client.snippets
-        new = proposal.new
+        snippet = bool(offer.hole) and self._server.client.snippets
+        new = offer.new
         if snippet:
-            new = new.replace("\\", "\\\\").replace("$", "\\$").replace("}", "\\}") + proposal.hole
+            new = new.replace("\\", "\\\\").replace("$", "\\$").replace("}", "\\}") + offer.hole
         return types.CompletionItem(
-            proposal.label,
-            kind=kind[proposal.kind],
-            detail=proposal.detail or None,
-            documentation=self._text(proposal.documentation) if proposal.documentation else None,
-            sort_text=f"{0 if proposal.required else 1}{number:03}",
-            filter_text=proposal.filter or None,
+            offer.label,
+            kind=kind[offer.kind],
+            detail=offer.detail or None,
+            documentation=self._text(offer.documentation) if offer.documentation else None,
+            sort_text=f"{0 if offer.required else 1}{number:03}",
+            filter_text=offer.filter or None,
             insert_text_format=types.InsertTextFormat.Snippet if snippet else None,
-            text_edit=types.TextEdit(self._configs.range(index, proposal.start, proposal.end), new),
+            text_edit=types.TextEdit(self._configs.range(index, offer.start, offer.end), new),
         )
 
     def _text(self, markdown: str) -> types.MarkupContent:

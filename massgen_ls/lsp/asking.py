@@ -56,7 +56,7 @@ class Deadlines:
     """How long a pause in typing is waited for."""
     steady: float = 0.5
     """How long a document has to stay as it is to be judged by it, when another text came."""
-    untold: float = 5.0
+    untold: float = 1.5
     """How long an editor that refused an edit for it may take to send what was typed."""
     shown: float = 1.5
     """How long after its answer an editor may take to show an edit."""

@@ -123,7 +123,7 @@ def test_what_is_typed_while_the_team_works_stays(
     editor.keys("\x1b<typed_meanwhile = 1\r")
     shows(editor, "typed_meanwhile")
     before = text(editor)
-    # Half a second after the last key. An edit that comes before is refused; the winner stays to be applied.
+    # Half a second after the last key; an edit that comes before is refused, and the winner stays.
     editor.until("told", '(with-current-buffer "one.py" (null eglot--recent-changes))')
     os.close(held)
     asked(editor, "first.1 won")

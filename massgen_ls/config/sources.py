@@ -191,6 +191,14 @@ def _top(folder: Path, file: Path) -> Path | None:
     return top if file.is_relative_to(top) else None
 
 
+def _resolved(path: Path) -> Path | None:
+    """The real path; None for a name that no file can have, and for a ring of links."""
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
 def _nested(where: Where, value: Any) -> dict[str, Any]:
     for key in reversed(where):
         value = {key: value}
@@ -253,13 +261,10 @@ class _Reading:
         layer = Layer(name, document, str(path), author)
         layers: list[Layer] = []
         for where, target in _includes(document.body):
-            wrong, into = "", path
-            try:
-                into = (path.parent / target).resolve()
-            except (OSError, ValueError, RuntimeError):  # a name that can be none, a ring of links
+            into = _resolved(path.parent / target)
+            wrong = ""
+            if into is None:
                 wrong = f"{target!r} cannot be read"
-            if wrong:
-                pass
             elif author == "project" and not into.is_relative_to(top.resolve()):
                 wrong = f"{target} lies outside of the project"
             elif into in {p.resolve() for p in (*chain, path)}:
@@ -268,7 +273,7 @@ class _Reading:
                 wrong = "files include each other too deeply"
             elif not self.there(into):
                 wrong = f"there is no file {target}"
-            if wrong:
+            if wrong or into is None:
                 self._wrong(layer, where, wrong)
             else:
                 layers += self.file(name, into, author, top, (*chain, path))

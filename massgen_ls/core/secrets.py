@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 _NAMED = re.compile(
-    r"(?<![A-Z])(?:API)?KEY(?![A-Z])|KEYS?$|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH(?!OR)", re.IGNORECASE
+    r"(?<![A-Z])(?:API)?KEY(?![A-Z])|KEYS?$|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH(?!ORS?(?:_|$))",
+    re.IGNORECASE,
 )
 _SHORTEST = 6
 """Characters: shorter values are words that stand everywhere."""

@@ -106,7 +106,7 @@ class Runner:
                 # Another process has written into this run (a cancel request): read it in order.
                 stored = await self._world.store.read(self.run, self._seq)
             self._take(stored)
-        for event in events:
+        for event in clean:
             if isinstance(event, CandidateCaptured):
                 await self._spread(event.candidate)
 

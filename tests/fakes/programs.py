@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+# Asked when this is read: later a test may have another HOME.
+_FOLDER = subprocess.run(
+    [ROOT / "scripts" / "agents", "--where"], stdout=subprocess.PIPE, check=True, text=True
+).stdout.strip()
 NODE_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
 def folder() -> Path:
     """The folder with the programs (a ``node_modules/.bin``), whether it is there or not."""
-    named = os.environ.get("MASSGEN_LS_TEST_CLIS")
-    return Path(named) if named else ROOT / ".agents" / "node_modules" / ".bin"
+    return Path(_FOLDER)
 
 
 def program(name: str) -> str:

@@ -29,6 +29,8 @@ export interface Api {
   readonly tree: RunsTree;
   readonly measured: typeof latest & { activation: number };
   ask(method: string, params: unknown): Promise<unknown>;
+  /** Where the running server was found. */
+  startedFrom(): string;
   ready(): Promise<void>;
 }
 
@@ -183,7 +185,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   const start = vscode.workspace.getConfiguration("massgen").get("server.startWithWindow", true);
   if (start) setTimeout(() => void server.ready().catch((error: unknown) => server.output.warn(explain(error))), 0);
 
-  return { runs, tree, measured: Object.assign(latest, { activation: performance.now() - began }), ask: (method, params) => server.ask(method, params), ready: async () => { await server.ready(); } };
+  return { runs, tree, measured: Object.assign(latest, { activation: performance.now() - began }), ask: (method, params) => server.ask(method, params), startedFrom: () => server.from, ready: async () => { await server.ready(); } };
 }
 
 /** The end of the server, which takes its agents with it: the window waits for it. */

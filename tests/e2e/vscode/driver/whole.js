@@ -124,11 +124,33 @@ module.exports = async (world) => {
   world.step("rerun", [...run.seats.keys()], ["two"]);
   // These agents are programs of which nothing is known but what they left: nothing to go on from.
   world.step("follow-up", (await world.command("followUp", { run: again, prompt: "go on" })) ?? null, null);
+  const talk = await world.command("runTask", { prompt: "say hello\nedit b.py new", agents: ["talks"] });
+  world.step("an agent that talks", (await world.settled(talk)).outcome, "won");
+  const more = await world.command("followUp", { run: talk, prompt: "edit c.py newer" });
+  run = await world.settled(more);
+  world.step("follow-up of one", [run.outcome, run.prompt], ["won", "edit c.py newer"]);
+  const { task } = await api.ask("massgen/read", { runId: more, format: "outline" });
+  world.step("it is told what was said", task.context.includes("hello"), true);
+
+  // ── nobody won ──────────────────────────────────────────────────────────────────────────────
+  const spoilt = await world.command("runTask", { prompt: "spoil it", agents: ["two", "three"] });
+  run = await world.settled(spoilt);
+  world.step("abstained", [run.outcome, run.winner, [...run.candidates.keys()].length], ["abstained", null, 2]);
+  await world.until("the whole run", () => run.whole && run.candidates.get("two.1")?.checks.length > 0);
+  const [undecided] = await api.tree.getChildren();
+  const { contextValue } = api.tree.getTreeItem(undecided);
+  world.step("menus", [" undecided ", " several "].map((word) => contextValue.includes(word)), [true, true]);
+  const [best, second] = run.candidates.keys();
+  await world.command("compareCandidates", { run: spoilt });
+  await world.shows(`${best} ↔ ${second}`);
+  const forced = await world.command("applyCandidate", { run: spoilt, candidate: "three.1" });
+  world.step("one is applied by hand", [forced.applied, await world.text("other.py")], [true, "other\nbroken\n"]);
+  await world.command("undoApply");
   await world.command("discardCandidate", { run: first, candidate: "one.1" });
   world.step("discarded", world.run(first).candidates.get("one.1").discarded, true);
   await world.command("restartServer");
   await world.command("refresh");
-  world.step("after a restart", api.runs.all.length, 4);
+  world.step("after a restart", api.runs.all.length, 7);
   const reread = await world.tree();
-  world.step("its tree", reread.filter((line) => line.startsWith("run ")).length, 4);
+  world.step("its tree", reread.filter((line) => line.startsWith("run ")).length, 7);
 };

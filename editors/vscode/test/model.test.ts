@@ -258,6 +258,6 @@ test("numbers in words", () => {
   assert.deepEqual([duration(3.14), duration(59), duration(125), duration(7260)], ["3.1 s", "59 s", "2 min 5 s", "2 h 1 min"]);
   assert.deepEqual([money(null), money(0), money(0.0042), money(1.5)], ["", "$0", "$0.0042", "$1.50"]);
   assert.deepEqual([tokens(0), tokens(12), tokens(1500), tokens(25_000), tokens(2_000_000)], ["", "12 tokens", "1.5k tokens", "25k tokens", "2.0M tokens"]);
-  assert.match(status([started()], 0.5).text, /massgen deciding · \$0\.50/);
+  assert.match(status([started()], 0.5).text, /massgen taking a snapshot · \$0\.50/);
   assert.equal(status([], null).text, "$(organization) massgen");
 });

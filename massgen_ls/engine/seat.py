@@ -204,7 +204,8 @@ class _Attempt:
             reason = f"no driver for type {seat.agent.type!r}; there are: {known}"
             return Ended("missing", reason, failure="missing")
         laid = await pictures(seat.world.attachments, seat.spec.task, self._lease.home)
-        await seat.emit(*told(laid.missing, seat.id))
+        if laid.missing:
+            await seat.emit(*told(laid.missing, seat.id))
         async with self._access(driver) as access:
             order = brief(
                 seat.agent,

@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast
 
-from massgen_ls.config.document import Document, scan
+from massgen_ls.config.document import Document, Scan, part, scan
 from massgen_ls.config.layers import Author, Layer, LayerName
 from massgen_ls.config.problems import Problem, Where
 from massgen_ls.core.trust import SETTINGS
@@ -54,6 +54,8 @@ class Beside:
     """Options of the command line: name, where it goes, value."""
     read: Reader | None = None
     """Texts that are newer than the files."""
+    scan: Scan = scan
+    """How texts are read: an editor remembers what it has read."""
     settings_by: Author = "user"
     """Who may have written the settings: editors take some out of the folder that they open."""
 
@@ -226,7 +228,7 @@ class _Reading:
         text = self._text(path, quiet=True)
         if text is None or "massgen" not in text:
             return False
-        document = scan(text, path.name)
+        document = self._beside.scan(text, str(path))
         if document.problems:
             return "tool.massgen" in text  # it may be for us: its reader says what is wrong
         return bool(document.under("tool", "massgen").body)
@@ -251,9 +253,7 @@ class _Reading:
         text = self._text(path)
         if text is None:
             return []
-        document = scan(text, path.name)
-        if path.name == "pyproject.toml":
-            document = document.under("tool", "massgen")
+        document = part(text, path, self._beside.scan)
         from massgen_ls.config.massgen.loading import understood
 
         document, found = understood(document)

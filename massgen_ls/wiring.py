@@ -209,6 +209,8 @@ def make_spec(
     trusted = trust_gate().admit(claim_of(folder, loaded), word)
     rules = replace(loaded.rules, mode=mode or loaded.rules.mode, trusted=trusted)
     members = team(folder, loaded, agents, beside)
+    if agents:  # whoever is named for this run works, in that order
+        rules = replace(rules, agents="listed", max_agents=None)
     voters = (*members, *rules.voting.judges)
     if rules.mode == "consensus" and all(agent.type == "command" for agent in voters):
         raise ConfigError(

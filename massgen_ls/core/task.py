@@ -23,6 +23,9 @@ CandidateId = NewType("CandidateId", str)
 
 Mode = Literal["best_of_n", "consensus"]
 ApplyMode = Literal["auto", "ask", "none"]
+TeamOrder = Literal["listed", "auto"]
+"""In which order the agents of a team sit: as they are listed, or by their records (see
+`core.learning.ordered`)."""
 SandboxRule = Literal["auto", "off", "required"]
 """``auto`` confines programs where that works, ``required`` starts none where it does not."""
 VotingRule = Literal["pairwise", "score", "plurality", "evidence-only"]
@@ -178,6 +181,9 @@ class Rules:
     """How a run is decided and when it has to end. Times in seconds."""
 
     mode: Mode = "best_of_n"
+    agents: TeamOrder = "listed"
+    max_agents: int | None = None
+    """How many of the team work, the first in order; None: all of them."""
     attempt_timeout: float = 1800.0
     run_timeout: float = 3600.0
     """What the agents have together; what they made by then is still judged."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -34,8 +34,13 @@ class Store(Protocol):
         """Stores events for good, in this order, and gives them their numbers."""
         ...
 
-    async def read(self, run: RunId, after: int = 0) -> Sequence[Envelope]:
-        """A run's history past a sequence number. Empty for an unknown run."""
+    async def read(
+        self, run: RunId, after: int = 0, kinds: Collection[str] = ()
+    ) -> Sequence[Envelope]:
+        """A run's history past a sequence number, of these kinds alone where some are named.
+
+        Empty for an unknown run.
+        """
         ...
 
     async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]:

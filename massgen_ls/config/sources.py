@@ -72,7 +72,8 @@ class FileRead:
     path: Path
     author: Author
     digest: str
-    """sha256 of its bytes; of an editor's text, of what a save as UTF-8 would write."""
+    """sha256 of its bytes; of an editor's text, of what a save as UTF-8 would write. Of a
+    ``pyproject.toml`` it is that of our table alone: the rest is nothing that is read of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +255,7 @@ class _Reading:
         if text is None:
             return []
         document = part(text, path, self._beside.scan)
+        digest = _digest(path, text, document)
         from massgen_ls.config.massgen.loading import understood
 
         document, found = understood(document)
@@ -277,7 +279,6 @@ class _Reading:
                 self._wrong(layer, where, wrong)
             else:
                 layers += self.file(name, into, author, top, (*chain, path))
-        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
         self.read.append(FileRead(path, author, digest))
         return [*layers, layer]
 
@@ -385,6 +386,13 @@ def profiles_of(layer: Layer) -> list[str]:
         return []
     found = cast("dict[str, Any]", profiles)
     return [name for name, inner in found.items() if isinstance(inner, dict)]
+
+
+def _digest(path: Path, text: str, document: Document) -> str:
+    if path.name == "pyproject.toml" and not document.problems:
+        # Every value with its type, in its order: whatever of it we could see.
+        text = f"[tool.massgen] {document.body!r}"
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _includes(body: Any) -> list[tuple[Where, str]]:

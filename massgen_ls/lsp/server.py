@@ -66,7 +66,7 @@ class MassgenProtocol(LanguageServerProtocol):
         """By method. Not pygls' own table, which guesses from a handler's signature how to call
         it and has handlers of its own that would keep a second mirror of every document."""
         self.trace = Trace(
-            lambda told: self._log_trace(told), Hidden(secrets_of(os.environ), shapes=True)
+            lambda told: self._log_trace(told), lambda: Hidden(secrets_of(os.environ), shapes=True)
         )
         self._tasks: dict[MessageId, asyncio.Task[None]] = {}
 

@@ -58,6 +58,8 @@ class Deadlines:
     """How long a document has to stay as it is to be judged by it, when another text came."""
     untold: float = 1.5
     """How long an editor that refused an edit for it may take to send what was typed."""
+    watch: float = 2.0
+    """How often it is looked whether a configuration has changed on the disk."""
     shown: float = 1.5
     """How long after its answer an editor may take to show an edit."""
 

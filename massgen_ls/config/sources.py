@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast
 
-from massgen_ls.config.document import Document, scan
+from massgen_ls.config.document import Document, Scan, part, scan
 from massgen_ls.config.layers import Author, Layer, LayerName
 from massgen_ls.config.problems import Problem, Where
 from massgen_ls.core.trust import SETTINGS
@@ -54,6 +54,8 @@ class Beside:
     """Options of the command line: name, where it goes, value."""
     read: Reader | None = None
     """Texts that are newer than the files."""
+    scan: Scan = scan
+    """How texts are read: an editor remembers what it has read."""
     settings_by: Author = "user"
     """Who may have written the settings: editors take some out of the folder that they open."""
 
@@ -70,7 +72,8 @@ class FileRead:
     path: Path
     author: Author
     digest: str
-    """sha256 of its bytes; of an editor's text, of what a save as UTF-8 would write."""
+    """sha256 of its bytes; of an editor's text, of what a save as UTF-8 would write. Of a
+    ``pyproject.toml`` it is that of our table alone: the rest is nothing that is read of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +229,7 @@ class _Reading:
         text = self._text(path, quiet=True)
         if text is None or "massgen" not in text:
             return False
-        document = scan(text, path.name)
+        document = self._beside.scan(text, str(path))
         if document.problems:
             return "tool.massgen" in text  # it may be for us: its reader says what is wrong
         return bool(document.under("tool", "massgen").body)
@@ -251,9 +254,8 @@ class _Reading:
         text = self._text(path)
         if text is None:
             return []
-        document = scan(text, path.name)
-        if path.name == "pyproject.toml":
-            document = document.under("tool", "massgen")
+        document = part(text, path, self._beside.scan)
+        digest = _digest(path, text, document)
         from massgen_ls.config.massgen.loading import understood
 
         document, found = understood(document)
@@ -277,7 +279,6 @@ class _Reading:
                 self._wrong(layer, where, wrong)
             else:
                 layers += self.file(name, into, author, top, (*chain, path))
-        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
         self.read.append(FileRead(path, author, digest))
         return [*layers, layer]
 
@@ -385,6 +386,13 @@ def profiles_of(layer: Layer) -> list[str]:
         return []
     found = cast("dict[str, Any]", profiles)
     return [name for name, inner in found.items() if isinstance(inner, dict)]
+
+
+def _digest(path: Path, text: str, document: Document) -> str:
+    if path.name == "pyproject.toml" and not document.problems:
+        # Every value with its type, in its order: whatever of it we could see.
+        text = f"[tool.massgen] {document.body!r}"
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _includes(body: Any) -> list[tuple[Where, str]]:

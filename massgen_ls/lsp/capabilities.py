@@ -11,6 +11,7 @@ what was observed of them where that differs:
 - Eglot and ALE know text edits alone.
 - ALE denies that it applies edits, yet does, in open buffers, without a word about it. It shows no
   questions, and counts the bytes of a line whatever was agreed. It does not say who it is.
+- vim-lsp counts the characters of a line, whatever was agreed.
 """
 
 from __future__ import annotations
@@ -136,9 +137,11 @@ def resolve(params: object) -> Client:
         _at(caps, f"workspace.{each}") is False
         for each in ("applyEdit", "workspaceFolders", "configuration")
     )
+    offered = _at(caps, "general.positionEncodings")
+    known_units = "utf-8" if ale else "utf-32" if name == "vim-lsp" else ""
     return Client(
         name=name,
-        encoding="utf-8" if ale else _encoding(_at(caps, "general.positionEncodings")),
+        encoding=known_units or _encoding(offered),
         document_changes=_at(edit, "documentChanges") is True or bool(resources),
         create="create" in resources,
         rename="rename" in resources,

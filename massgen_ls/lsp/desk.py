@@ -16,6 +16,7 @@ from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import (
     AgentSpec,
     ApplyMode,
+    Attachment,
     CandidateId,
     Json,
     Mode,
@@ -216,6 +217,14 @@ class Engine(Protocol):
 
     async def context(self, run: str, seat: str | None = None) -> str:
         """What the agents of an earlier run did, as text for others."""
+        ...
+
+    async def attach(self, name: str, content: bytes) -> Attachment:
+        """Keeps a picture for a task that is about to begin."""
+        ...
+
+    async def attached(self, name: str, digest: str) -> Attachment:
+        """A picture of an earlier task."""
         ...
 
     async def state(self, run: RunId) -> RunState:

@@ -54,9 +54,9 @@ def register(server: MassgenServer, stream: Stream) -> None:
     def resolve(action: types.CodeAction) -> types.CodeAction:
         return resolve_action(action, stream.settled, server.client)
 
-    def code_lenses(params: types.CodeLensParams) -> list[types.CodeLens]:
+    async def code_lenses(params: types.CodeLensParams) -> list[types.CodeLens]:
         uri = params.text_document.uri
-        return [*configs.lenses(uri), *lenses(uri, server.documents.get(uri))]
+        return [*await configs.lenses(uri), *lenses(uri, server.documents.get(uri))]
 
     async def cancel(token: str | int) -> None:
         run = server.tokens.get(token)

@@ -181,10 +181,11 @@ class LspLiveFiles:
             async with asyncio.timeout(self._asking.deadlines.question):
                 answer = await self._editor.choose(question, ("Apply", "Cancel"))
         except TimeoutError:
-            return Refused(f"nobody agreed to {describe(operations)}")
+            answer = None
         if answer == "Apply":
             return None
-        return Refused(f"the user did not agree to {describe(operations)}")
+        who = "nobody agreed" if answer is None else "the user did not agree"
+        return Refused(f"{who} to {describe(operations)}")
 
     # ── the edit ────────────────────────────────────────────────────────────────────────────
 
@@ -234,11 +235,12 @@ class LspLiveFiles:
                 f"the editor did not say within {seconds} whether it applied the edit, and its "
                 "documents do not show it"
             )
+        reason = whole(answer.failure_reason or "the editor refused the edit")
         stale = bool(await self._stale(root, operations))
         if not stale and expected and not any(shown.values()):
-            await self._asking.hear(expected)
+            until = "until the editor sends what you typed; one more key may make it"
+            await self._asking.hear(expected, reason, f"{plan.candidate} waits {until}")
             stale = bool(await self._stale(root, operations))
-        reason = whole(answer.failure_reason or "the editor refused the edit")
         if any(shown.values()):
             names = ", ".join(os.path.basename(uri) for uri, done in shown.items() if done)
             return Refused(f"{reason}; yet it changed {names}, which undo takes back")

@@ -3,7 +3,8 @@
 Requests (and, with the same object as their one argument, the commands ``massgen.<verb>``):
 
 - ``massgen/run`` {prompt, scope?: {textDocument?, range?, diagnostics?, folder?}, agents?, checks?,
-  mode?, apply?: auto|ask|none, folder?, context?: {runId, seat?}} → {runId}
+  mode?, apply?: auto|ask|none, folder?, context?: {runId, seat?}, attachments?: [{uri} |
+  {name, data} | {name, digest}]} → {runId}
 - ``massgen/wait`` {runId} → the settled run
 - ``massgen/cancel`` {runId} → {cancelled}
 - ``massgen/list`` {folder?, limit?} → {runs: […]}
@@ -27,11 +28,13 @@ name for a misspelt one.
 
 from __future__ import annotations
 
+import base64
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar, cast
 
+from massgen_ls.core.attachments import MOST
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import ApplyMode, Mode
 from massgen_ls.core.text import Position, Range
@@ -79,6 +82,16 @@ class ContextParams:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachmentParams:
+    """A picture for the agents: a file, its bytes, or one of an earlier run."""
+
+    name: str
+    uri: str | None = None
+    data: bytes | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TellParams:
     """Parameters of ``massgen/tell``; no text means: stop where you are."""
 
@@ -100,6 +113,7 @@ class RunParams:
     folder: str | None
     token: str | int | None = None
     context: ContextParams | None = None
+    attachments: tuple[AttachmentParams, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,8 +382,11 @@ def read_run(node: object, where: str = "massgen/run") -> RunParams:
         folder=fields.text("folder"),
         token=fields.token(),
         context=fields.nested("context", _context),
+        attachments=fields.each("attachments", _attachment),
     )
     fields.end()
+    if len(params.attachments) > MOST:
+        raise ParamsError(f"{where}: at most {MOST} pictures belong to a task")
     named = params.scope.folder
     if named is not None and params.folder not in {None, named}:
         raise ParamsError(f"{where}: `folder` and `scope.folder` differ", "Give one of them.")
@@ -381,6 +398,22 @@ def _context(where: str, node: object) -> ContextParams:
     context = ContextParams(fields.required("runId"), fields.text("seat"))
     fields.end()
     return context
+
+
+def _attachment(where: str, node: object) -> AttachmentParams:
+    fields = _Fields(where, node)
+    uri, name = fields.text("uri"), fields.text("name")
+    data, digest = fields.text("data"), fields.text("digest")
+    fields.end()
+    if sum(each is not None for each in (uri, data, digest)) != 1:
+        raise ParamsError(f"{where} takes one of `uri`, `data` and `digest`")
+    if name is None and uri is None:
+        raise ParamsError(f"{where} needs a `name`")
+    try:
+        body = None if data is None else base64.b64decode(data, validate=True)
+    except ValueError:
+        raise ParamsError(f"{where}: `data` is not base64") from None
+    return AttachmentParams(name or str(uri), uri, body, digest)
 
 
 def read_tell(node: object, where: str = "massgen/tell") -> TellParams:

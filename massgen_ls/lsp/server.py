@@ -66,7 +66,7 @@ class MassgenProtocol(LanguageServerProtocol):
         """By method. Not pygls' own table, which guesses from a handler's signature how to call
         it and has handlers of its own that would keep a second mirror of every document."""
         self.trace = Trace(
-            lambda told: self._log_trace(told), Hidden(secrets_of(os.environ), shapes=True)
+            lambda told: self._log_trace(told), lambda: Hidden(secrets_of(os.environ), shapes=True)
         )
         self._tasks: dict[MessageId, asyncio.Task[None]] = {}
 
@@ -388,7 +388,7 @@ class MassgenServer(LanguageServer):
             return None
 
     async def question(self, message: str, actions: Sequence[str]) -> str | None:
-        """The same, but for one thing.
+        """The same, but for one thing. A client that does not know the request is not asked again.
 
         Raises:
             JsonRpcException: The client cannot ask.
@@ -400,7 +400,11 @@ class MassgenServer(LanguageServer):
             message=message,
             actions=[types.MessageActionItem(title=title) for title in actions],
         )
-        answer = await self.protocol.ask(types.WINDOW_SHOW_MESSAGE_REQUEST, params)
+        try:
+            answer = await self.protocol.ask(types.WINDOW_SHOW_MESSAGE_REQUEST, params)
+        except JsonRpcMethodNotFound:
+            self.client = self.client._replace(asks=False)
+            raise
         return answer.title if isinstance(answer, types.MessageActionItem) else None
 
     async def flush(self, timeout: float) -> bool:

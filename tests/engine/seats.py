@@ -82,6 +82,7 @@ def seat(
     driver = ScriptedDriver({"a": script}, briefed=briefed)
     clock = SimpleNamespace(monotonic=lambda: 1.0)
     world = SimpleNamespace(
+        attachments=None,
         worktrees=desk,
         drivers={"scripted": driver, "other": driver},
         clock=clock,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from massgen_ls.adapters.agents import acp_setup as setup
@@ -30,7 +30,7 @@ from massgen_ls.adapters.agents.speech import signal_name
 from massgen_ls.adapters.agents.talk import Noise, beside
 from massgen_ls.core.failures import FailureKind
 from massgen_ls.core.task import Json
-from massgen_ls.ports import STOPPED, AgentNews, Brief, Ended, Halt, Note, Place, Said
+from massgen_ls.ports import STOPPED, AgentNews, Brief, Ended, Halt, Note, Picture, Place, Said
 
 SETUP = 120.0
 """Seconds that an agent has for each of its answers before the first prompt."""
@@ -174,16 +174,17 @@ class Session:
     # ── turns ───────────────────────────────────────────────────────────────────────────────
 
     async def _turns(self, box: Box) -> AsyncGenerator[AgentNews]:
-        words = self._words()
+        words, pictures = self._words(), self.brief.pictures
         asked = 1
         while True:
             ended: Ended | None = None
-            async with contextlib.aclosing(self._turn(box, words)) as turn:
+            async with contextlib.aclosing(self._turn(box, words, pictures)) as turn:
                 async for item in turn:
                     if isinstance(item, Ended):
                         ended = item
                     else:
                         yield item
+            pictures = ()
             assert ended is not None
             if ended.outcome != "done" or self._halted:
                 yield ended
@@ -209,13 +210,15 @@ class Session:
             asked += 1
             words = again(wrong, schema)
 
-    async def _turn(self, box: Box, words: str) -> AsyncGenerator[AgentNews]:
+    async def _turn(
+        self, box: Box, words: str, pictures: Sequence[Picture]
+    ) -> AsyncGenerator[AgentNews]:
         """One prompt and all that comes of it; the last item is an `Ended`."""
         said = self._feed.last
         acted = self._feed.acted
         self._feed.last, self._feed.acted = "", False
         try:
-            await self.connection.prompt(box, words)
+            await self.connection.prompt(box, words, pictures)
         except PeerGoneError:
             yield self._crashed()
             return

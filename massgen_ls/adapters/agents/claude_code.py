@@ -192,7 +192,7 @@ class _Attempt:
         async with talking as talk:
             session = ClaudeSession(talk, self.place)
             try:
-                await session.begin(self.brief.prompt)
+                await session.begin(self.brief.prompt, self.brief.pictures)
                 while finished is None:
                     talk.patience = self._patience(session)
                     talk.due = self._ends_at()

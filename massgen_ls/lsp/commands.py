@@ -30,8 +30,9 @@ from massgen_ls.lsp import protocol, uris
 from massgen_ls.lsp.attaching import attach
 from massgen_ls.lsp.desk import Services
 from massgen_ls.lsp.documents import buffer_of, encoding_of
+from massgen_ls.lsp.fields import ParamsError
 from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
-from massgen_ls.lsp.protocol import ParamsError, ScopeParams
+from massgen_ls.lsp.protocol import ScopeParams
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
 from massgen_ls.lsp.trust import Trusting

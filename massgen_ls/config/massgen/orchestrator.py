@@ -9,6 +9,7 @@ from massgen_ls.config.massgen.readers import (
     read_sensitivity,
 )
 from massgen_ls.config.massgen.rules import (
+    UNREAD,
     Choice,
     Ignored,
     Reader,
@@ -54,7 +55,8 @@ TIMEOUTS = Table(
             "`attempt_timeout` is the same for every answer of an agent"
         ),
         "round_timeout_grace_seconds": Ignored("what an agent has done when its time ends is kept"),
-    }
+    },
+    otherwise=UNREAD,
 )
 
 COORDINATION = Table(
@@ -131,6 +133,7 @@ COORDINATION = Table(
         ("checkpoint_*", Ignored("the whole team works from the start")),
         ("standalone_checkpoint*", Ignored("the whole team works from the start")),
     ),
+    otherwise=UNREAD,
 )
 
 _VOTES: dict[str, Rule] = {
@@ -212,4 +215,5 @@ ORCHESTRATOR = Table(
         ("audio_generation_*", _MEDIA),
         ("checklist_*", _PROMPTS),
     ),
+    otherwise=UNREAD,
 )

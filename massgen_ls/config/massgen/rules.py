@@ -134,6 +134,10 @@ class Reader:
     """Whether it must not be empty."""
 
 
+UNREAD = Ignored("MassGen knows no such key either and reads over it", "Take it out")
+"""Of keys that nobody knows, where they cannot be mistaken for one that somebody does."""
+
+
 Rule = Ignored | Refused | Wrong | To | Sets | Choice | Table | ByType | Items | Reader
 
 

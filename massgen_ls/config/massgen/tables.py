@@ -9,6 +9,7 @@ from massgen_ls.config.massgen.backend import BACKEND
 from massgen_ls.config.massgen.orchestrator import ORCHESTRATOR, TIMEOUTS
 from massgen_ls.config.massgen.readers import LEVELS, read_id
 from massgen_ls.config.massgen.rules import (
+    UNREAD,
     Ignored,
     Items,
     Reader,
@@ -63,7 +64,8 @@ AGENT = Table(
         "agent_id": Wrong(V1, "Write `id`"),
         "agent_type": Wrong(V1, "Write `backend: {type: …}`"),
         "model_config": Wrong(V1, "Write `backend: {type: …, model: …}`"),
-    }
+    },
+    otherwise=UNREAD,
 )
 
 HOOK = Refused(
@@ -90,7 +92,8 @@ TOP = Table(
                 "skip_agent_selector use_orchestrator_for_single_agent skip_setup "
                 "vim_mode keep_sessions show_timestamps max_message_length",
                 SCREEN,
-            )
+            ),
+            otherwise=SCREEN,
         ),
         "display": SCREEN,
         "memory": MEMORY,
@@ -106,5 +109,6 @@ TOP = Table(
         **V1_KEYS,
     },
     families=(("x-*", NOT_READ), ("_*", NOT_READ)),
+    otherwise=UNREAD,
 )
 """The whole file."""

@@ -145,7 +145,7 @@ def test_places_are_those_of_the_source() -> None:
         ),
         ({"backend__hooks": {"PreToolUse": [1]}}, "backend.hooks.PreToolUse[0]", "refused", "hook"),
         ({"backend__modle": "x"}, "backend.modle", "errors", "no key 'modle'"),
-        ({"backend__zzzzzz": "x"}, "backend.zzzzzz", "errors", "no key 'zzzzzz'"),
+        ({"backend__zzzzzz": "x"}, "backend.zzzzzz", "ignored", "no such key either"),
         ({"backend__max_turns": 0}, "backend.max_turns", "errors", "whole number"),
         ({"backend__base_url": "nowhere"}, "backend.base_url", "errors", "address"),
         ({"backend__temperature": 0.5}, "backend.temperature", "ignored", "does not hand"),

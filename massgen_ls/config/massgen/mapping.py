@@ -82,7 +82,7 @@ class _Walk:
                 self._leaves("ignored", where, value, reason, instead)
             case Refused(reason, instead):
                 self._leaves("refused", where, value, reason, instead)
-            case Wrong(reason, instead):
+            case Wrong(reason, instead, _):
                 self._leaves("errors", where, value, f"`{where[-1]}` {reason}", instead)
             case To(target, shape, unless):
                 self._to(where, value, agent, target, shape, unless)

@@ -204,9 +204,17 @@ ORCHESTRATOR = Table(
         **same("type max_turns enabled", _NOT_READ),
         "docker": Ignored("commands are confined by a sandbox of the system, not by containers"),
         "session_id": Ignored("runs have ids of their own"),
-        "max_duration": Wrong(_V1, "Write `timeout_settings: {orchestrator_timeout_seconds: N}`"),
+        "max_duration": Wrong(
+            _V1,
+            "Write `timeout_settings: {orchestrator_timeout_seconds: N}`",
+            "timeout_settings.orchestrator_timeout_seconds",
+        ),
         "consensus_threshold": Wrong(_V1, "Take it out: a plurality of the votes wins"),
-        "max_debate_rounds": Wrong(_V1, "Write `max_new_answers_per_agent: N`"),
+        "max_debate_rounds": Wrong(
+            _V1,
+            "Write `max_new_answers_per_agent: N`",
+            "orchestrator.max_new_answers_per_agent",
+        ),
         **same("status_check_interval thread_pool_timeout", Wrong(_V1, "Take it out")),
     },
     families=(

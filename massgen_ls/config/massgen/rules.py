@@ -35,6 +35,9 @@ class Wrong:
 
     reason: str
     instead: str
+    becomes: str = ""
+    """The way to MassGen's newer key for the same value; from the agent when it begins with ``@``.
+    """
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,11 @@ V1_KEYS = {
         "models model_configs", Wrong(V1, "List them under `agents`, each with `id`, `backend`")
     ),
     "num_agents": Wrong(V1, "List as many `agents` as you want, each with an `id` and a `backend`"),
-    "max_rounds": Wrong(V1, "Write `orchestrator: {max_new_answers_per_agent: N}`"),
+    "max_rounds": Wrong(
+        V1,
+        "Write `orchestrator: {max_new_answers_per_agent: N}`",
+        "orchestrator.max_new_answers_per_agent",
+    ),
     "consensus_threshold": Wrong(V1, "Take it out: a plurality of the votes wins"),
     **same("voting_enabled enable_voting", Wrong(V1, "Take it out: agents always vote in MassGen")),
     "streaming_display": Wrong(V1, "Write `ui: {display_type: rich_terminal}`, or nothing"),
@@ -61,8 +65,8 @@ AGENT = Table(
         "subagent_agents": Ignored("agents start no further agents of ours"),
         "memory": MEMORY,
         **same("enable_nlip nlip nlip_config", NLIP),
-        "agent_id": Wrong(V1, "Write `id`"),
-        "agent_type": Wrong(V1, "Write `backend: {type: …}`"),
+        "agent_id": Wrong(V1, "Write `id`", "@id"),
+        "agent_type": Wrong(V1, "Write `backend: {type: …}`", "@backend.type"),
         "model_config": Wrong(V1, "Write `backend: {type: …, model: …}`"),
     },
     otherwise=UNREAD,

@@ -71,6 +71,18 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A picture that belongs to a task (see `core.attachments`). Its bytes are kept elsewhere."""
+
+    name: str
+    """What people call it: the name of a file."""
+    media_type: str
+    """``image/png``, ``image/jpeg``, ``image/gif`` or ``image/webp``."""
+    digest: str
+    """SHA-256 of its bytes, in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One wish of the user, in their words, with its scope."""
 
@@ -78,6 +90,7 @@ class Task:
     scope: Scope = field(default_factory=Scope)
     context: str = ""
     """What other agents did before, as text (see `core.context.shared`); mostly empty."""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from massgen_ls.core.errors import NotFoundError, UnsafePathError
 from massgen_ls.core.events import Conversed, Envelope
 from massgen_ls.core.learning import NEWEST, TELLING, Record, records
 from massgen_ls.core.run_state import RunState, fold
-from massgen_ls.core.task import CandidateId, RunId
+from massgen_ls.core.task import Attachment, CandidateId, RunId
 from massgen_ls.engine.world import World
 from massgen_ls.ports import RunRecord
 
@@ -56,6 +56,23 @@ class Archive:
         if (state := self._of_live(run)) is not None:
             return state
         return fold(envelope.event for envelope in await self._world.store.read(run))
+
+    async def attach(self, name: str, content: bytes) -> Attachment:
+        """Keeps a picture for a task that is about to begin.
+
+        Raises:
+            AttachmentError: Agents cannot be shown it.
+            StorageError: It cannot be written.
+        """
+        return await self._world.attachments.keep(name, content)
+
+    async def attached(self, name: str, digest: str) -> Attachment:
+        """A picture of an earlier task.
+
+        Raises:
+            NotFoundError: It is not there any more.
+        """
+        return await self._world.attachments.find(name, digest)
 
     async def history(self, run: RunId, after: int = 0) -> Sequence[Envelope]:
         """A run's stored events past a sequence number."""

@@ -8,9 +8,7 @@ from typing import Protocol
 
 from massgen_ls.core.candidate import CheckResult
 from massgen_ls.core.events import Delta, Envelope, Event
-from massgen_ls.core.task import (
-    RunId,
-)
+from massgen_ls.core.task import Attachment, RunId
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,36 @@ class Store(Protocol):
 
     async def cache_check(self, key: str, result: CheckResult) -> None:
         """Stores a check result under everything that it depends on."""
+        ...
+
+
+class Attachments(Protocol):
+    """The pictures of tasks, kept by their content for as long as their runs are."""
+
+    async def keep(self, name: str, content: bytes) -> Attachment:
+        """Keeps a picture.
+
+        Raises:
+            AttachmentError: Agents cannot be shown it.
+            StorageError: It cannot be written.
+        """
+        ...
+
+    async def find(self, name: str, digest: str) -> Attachment:
+        """A picture that was kept before.
+
+        Raises:
+            NotFoundError: It is not there (any more).
+        """
+        ...
+
+    async def lay(self, attachment: Attachment, folder: str) -> str:
+        """Copies a picture into a folder of ours; returns the file's path.
+
+        Raises:
+            NotFoundError: It is not there any more.
+            StorageError: It cannot be written.
+        """
         ...
 
 

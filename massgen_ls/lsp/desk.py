@@ -16,6 +16,7 @@ from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import (
     AgentSpec,
     ApplyMode,
+    Attachment,
     CandidateId,
     Json,
     Mode,
@@ -28,6 +29,7 @@ from massgen_ls.engine.bus import Gap
 from massgen_ls.ports import Approver, Buffer, Health, LiveFiles, Message, RunRecord
 
 if TYPE_CHECKING:
+    from massgen_ls.config.problems import Problem
     from massgen_ls.config.starter import Around, Choice
 
 News = Envelope | Delta | Gap
@@ -53,6 +55,12 @@ class EditorView:
     """Its section ``massgen``."""
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
     """By absolute path: what it has open, saved or not."""
+
+    @property
+    def says(self) -> bool:
+        """Whether the settings say anything about runs: what else is there are words and flags."""
+        groups = (value for key, value in self.settings.items() if key != "profile")
+        return bool(self.settings.get("profile")) or any(isinstance(g, dict | list) for g in groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,10 @@ class Desk(Protocol):
             ConfigError: The configuration cannot be used, or names no such agent or check.
             UntrustedError: The folder wants what needs its user's trust.
         """
+        ...
+
+    def problems(self, folder: str, editor: EditorView) -> Sequence[Problem]:
+        """What is wrong in the configuration of a folder. Called in a thread; never raises."""
         ...
 
     def approve(self, claim: Claim, by: Giver) -> None:
@@ -216,6 +228,14 @@ class Engine(Protocol):
 
     async def context(self, run: str, seat: str | None = None) -> str:
         """What the agents of an earlier run did, as text for others."""
+        ...
+
+    async def attach(self, name: str, content: bytes) -> Attachment:
+        """Keeps a picture for a task that is about to begin."""
+        ...
+
+    async def attached(self, name: str, digest: str) -> Attachment:
+        """A picture of an earlier task."""
         ...
 
     async def state(self, run: RunId) -> RunState:

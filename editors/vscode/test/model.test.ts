@@ -5,6 +5,7 @@ import { parseDiff } from "../src/model/diff";
 import { readTemplates, remember } from "../src/model/history";
 import { changedSince, difference, type Landing, stepsBack } from "../src/model/landing";
 import { childrenOf, runNode, status } from "../src/model/nodes";
+import { attached, joined, MOST, pasted } from "../src/model/pictures";
 import { Run } from "../src/model/run";
 import { Runs } from "../src/model/runs";
 import { Throttle } from "../src/model/throttle";
@@ -260,4 +261,18 @@ test("numbers in words", () => {
   assert.deepEqual([tokens(0), tokens(12), tokens(1500), tokens(25_000), tokens(2_000_000)], ["", "12 tokens", "1.5k tokens", "25k tokens", "2.0M tokens"]);
   assert.match(status([started()], 0.5).text, /massgen taking a snapshot · \$0\.50/);
   assert.equal(status([], null).text, "$(organization) massgen");
+});
+
+test("pictures are said once, and no more than belong to a task", () => {
+  const file = { name: "a.png", uri: "file:///a.png" };
+  assert.deepEqual(joined([file], [file, { name: "b.png", data: "QQ==" }]), [file, { name: "b.png", data: "QQ==" }]);
+  const many = Array.from({ length: 12 }, (_, n) => ({ name: `${n}.png`, data: `${n}` }));
+  assert.equal(joined([file], many).length, MOST);
+});
+
+test("what is no picture is no attachment", () => {
+  const told = [{ name: "a.png", digest: "00", media_type: "image/png" }, { name: "b.png" }, null, "c"];
+  assert.deepEqual(attached(told), [{ name: "a.png", digest: "00" }]);
+  assert.deepEqual(attached(undefined), []);
+  assert.deepEqual(pasted([{ name: "a.png", data: "QQ==" }, { name: "", data: "QQ==" }]), [{ name: "a.png", data: "QQ==" }]);
 });

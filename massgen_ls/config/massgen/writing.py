@@ -11,6 +11,7 @@ import yaml
 from massgen_ls.config.document import Document, Where
 from massgen_ls.config.massgen.report import Report
 from massgen_ls.config.problems import Problem
+from massgen_ls.core.wording import flat
 
 _WIDTH = 92
 
@@ -24,7 +25,7 @@ def write(document: Document, report: Report, source: str) -> str:
         source: The name of the MassGen file.
     """
     body = cast("dict[str, Any]", document.body)
-    lines = [f"# From {_one_line(source)}, a configuration of MassGen."]
+    lines = [f"# From {flat(source)}, a configuration of MassGen."]
     lines.append("# What had no effect here, or needs your hand, is noted where it stood.")
     noted: set[Problem] = set()
     for key, value in body.items():
@@ -33,10 +34,10 @@ def write(document: Document, report: Report, source: str) -> str:
             lines.append("agents:")
             for i, agent in enumerate(cast("list[Any]", value)):
                 lines += _notes(report, ("agents", i), "  ", noted)
-                lines += _yaml([agent], "  ")
+                lines += dumped([agent], "  ")
         else:
             lines += _notes(report, (key,), "", noted)
-            lines += _yaml({key: value}, "")
+            lines += dumped({key: value}, "")
     others = list(_notes(report, (), "", noted))
     if others:
         lines += ["", *others]
@@ -50,10 +51,10 @@ def _notes(report: Report, where: Where, indent: str, noted: set[Problem]) -> It
         for group in grouped(here):
             first = group[0]
             names = ", ".join(
-                dict.fromkeys(_one_line(_key(p.where, len(where)) or p.path) for p in group)
+                dict.fromkeys(flat(_key(p.where, len(where)) or p.path) for p in group)
             )
-            then = f" {_one_line(first.suggestion)}." if first.suggestion else ""
-            text = f"{fate}: {names} ({_lines(group)}): {_one_line(first.message)}.{then}"
+            then = f" {flat(first.suggestion)}." if first.suggestion else ""
+            text = f"{fate}: {names} ({_lines(group)}): {flat(first.message)}.{then}"
             for line in wrap(text, _WIDTH - len(indent), break_on_hyphens=False):
                 yield f"{indent}# {line}"
 
@@ -80,10 +81,6 @@ def _key(where: Where, depth: int) -> str:
     return ".".join(rest[:2])
 
 
-def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
-
-
 class _Dumper(yaml.SafeDumper):
     """Texts of several lines as they are, and lists indented."""
 
@@ -104,9 +101,23 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)  # pyright: ignore[reportUnknownMemberType] # the stub does not say
 
 
-def _yaml(value: Any, indent: str) -> list[str]:
+def dumped(value: Any, indent: str) -> list[str]:
+    """The lines of a value as a block, for people."""
     text: str = yaml.dump(  # pyright: ignore[reportUnknownMemberType] # the stub does not say
         value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=_WIDTH, indent=2
     )
     # A line of a text may hold an odd line end, which is none for YAML's reader here.
     return [f"{indent}{line}" if line else line for line in text.rstrip("\n").split("\n")]
+
+
+def in_line(value: Any) -> str:
+    """A list or mapping in one line."""
+    text: str = yaml.dump(  # pyright: ignore[reportUnknownMemberType] # the stub does not say
+        value,
+        Dumper=yaml.SafeDumper,
+        allow_unicode=True,
+        sort_keys=False,
+        width=float("inf"),
+        default_flow_style=True,
+    )
+    return text.strip()

@@ -1,6 +1,8 @@
 /** One run as its events tell it. No vscode in here: node's own test runner can drive it. */
 
 import { Log } from "./log";
+import { type Attachment, attached } from "./pictures";
+import { field, list, number, text } from "./reading";
 import type { CandidateReport, NewsEvent, Outcome, RunLine, RunReport, Usage, Verdict } from "./wire";
 
 export interface Seat {
@@ -36,6 +38,7 @@ export class Run {
   /** The top of the working tree, which paths are relative to; empty while it is not known. */
   root = "";
   scope = "";
+  attachments: readonly Attachment[] = [];
   started = 0;
   ended = 0;
   outcome: Outcome = "running";
@@ -227,6 +230,7 @@ export class Run {
     this.root = report.root ?? this.root;
     this.prompt = report.task?.prompt ?? this.prompt;
     this.scope = report.task?.scope.path ?? this.scope;
+    this.attachments = attached(field(report.task, "attachments"));
     this.outcome = report.verdict.outcome;
     this.winner = report.verdict.winner;
     this.why = report.verdict.why;
@@ -266,9 +270,10 @@ export class Run {
   private begin(event: NewsEvent, time: number): void {
     this.started = time;
     this.folder = text(event["folder"]);
-    const task = field(field(event["spec"], "task"), "prompt");
-    this.prompt = text(task);
-    this.scope = text(field(field(field(event["spec"], "task"), "scope"), "path"));
+    const task = field(event["spec"], "task");
+    this.prompt = text(field(task, "prompt"));
+    this.scope = text(field(field(task, "scope"), "path"));
+    this.attachments = attached(field(task, "attachments"));
     for (const agent of list(field(event["spec"], "agents"))) {
       this.seat(text(field(agent, "id"))).type = text(field(agent, "type"));
     }
@@ -356,22 +361,6 @@ export function seatCost(seat: Seat): number | null {
     if (usage.cost !== null) sum = (sum ?? 0) + usage.cost / 1_000_000;
   }
   return sum;
-}
-
-function field(node: unknown, name: string): unknown {
-  return typeof node === "object" && node !== null ? (node as Record<string, unknown>)[name] : undefined;
-}
-
-function text(node: unknown): string {
-  return typeof node === "string" ? node : "";
-}
-
-function number(node: unknown): number {
-  return typeof node === "number" && Number.isFinite(node) ? node : 0;
-}
-
-function list(node: unknown): unknown[] {
-  return Array.isArray(node) ? (node as unknown[]) : [];
 }
 
 function usage(node: unknown): Usage {

@@ -121,8 +121,8 @@ async def _run(options: Options, spec: RunSpec, folder: str) -> int:
     async with open_supervisor() as supervisor:
         if options.context:
             earlier, _, agent = options.context.partition("/")
-            told = await supervisor.context(earlier, agent or None)
-            spec = replace(spec, task=replace(spec.task, context=told))
+            task = await supervisor.continued(spec.task, earlier, agent or None)
+            spec = replace(spec, task=task)
         with supervisor.subscribe() as news:
             run = await supervisor.start(spec, folder)
             async with _cancelled_by_signals(supervisor, run):

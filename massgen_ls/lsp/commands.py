@@ -97,8 +97,9 @@ class Verbs:
             ),
         )
         if params.context is not None:
-            earlier = await services.engine.context(params.context.run, params.context.seat)
-            spec = replace(spec, task=replace(spec.task, context=earlier))
+            earlier, seat = params.context.run, params.context.seat
+            task = await services.engine.continued(spec.task, earlier, seat)
+            spec = replace(spec, task=task)
         buffers = await self._buffers(services)
         run = await services.engine.start(spec, folder, buffers)
         self.stream.follow(services, run, params.apply, params.token)

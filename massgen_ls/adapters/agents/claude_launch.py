@@ -19,6 +19,7 @@ and the MCP servers in files that nobody else may read, the key in the environme
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import sys
@@ -99,7 +100,7 @@ def launch(
     """
     make_home(place)
     return Command(
-        argv=(settings.program, *_arguments(spec, settings, brief, place), *settings.args),
+        argv=(settings.program, *_arguments(spec, settings, brief, place, around), *settings.args),
         cwd=place.folder,
         env=_environment(spec, settings, brief, place, around),
         keep_stdin=True,
@@ -108,7 +109,17 @@ def launch(
     )
 
 
-def _arguments(spec: AgentSpec, settings: CodingSettings, brief: Brief, place: Place) -> list[str]:
+def _kept(session: str, settings: CodingSettings, around: Surroundings) -> bool:
+    """Whether there is a conversation still: homes of ours end with their attempts."""
+    if settings.login == "own" or not session.replace("-", "").isalnum():
+        return False
+    projects = os.path.join(glob.escape(user_folder(around)), "projects")
+    return bool(glob.glob(os.path.join(projects, "*", f"{session}.jsonl")))
+
+
+def _arguments(
+    spec: AgentSpec, settings: CodingSettings, brief: Brief, place: Place, around: Surroundings
+) -> list[str]:
     given = ["-p", "--input-format", "stream-json", "--output-format", "stream-json"]
     given += ["--verbose", "--include-partial-messages", "--strict-mcp-config"]
     given += ["--disable-slash-commands", "--setting-sources", _sources(settings, place)]
@@ -118,6 +129,9 @@ def _arguments(spec: AgentSpec, settings: CodingSettings, brief: Brief, place: P
         given += ["--max-turns", str(settings.max_turns)]
     if brief.session:
         given += ["--resume", brief.session]
+    elif _kept(brief.origin, settings, around):
+        # A copy: what it was before stays, and others may go on from there too.
+        given += ["--resume", brief.origin, "--fork-session"]
     if system := _system(brief, place):
         file = os.path.join(place.home, "claude-system.md")
         given += ["--append-system-prompt-file", write_private(file, system)]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from massgen_ls.adapters.agents.claude_code import ClaudeCodeDriver, version_of
+from massgen_ls.adapters.agents.claude.driver import ClaudeCodeDriver, version_of
 from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.core.permissions import Action, Decision, Permissions
 from massgen_ls.core.task import Json

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from massgen_ls.adapters.agents.claude_code import ClaudeCodeDriver
-from massgen_ls.adapters.agents.claude_launch import free, launch
-from massgen_ls.adapters.agents.coding import CodingSettings
+from massgen_ls.adapters.agents.attempt.settings import CodingSettings
+from massgen_ls.adapters.agents.claude.driver import ClaudeCodeDriver
+from massgen_ls.adapters.agents.claude.launch import free, launch
 from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Access, Brief, Command, Fence, Health, Place

@@ -99,8 +99,9 @@ class Verbs:
             ),
         )
         if params.context is not None:
-            earlier = await services.engine.context(params.context.run, params.context.seat)
-            spec = replace(spec, task=replace(spec.task, context=earlier))
+            earlier, seat = params.context.run, params.context.seat
+            task = await services.engine.continued(spec.task, earlier, seat)
+            spec = replace(spec, task=task)
         if params.attachments:
             kept = [await attach(services.engine, each) for each in params.attachments]
             spec = replace(spec, task=replace(spec.task, attachments=tuple(kept)))

@@ -18,7 +18,7 @@ TOP = Path(__file__).resolve().parents[2]
 _EXAMPLES = TOP / "tests/config/massgen"
 _CLAUDE = re.compile(rb'"(claude-[a-z]+-\d(?:-\d)?)"')
 _OFTEN = 10
-"""A model of Claude Code's is named in many places of it; what is named less is a part of a name."""
+"""A model of Claude Code's stands in many places of it; what stands in few is a part of a name."""
 _CODEX = re.compile(rb'"slug": ?"(gpt-[a-z0-9.-]+)"')
 _GEMINI_KNOWN = re.compile(r"VALID_GEMINI_MODELS = [^\[]*\[([^\]]*)\]")
 _GEMINI_NAME = re.compile(r'\b([A-Z][A-Z0-9_]+) = "([a-z0-9.-]+)"')

@@ -414,10 +414,13 @@ async def test_a_part_of_its_own_folder_is_its_own_affair(repo: UserRepo, rooms:
     assert (await rooms.take(repo.top / "src")).root == str(repo.top / "src")
 
 
-async def test_a_subfolder_is_a_prefix(repo: UserRepo, rooms: Rooms):
-    taken = await rooms.take(repo.top / "src", Buffer(str(repo.top / "a.py"), "unsaved\n"))
+async def test_a_subfolder_is_a_prefix_of_a_snapshot_of_all(repo: UserRepo, rooms: Rooms):
+    buffers = [Buffer(str(repo.top / path), "unsaved\n") for path in ("a.py", "src/b.py", "t/c.py")]
+    taken = await rooms.take(repo.top / "src", *buffers)
     assert (taken.root, taken.prefix) == (str(repo.top), "src")
-    assert rooms.files(taken)["a.py"][1] == b"unsaved\n"
+    files = rooms.files(taken)
+    assert [files[path][1] for path in ("a.py", "src/b.py", "t/c.py")] == [b"unsaved\n"] * 3
+    assert (await rooms.take(repo.top, *buffers)).tree == taken.tree
     async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
         assert lease.folder == os.path.join(lease.path, "src")
         assert os.path.isdir(lease.folder)

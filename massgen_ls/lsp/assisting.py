@@ -88,7 +88,7 @@ class Assisting:
         kind = types.MarkupKind.Markdown if shows else types.MarkupKind.PlainText
         return types.MarkupContent(kind, markdown if shows else _plain(markdown))
 
-    def hover(self, params: types.HoverParams) -> types.Hover | None:
+    async def hover(self, params: types.HoverParams) -> types.Hover | None:
         """``textDocument/hover``."""
         opened = self._known(params.text_document.uri)
         if opened is None:
@@ -100,7 +100,9 @@ class Assisting:
         if told is None:
             return None
         where = self._configs.range(LineIndex(document.text), told.start, told.end)
-        return types.Hover(self._text(told.text), where)
+        counts = await self._configs.counts(path, told.where) if told.where else ""
+        text = f"{told.text}\n\n{counts}" if counts else told.text
+        return types.Hover(self._text(text), where)
 
     def links(self, params: types.DocumentLinkParams) -> list[types.DocumentLink] | None:
         """``textDocument/documentLink``: to included files."""

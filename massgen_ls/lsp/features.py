@@ -16,6 +16,7 @@ from massgen_ls.lsp.configs import CHECK, Configs
 from massgen_ls.lsp.fields import ParamsError, nearest
 from massgen_ls.lsp.initiating import Initiating
 from massgen_ls.lsp.server import MassgenServer
+from massgen_ls.lsp.soundness import Soundness
 from massgen_ls.lsp.stream import Stream
 from massgen_ls.lsp.trust import Trusting
 
@@ -25,9 +26,10 @@ def register(server: MassgenServer, stream: Stream) -> None:
     trust = Trusting(server)
     verbs = Verbs(server, stream, trust)
     configs = Configs(server)
+    soundness = Soundness(server)
     assisting = Assisting(server, configs)
     _documents(server, configs)
-    _life(server)
+    _life(server, soundness)
     methods = {**verbs.methods(), "init": Initiating(server, trust).init}
     for verb, method in methods.items():
         server.protocol.register(f"massgen/{verb}", method)
@@ -72,6 +74,7 @@ def register(server: MassgenServer, stream: Stream) -> None:
     def configured(params: types.DidChangeConfigurationParams) -> None:
         trust.configured(params.settings)
         server.settings.changed(params)
+        soundness.configured()
 
     server.protocol.register("massgen/trust", trust.told)
     server.protocol.register("massgen/checkAgents", configs.check_agents)
@@ -147,7 +150,7 @@ def _where(change: types.TextDocumentContentChangeEvent) -> Range | None:
     return Range(Position(start.line, start.character), Position(end.line, end.character))
 
 
-def _life(server: MassgenServer) -> None:
+def _life(server: MassgenServer, soundness: Soundness) -> None:
     def shutdown(_: object) -> None:
         # The answer goes out at once; meanwhile every run is cancelled and wrapped up.
         server.protocol.shut = True
@@ -163,14 +166,14 @@ def _life(server: MassgenServer) -> None:
     def trace(params: object) -> None:
         server.protocol.trace.turn(getattr(params, "value", None))
 
-    def nothing(_: object) -> None:
-        """Nothing has to be done."""
+    def begin(_: object) -> None:
+        soundness.begin()
 
     quiet: dict[str, Callable[[object], Awaitable[Json] | None]] = {
         types.SHUTDOWN: shutdown,
         types.EXIT: leave,
         types.INITIALIZE: again,
-        types.INITIALIZED: nothing,
+        types.INITIALIZED: begin,
         types.SET_TRACE: trace,
     }
     for name, handler in quiet.items():

@@ -25,6 +25,7 @@ from massgen_ls.lsp.asking import Asking, Deadlines, Editor
 from massgen_ls.lsp.capabilities import Client
 from massgen_ls.lsp.documents import Document, Documents, Form, form_of, whole
 from massgen_ls.lsp.edits import Target, describe, for_disk, shown_result, split, workspace_edit
+from massgen_ls.lsp.room import arrivals, make_room, take_back
 from massgen_ls.lsp.stepwise import Stepwise
 from massgen_ls.ports import Landed, LiveFiles, Refused
 
@@ -219,9 +220,12 @@ class LspLiveFiles:
         }
         edit = workspace_edit(operations, plan.label, self._client, target, confirm=self._preview)
         params = types.ApplyWorkspaceEditParams(edit=edit, label=plan.label)
+        new = arrivals(operations, target) if self._client.bare_files else []
+        made = await asyncio.to_thread(make_room, new)
         answer = await self._asking.edit(params, expected)
         if answer is not None and answer.applied:
             return Landed()
+        await asyncio.to_thread(take_back, made)
         shown = self._asking.shown(expected)
         if answer is None:
             if (

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from massgen_ls.core.changes import RelPath
+from massgen_ls.core.plan import CreateFile, EditPlan
+from massgen_ls.core.task import CandidateId
 from massgen_ls.lsp.livefiles import Deadlines
-from tests.lsp.editor import EGLOT, PROFILES, VSCODE, talking
+from tests.lsp.editor import EGLOT, PROFILES, VSCODE, Object, talking
 
 QUICK = Deadlines(answer=0.3, question=0.3)
 profiles = pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
@@ -99,3 +102,29 @@ async def test_an_editor_that_knows_no_questions_tells_of_the_winner_and_offers_
         )
         # Nobody can be asked about them later, so the action says it.
         assert "massgen: apply one.1, binary files on the disk (x)" in [a["title"] for a in actions]
+
+
+@pytest.mark.parametrize("does", [True, False])
+async def test_an_editor_that_makes_no_folders_finds_them_made(tmp_path: Path, does: bool) -> None:
+    greeting: Object = {
+        "clientInfo": {"name": "Sublime Text LSP", "version": "2.13.0"},
+        "workspaceFolders": [{"uri": tmp_path.as_uri(), "name": "root"}],
+        "capabilities": VSCODE,
+    }
+    made = tmp_path / "pkg" / "deep" / "made.py"
+    async with talking(tmp_path, VSCODE, greeting=greeting) as client:
+        client.engine.go.set()
+        run = await client.request("massgen/run", {"prompt": "x"})
+        await client.request("massgen/wait", run)
+        path = RelPath("pkg/deep/made.py")
+        plan = EditPlan(CandidateId("one.1"), "x", (CreateFile(path, b"made\n", "made\n"),))
+        client.engine.plans.append(plan)
+
+        def create(_: Any) -> Any:
+            if does:
+                made.open("x").close()  # as that editor does
+            return {"applied": does, "failureReason": "" if does else "the user is cross"}
+
+        client.answers["workspace/applyEdit"] = create
+        applied = await client.request("massgen/apply", run)
+        assert (applied["applied"], made.exists(), (tmp_path / "pkg").exists()) == (does,) * 3

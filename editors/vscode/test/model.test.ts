@@ -90,13 +90,14 @@ test("a log keeps its newest part and says what it lost", () => {
   const run = started();
   for (let i = 0; i < 500; i++) run.take({ kind: "delta", run: "r", source: "one", stream: "stdout", text: "x".repeat(1000) });
   const seat = run.seat("one");
-  assert.ok(seat.log.length <= 250_000);
-  assert.equal(seat.log.length + seat.lost, 500_000);
+  const kept = seat.log.toString();
+  assert.ok(kept.length <= 250_000);
+  assert.equal(kept.length + seat.log.lost, 500_000);
   run.take({ kind: "delta", run: "r", source: "check:tests", stream: "stdout", text: "noise" });
   assert.ok(!run.seats.has("check:tests"));
 });
 
-test("ten updates a second at most, and the last one always comes", () => {
+test("five updates a second at most, and the last one always comes", () => {
   const timer = new FakeTimer();
   const runs = new Runs(timer);
   let told = 0;
@@ -108,7 +109,7 @@ test("ten updates a second at most, and the last one always comes", () => {
     timer.pass(1);
   }
   timer.pass(1000);
-  assert.ok(told > 25 && told <= 32, `${told} in 3 s`);
+  assert.ok(told > 12 && told <= 17, `${told} in 3 s`);
   let calls = 0;
   const throttle = new Throttle(100, timer, () => calls++);
   throttle.call();

@@ -33,10 +33,10 @@ from massgen_ls.adapters.agents.acp_rows import Row, row
 from massgen_ls.adapters.agents.acp_session import Session
 from massgen_ls.adapters.agents.coding import CodingSettings
 from massgen_ls.adapters.agents.failing import Advice
+from massgen_ls.adapters.agents.frame import Frame, prepared
 from massgen_ls.adapters.agents.installed import version_of
 from massgen_ls.adapters.agents.instructions import instructions
 from massgen_ls.adapters.agents.surroundings import NETWORK, Surroundings
-from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import AgentSpec
 from massgen_ls.ports import AgentNews, Brief, Command, Ended, Health, Place, Processes
@@ -82,44 +82,28 @@ class Acp:
         self._around = surroundings
         self._pool = pool
 
-    async def attempt(
-        self, launch: Launch, settings: CodingSettings, brief: Brief, place: Place
-    ) -> AsyncGenerator[AgentNews]:
-        """The news of one attempt; its `Ended` comes when the agent has let go of the worktree."""
-        loop = asyncio.get_running_loop()
-        limit = min(place.timeout, settings.timeout or place.timeout)
-        until = loop.time() + limit
+    async def attempt(self, launch: Launch, frame: Frame) -> AsyncGenerator[AgentNews]:
+        """The news of one attempt; its `Ended` comes when the agent has let go of the worktree.
+
+        Raises what `Frame.kept` expects.
+        """
+        brief, place = frame.brief, frame.place
+        told = await prepared(place, instructions, place, launch.instructions)
         last: Ended | None = None
-        broken: Exception | None = None
-        unheard: tuple[str, ...] = ()
-        try:
-            told = await asyncio.to_thread(instructions, place, launch.instructions)
-            async with self._connection(launch, brief, place) as connection:
-                session = Session(
-                    connection, launch, brief, place, told, until, limit, settings.idle_timeout
-                )
-                try:
-                    async with contextlib.aclosing(session.news()) as news:
-                        async for item in news:
-                            if isinstance(item, Ended):
-                                last = item
-                            else:
-                                yield item
-                finally:
-                    broken, unheard = session.broken, session.unheard
-                    if session.stubborn and self._pool is not None:
-                        self._pool.condemn(connection)
-        except FileNotFoundError as error:
-            last = _missing(launch, error)
-        except MassgenError as error:
-            last = Ended("failed", str(error), failure="config")
-        except OSError as error:
-            why = f"{launch.name} cannot be started: {error.strerror or error}. {launch.install}"
-            last = Ended("failed", why, failure="missing")
-        if broken is not None:
-            raise broken
-        assert last is not None
-        yield replace(last, unheard=unheard)
+        async with self._connection(launch, brief, place) as connection:
+            session = Session(connection, launch, frame, told)
+            try:
+                async with contextlib.aclosing(session.news()) as news:
+                    async for item in news:
+                        if isinstance(item, Ended):
+                            last = item
+                        else:
+                            yield item
+            finally:
+                if session.stubborn and self._pool is not None:
+                    self._pool.condemn(connection)
+        assert last is not None, "a session has an end"
+        yield last
 
     @contextlib.asynccontextmanager
     async def _connection(
@@ -136,7 +120,7 @@ class Acp:
             async with pool.seat(f"{place.run} {launch.key}", prepare) as connection:
                 yield connection
             return
-        command = await asyncio.to_thread(launch.command, self._around, brief, place)
+        command = await prepared(place, launch.command, self._around, brief, place)
         async with connect(self._processes, command, up=place.up) as connection:
             yield connection
 
@@ -167,7 +151,8 @@ class AcpDriver:
             yield Ended("failed", f"{problem} Correct the agent {spec.id!r}.", failure="config")
             return
         launch = self._launch(spec, known, settings, place)
-        async with contextlib.aclosing(self._acp.attempt(launch, settings, brief, place)) as news:
+        frame = Frame(settings.program, _install(known), launch.advice, settings, brief, place)
+        async with contextlib.aclosing(frame.kept(self._acp.attempt(launch, frame))) as news:
             async for item in news:
                 yield item
 
@@ -187,7 +172,7 @@ class AcpDriver:
             if isinstance(known, Row):
                 return replace(known, argv=given.argv)
             name = os.path.basename(given.argv[0])
-            return Row("", name, given.argv, install=f"`argv` names {given.argv[0]!r}")
+            return Row("", name, given.argv)
         if not given.agent:
             return "`agent` or `argv` is needed for an ACP agent"
         return row(given.agent)
@@ -231,7 +216,6 @@ class AcpDriver:
             name=known.name,
             argv=(settings.program, *known.argv[1:], *settings.args),
             advice=Advice(login=known.login),
-            install=f"Install it: {known.install}." if known.install else "",
             keys=(*known.keys, *settings.env, *NETWORK),
             env=env,
             files={} if home else known.files,
@@ -278,8 +262,8 @@ def health(around: Surroundings, spec: AgentSpec, known: Row, settings: CodingSe
     """Whether a row's program could start. Reads the disk: for a thread."""
     path = around.find(settings.program)
     if path is None:
-        hint = f"Install it: {known.install}." if known.install else "Correct `argv`."
-        return Health(spec.id, ok=False, found=f"{settings.program} not found", hint=hint)
+        found = f"{settings.program} not found"
+        return Health(spec.id, ok=False, found=found, hint=_install(known))
     if problem := unkept(known, settings):
         return Health(spec.id, ok=False, found=path, hint=problem, version=version_of(path))
     keys = around.given(known.keys)
@@ -291,10 +275,5 @@ def health(around: Surroundings, spec: AgentSpec, known: Row, settings: CodingSe
     return Health(spec.id, ok=True, found=found, hint=hint, version=version_of(path))
 
 
-def _missing(launch: Launch, error: FileNotFoundError) -> Ended:
-    program = launch.argv[0]
-    if error.filename and str(error.filename) != program:
-        why = f"{program!r}: {error.strerror}: {error.filename}"
-    else:
-        why = f"the program {program!r} was not found. {launch.install}".rstrip()
-    return Ended("missing", why, failure="missing")
+def _install(known: Row) -> str:
+    return f"Install it: {known.install}." if known.install else "Correct `argv`."

@@ -28,8 +28,6 @@ class Launch:
     """For people."""
     argv: tuple[str, ...]
     advice: Advice
-    install: str
-    """What to do when the program is not there, a whole sentence."""
     keys: tuple[str, ...] = ()
     """Names of variables of ours that it gets."""
     env: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import math
 import os
 import re
 import time
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 
 from massgen_ls.adapters.agents import answers, installed
@@ -38,16 +37,13 @@ from massgen_ls.adapters.agents.claude_launch import (
 )
 from massgen_ls.adapters.agents.claude_session import ClaudeSession
 from massgen_ls.adapters.agents.coding import FAREWELL, CodingSettings
-from massgen_ls.adapters.agents.failing import Advice, explained, kind_of, retry_after
-from massgen_ls.adapters.agents.speech import signal_name
+from massgen_ls.adapters.agents.failing import Advice, kind_of
+from massgen_ls.adapters.agents.frame import Frame, outlived, prepared, unusable
 from massgen_ls.adapters.agents.surroundings import Surroundings
 from massgen_ls.adapters.agents.talk import Due, Gone, Line, Noise, Quiet, Talk, open_talk
-from massgen_ls.core.conversation import shorten
-from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.failures import FailureKind
-from massgen_ls.core.task import AgentSpec
+from massgen_ls.core.task import AgentSpec, Json
 from massgen_ls.ports import (
-    STOPPED,
     AgentNews,
     Brief,
     Command,
@@ -61,7 +57,7 @@ from massgen_ls.ports import (
     Said,
 )
 
-INSTALL = "install it with `npm install -g @anthropic-ai/claude-code`"
+INSTALL = "Install it with `npm install -g @anthropic-ai/claude-code`, or correct `program`."
 ADVICE = Advice(
     login=(
         f"set {KEYS[0]}, or run `claude setup-token` and set {KEYS[2]}; with `login: user` it "
@@ -71,7 +67,6 @@ ADVICE = Advice(
 )
 STOPPING = 1.5
 """Seconds that it has to end its turn and itself when it is stopped; then it is ended."""
-_SUMMARY = 4000
 _VERSION = re.compile(r"\d+\.\d+\.\d+\S*")
 
 
@@ -100,21 +95,19 @@ class ClaudeCodeDriver:
     ) -> AsyncGenerator[AgentNews]:
         """Runs the agent once. Closing the iterator ends it and all its processes."""
         settings = CodingSettings.of(spec, PROGRAM)
-        try:
-            command = await asyncio.to_thread(launch, spec, settings, brief, place, self._around)
-        except OSError as error:
-            why = f"its home {place.home} cannot be prepared: {error.strerror or error}"
-            yield Ended("failed", why)
-            return
-        work = _Attempt(settings, brief, place, self._farewell)
-        try:
-            async with contextlib.aclosing(work.news(self._processes, command)) as news:
-                async for item in news:
-                    yield item
-        except OSError as error:
-            yield _unstartable(settings.program, error)
-        except MassgenError as error:
-            yield Ended("failed", str(error))
+        frame = Frame(settings.program, INSTALL, ADVICE, settings, brief, place)
+        async with contextlib.aclosing(frame.kept(self._within(frame, spec))) as news:
+            async for item in news:
+                yield item
+
+    async def _within(self, frame: Frame, spec: AgentSpec) -> AsyncGenerator[AgentNews]:
+        command = await prepared(
+            frame.place, launch, spec, frame.settings, frame.brief, frame.place, self._around
+        )
+        work = _Work(frame, self._farewell)
+        async with contextlib.aclosing(work.news(self._processes, command)) as news:
+            async for item in news:
+                yield item
 
     async def health(self, spec: AgentSpec) -> Health:
         """Looks for the program and for a way to log in, by name; starts and reads nothing else."""
@@ -124,8 +117,8 @@ class ClaudeCodeDriver:
     def _health(self, spec: AgentSpec, settings: CodingSettings) -> Health:
         path = self._around.find(settings.program)
         if path is None:
-            hint = f"{INSTALL[0].upper()}{INSTALL[1:]}, or correct `program`."
-            return Health(spec.id, ok=False, found=f"{settings.program} not found", hint=hint)
+            found = f"{settings.program} not found"
+            return Health(spec.id, ok=False, found=found, hint=INSTALL)
         version = version_of(path)
         if settings.login == "user":
             folder = user_folder(self._around)
@@ -156,12 +149,10 @@ def version_of(path: str) -> str:
 
 
 @dataclass(slots=True)
-class _Attempt:
+class _Work:
     """One attempt, from the first word to the end of the program."""
 
-    settings: CodingSettings
-    brief: Brief
-    place: Place
+    frame: Frame
     farewell: float
     result: Result | None = None
     """Of the last turn that is over."""
@@ -171,28 +162,20 @@ class _Attempt:
     """Its input was ended: it is done, or was given up."""
     peeking: bool = False
     """It is done, unless a message has come meanwhile."""
-    until: float = 0.0
-    """When the attempt is out of time."""
     leave_by: float | None = None
     """When its patience ends that has been told to stop, or to end."""
     noise: deque[str] = field(default_factory=lambda: deque[str](maxlen=12))
 
-    @property
-    def limit(self) -> float:
-        """Seconds for the attempt."""
-        return min(self.place.timeout, self.settings.timeout or self.place.timeout)
-
     async def news(self, processes: Processes, command: Command) -> AsyncGenerator[AgentNews]:
         """Talks to it until it is gone."""
-        self.until = _now() + self.limit
-        idle = self.settings.idle_timeout
+        idle = self.frame.settings.idle_timeout
         finished: Finished | None = None
-        place = self.place
+        place = self.frame.place
         talking = open_talk(processes, command, patience=idle, inbox=place.inbox, up=place.up)
         async with talking as talk:
-            session = ClaudeSession(talk, self.place)
+            session = ClaudeSession(talk, place)
             try:
-                await session.begin(self.brief.prompt, self.brief.pictures)
+                await session.begin(self.frame.brief.prompt, self.frame.brief.pictures)
                 while finished is None:
                     talk.patience = self._patience(session)
                     talk.due = self._ends_at()
@@ -210,7 +193,7 @@ class _Attempt:
                         case Note(text=text):
                             await self._note(text, session)
                         case Halt():
-                            await self._stop(Ended("done", STOPPED), session)
+                            await self._stop(self.frame.stopped(), session)
                         case Quiet():
                             await self._quiet(session)
                         case Due():
@@ -223,8 +206,8 @@ class _Attempt:
                     async with asyncio.timeout(0.2):
                         await session.interrupt()
                 raise
-        if finished.survivors:
-            yield Said(f"[{finished.survivors} processes outlived it and were ended]\n", "stderr")
+        for item in outlived(finished):
+            yield item
         for item in talk.unheard():
             if isinstance(item, Note):
                 session.too_late(item.text)
@@ -283,9 +266,7 @@ class _Attempt:
             self.peeking = False
             await self._leave(session)
             return
-        seconds = self.settings.idle_timeout
-        why = explained("timeout", f"nothing was heard for {seconds:g} s", ADVICE)
-        await self._stop(Ended("timed_out", why, failure="timeout"), session)
+        await self._stop(self.frame.silent(), session)
 
     async def _due(self, session: ClaudeSession, talk: Talk) -> Finished | None:
         """Its time is up, or that which it had to stop or to leave."""
@@ -294,8 +275,7 @@ class _Attempt:
         if self.result is not None:
             await self._leave(session)
             return None
-        why = f"did not end within {self.limit:g} s and was ended; `timeout` sets the limit"
-        await self._stop(Ended("timed_out", why, failure="timeout"), session)
+        await self._stop(self.frame.late(), session)
         return None
 
     # ── towards the end ─────────────────────────────────────────────────────────────────────
@@ -303,14 +283,14 @@ class _Attempt:
     def _ends_at(self) -> float:
         end = math.inf if self.leave_by is None else self.leave_by
         given_up = self.leaving or self.verdict is not None
-        return end if given_up else min(end, self.until)
+        return end if given_up else min(end, self.frame.until)
 
     def _patience(self, session: ClaudeSession) -> float:
         if self.peeking:
             return 0.0
         # What it is asked to do, and what a person is asked, is waited for by the clock alone.
         waits = session.asking or self.leave_by is not None
-        return math.inf if waits else self.settings.idle_timeout
+        return math.inf if waits else self.frame.settings.idle_timeout
 
     async def _stop(self, verdict: Ended, session: ClaudeSession) -> None:
         """Decides how it ends, and has it end its turn."""
@@ -334,71 +314,44 @@ class _Attempt:
     def _ended(self, finished: Finished, session: ClaudeSession) -> Ended:
         if self.verdict is not None:
             return self.verdict
-        if self.result is None:
-            return self._vanished(finished)
-        said = shorten(self.result.said.strip(), _SUMMARY)
-        if not self.result.ok or self.result.stop == "refusal":
-            return _failed(self.result, session)
-        if self.brief.schema is not None:
-            return self._judged(self.result)
+        result = self.result
+        if result is None:
+            return self.frame.vanished(finished, "\n".join(self.noise))
+        if not result.ok or result.stop == "refusal":
+            return self._failed(result, session)
+        if self.frame.brief.schema is not None:
+            return _judged(result, self.frame.brief.schema)
         if not session.reading.spoke:
-            why = explained("protocol", "its model answered with nothing", ADVICE)
-            return Ended("failed", why, failure="protocol")
-        return Ended("done", summary=said)
+            return self.frame.failed("protocol", "its model answered with nothing")
+        self.frame.last = result.said.strip()
+        return Ended("done")
 
-    def _judged(self, result: Result) -> Ended:
-        schema = self.brief.schema or {}
-        wrong = "it is missing"
-        if result.answer is not None:
-            wrong = answers.problem(result.answer, schema)
-            if not wrong:
-                return Ended("done", summary=result.said, answer=result.answer)
-        value, none = answers.answer(result.said, schema)
-        if not none:
-            return Ended("done", summary=result.said, answer=value)
-        why = f"it gave no answer that can be used ({wrong}): use another model for judging."
-        return Ended("failed", why, failure="protocol")
-
-    def _vanished(self, finished: Finished) -> Ended:
-        """It has ended without a result."""
-        said = "\n".join(self.noise)
-        code = finished.exit_code
-        number = -code if code < 0 else code - 128 if 128 < code < 160 else 0
-        if number:
-            why = f"it was ended by {signal_name(number)}"
-            return Ended("failed", f"{why}: {said}" if said else f"{why}.", failure="crashed")
-        kind: FailureKind = kind_of(None, said) or ("crashed" if code else "protocol")
-        how = f"it ended with exit code {code} and no result"
-        why = explained(kind, f"{how}; {said}" if said else how, ADVICE)
-        return Ended("failed", why, failure=kind)
+    def _failed(self, result: Result, session: ClaudeSession) -> Ended:
+        said = result.said or result.reason or result.subtype or "it told no reason"
+        resets_at = session.reading.resets_at
+        pause = None if resets_at is None else max(0.0, resets_at - time.time())
+        kind: FailureKind | None
+        if result.subtype == "error_max_turns" or "budget" in result.subtype:
+            kind = "turns"
+        elif result.stop == "refusal":
+            kind = "refused"
+        elif "structured_output" in result.subtype:
+            kind = "protocol"
+        else:
+            kind = kind_of(result.status, f"{said} {result.reason}")
+        return self.frame.failed(kind, said, pause)
 
 
-def _failed(result: Result, session: ClaudeSession) -> Ended:
-    said = result.said or result.reason or result.subtype or "it told no reason"
-    pause = retry_after(said)
-    if session.reading.resets_at is not None:
-        pause = max(0.0, session.reading.resets_at - time.time())
-    kind: FailureKind | None
-    if result.subtype == "error_max_turns" or "budget" in result.subtype:
-        kind = "turns"
-    elif result.stop == "refusal":
-        kind = "refused"
-    elif "structured_output" in result.subtype:
-        kind = "protocol"
-    else:
-        kind = kind_of(result.status, f"{said} {result.reason}")
-    return Ended("failed", explained(kind, said, ADVICE), failure=kind, retry_after=pause)
-
-
-def _unstartable(program: str, error: OSError) -> Ended:
-    if isinstance(error, FileNotFoundError) and error.filename == program:
-        why = f"the program {program!r} was not found: {INSTALL}, or correct `program`."
-        return Ended("missing", why, failure="missing")
-    why = f"the program {program!r} cannot be started: {error.strerror or error}"
-    if error.errno == errno.E2BIG:
-        return Ended("failed", f"{why}: `args` is too long.", failure="config")
-    named = f": {error.filename}" if error.filename else ""
-    return Ended("missing", f"{why}{named}.", failure="missing")
+def _judged(result: Result, schema: Mapping[str, Json]) -> Ended:
+    wrong = "it is missing"
+    if result.answer is not None:
+        wrong = answers.problem(result.answer, schema)
+        if not wrong:
+            return Ended("done", summary=result.said, answer=result.answer)
+    value, none = answers.answer(result.said, schema)
+    if not none:
+        return Ended("done", summary=result.said, answer=value)
+    return unusable(wrong)
 
 
 def _now() -> float:

@@ -21,6 +21,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from massgen_ls.adapters.agents.argv import BadArgvError, Values, rounds, uses
+from massgen_ls.adapters.agents.frame import outlived, unstartable
 from massgen_ls.adapters.agents.speech import Speech, signal_name, tail
 from massgen_ls.adapters.agents.surroundings import Surroundings, make_home, write_private
 from massgen_ls.adapters.agents.talk import beside
@@ -39,7 +40,6 @@ from massgen_ls.ports import (
     Place,
     Processes,
     Running,
-    Said,
 )
 
 PROMPT_FILE = "massgen-prompt.md"
@@ -178,19 +178,19 @@ class CommandDriver:
                             yield said
                 finished = await running.wait()
         except FileNotFoundError as error:
-            if error.filename and str(error.filename) != name:
-                yield Ended("missing", f"{name!r}: {error.strerror}: {error.filename}")
-            else:
-                yield Ended("missing", f"the program {name!r} was not found. {_missing(name)}")
+            yield Ended("missing", unstartable(name, error, _missing(name)))
             return
         except MassgenError as error:
             yield Ended("failed", str(error))
             return
         except OSError as error:
-            yield Ended("failed", _unstartable(name, error))
+            why = unstartable(name, error, _missing(name))
+            if error.errno == errno.E2BIG:
+                why = f"{why} Use `stdin: prompt` or `{{prompt_file}}` instead of `{{prompt}}`."
+            yield Ended("failed", why)
             return
-        if finished.survivors:
-            yield Said(f"[{finished.survivors} processes outlived it and were ended]\n", "stderr")
+        for item in outlived(finished):
+            yield item
         if halted:
             code = finished.exit_code
             yield Ended("done", STOPPED, code, tail(finished.stdout))
@@ -219,19 +219,6 @@ def _texts(value: Json) -> tuple[str, ...]:
 
 def _missing(name: str) -> str:
     return f"Install it, or correct `argv`: {name!r} is looked for on PATH."
-
-
-def _unstartable(name: str, error: OSError) -> str:
-    why = f"the program {name!r} cannot be started: {error.strerror or error}"
-    match error.errno:
-        case errno.EACCES:
-            return f"{why}. Make it executable (chmod +x)."
-        case errno.ENOEXEC:
-            return f"{why}. A script needs a first line such as `#!/bin/sh`."
-        case errno.E2BIG:
-            return f"{why}. Use `stdin: prompt` or `{{prompt_file}}` instead of `{{prompt}}`."
-        case _:
-            return f"{why}: {error.filename}." if error.filename else f"{why}."
 
 
 def _verdict(finished: Finished, ok: frozenset[int], limit: float) -> Ended:

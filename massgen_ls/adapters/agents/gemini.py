@@ -37,6 +37,7 @@ from massgen_ls.adapters.agents.acp_order import Launch
 from massgen_ls.adapters.agents.acp_pool import AcpPool
 from massgen_ls.adapters.agents.coding import CodingSettings
 from massgen_ls.adapters.agents.failing import Advice
+from massgen_ls.adapters.agents.frame import Frame
 from massgen_ls.adapters.agents.gemini_stream import GeminiStream
 from massgen_ls.adapters.agents.installed import version_of
 from massgen_ls.adapters.agents.surroundings import NETWORK, Surroundings
@@ -48,7 +49,7 @@ KEYS = (
     "GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_GENAI_USE_VERTEXAI", "GOOGLE_CLOUD_PROJECT",
     "GOOGLE_CLOUD_LOCATION", "GOOGLE_APPLICATION_CREDENTIALS",
 )  # fmt: skip
-_INSTALL = "Install it: npm install -g @google/gemini-cli."
+_INSTALL = "Install it with `npm install -g @google/gemini-cli`, or correct `program`."
 _ADVICE = Advice(
     login="set GEMINI_API_KEY (or GOOGLE_GENAI_USE_VERTEXAI with GOOGLE_CLOUD_PROJECT and "
     "GOOGLE_CLOUD_LOCATION), or log in with `gemini` and use `login: user`",
@@ -91,30 +92,28 @@ class GeminiDriver:
         """Runs the agent once. Closing the iterator ends it and all its processes."""
         settings = CodingSettings.of(spec, PROGRAM)
         launch = self._launch(spec, settings, place)
+        frame = Frame(settings.program, _INSTALL, _ADVICE, settings, brief, place)
         if spec.settings.get("protocol") == "stream-json":
-            news = self._stream.attempt(launch, settings, brief, place)
+            news = self._stream.attempt(launch, frame)
         else:
-            news = self._over_acp(launch, settings, brief, place)
-        async with contextlib.aclosing(news):
-            async for item in news:
+            news = self._over_acp(launch, frame)
+        async with contextlib.aclosing(frame.kept(news)) as kept:
+            async for item in kept:
                 yield item
 
     async def health(self, spec: AgentSpec) -> Health:
         """Looks for the program, its version, and a way to log in; asks nobody."""
         return await asyncio.to_thread(self._health, spec)
 
-    async def _over_acp(
-        self, launch: Launch, settings: CodingSettings, brief: Brief, place: Place
-    ) -> AsyncGenerator[AgentNews]:
-        async with contextlib.aclosing(self._acp.attempt(launch, settings, brief, place)) as news:
+    async def _over_acp(self, launch: Launch, frame: Frame) -> AsyncGenerator[AgentNews]:
+        async with contextlib.aclosing(self._acp.attempt(launch, frame)) as news:
             async for item in news:
                 if isinstance(item, Ended) and too_old(item):
                     break
                 yield item
             else:
                 return
-        news = self._stream.attempt(launch, settings, brief, place)
-        async with contextlib.aclosing(news):
+        async with contextlib.aclosing(self._stream.attempt(launch, frame)) as news:
             async for item in news:
                 yield item
 
@@ -135,7 +134,6 @@ class GeminiDriver:
             name="Gemini CLI",
             argv=(settings.program, "--acp", *settings.args),
             advice=_ADVICE,
-            install=_INSTALL,
             keys=(*KEYS, *settings.env, *NETWORK),
             env=env,
             files={} if users else {os.path.join(".gemini", "settings.json"): body},

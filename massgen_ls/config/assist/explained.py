@@ -11,7 +11,7 @@ from massgen_ls.config.assist import known
 from massgen_ls.config.assist.place import place
 from massgen_ls.config.document import Scan, part, scan
 from massgen_ls.config.lines import Lines
-from massgen_ls.config.problems import shown_path
+from massgen_ls.config.problems import Where, shown_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Explained:
     text: str
     start: int
     end: int
+    where: Where = ()
 
 
 def explain(text: str, cursor: int, file: PurePath) -> Explained | None:
@@ -60,7 +61,7 @@ def explain(text: str, cursor: int, file: PurePath) -> Explained | None:
             ]
         elif words and where[-1] != "type":
             lines.append("One of: " + ", ".join(f"`{word.text}`" for word in words))
-        return Explained("\n\n".join(filter(None, lines)), spot.start, spot.end)
+        return Explained("\n\n".join(filter(None, lines)), spot.start, spot.end, where)
     return None
 
 

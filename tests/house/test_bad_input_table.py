@@ -21,7 +21,7 @@ ROWS: dict[str, tuple[str, ...]] = {
     "not a git repository": (
         f"{E2E}::test_a_folder_that_is_no_repository",
         f"{E2E}::test_a_bare_repository",
-        "adapters/test_snapshots.py::test_no_working_tree_is_a_clear_error",
+        "adapters/test_repositories.py::test_no_working_tree_is_a_clear_error",
     ),
     "git missing or older than 2.35": (
         f"{E2E}::test_a_git_that_cannot_be_used",
@@ -98,7 +98,7 @@ ROWS: dict[str, tuple[str, ...]] = {
         *(f"{E2E}::test_kill_9_at_any_step_loses_nothing[{step}]" for step in STEPS),
         f"{E2E}::test_kill_9_leaves_nothing_in_the_homes_of_agents",
         "e2e/test_killed_apply.py::test_the_next_command_takes_it_back_and_says_so",
-        "adapters/test_worktrees.py::test_an_interrupted_set_up_leaves_nothing_behind",
+        "adapters/test_setups.py::test_an_interrupted_set_up_leaves_nothing_behind",
         "adapters/test_journal.py::test_a_killed_owner_leaves_nothing_once_its_successor_has_looked",
     ),
 }

@@ -1,4 +1,4 @@
-"""Snapshots of repositories of every shape: in parts, without a commit, in the middle of a merge."""
+"""Snapshots of repositories of every shape: in parts, without a commit, in mid-merge."""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ from massgen_ls.adapters.host.listening import listening
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.trusting import Gate, claim
 from massgen_ls.config import Beside, Loaded, load, missing_parts
-from massgen_ls.config.sources import NAMES, find, user_files
+from massgen_ls.config.places import NAMES, user_files
+from massgen_ls.config.sources import find
 from massgen_ls.config.starter import PREFERRED, Around, Coder, Found, Server, Way
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.task import AgentId, AgentSpec
@@ -101,10 +102,10 @@ def kinds() -> dict[str, Coder]:
 
 
 def _kinds() -> list[_Kind]:
-    from massgen_ls.adapters.agents.acp_rows import rows
-    from massgen_ls.adapters.agents.claude_launch import KEYS as CLAUDE_KEYS
-    from massgen_ls.adapters.agents.codex_launch import KEYS as CODEX_KEYS
-    from massgen_ls.adapters.agents.gemini import KEYS as GEMINI_KEYS
+    from massgen_ls.adapters.agents.acp.rows import rows
+    from massgen_ls.adapters.agents.claude.launch import KEYS as CLAUDE_KEYS
+    from massgen_ls.adapters.agents.codex.launch import KEYS as CODEX_KEYS
+    from massgen_ls.adapters.agents.gemini.driver import KEYS as GEMINI_KEYS
 
     own = (
         ("claude_code", "Claude Code", CLAUDE_KEYS),

@@ -43,6 +43,7 @@ from massgen_ls.ports import Approver
 
 if TYPE_CHECKING:
     from massgen_ls.config.layers import Author
+    from massgen_ls.config.problems import Problem
     from massgen_ls.config.starter import Around, Choice
     from massgen_ls.lsp.desk import Compose, EditorView, Founded, Team
 
@@ -269,6 +270,13 @@ class ConfiguredDesk:
             return editor.texts.get(str(path))
 
         return Beside(profile=self._profile, settings=editor.settings, settings_by=by, read=read)
+
+    def problems(self, folder: str, editor: EditorView) -> Sequence[Problem]:
+        """What is wrong in the configuration; blocking. See `lsp.desk.Desk.problems`."""
+        from massgen_ls.config.checkup import problems_here
+
+        file = None if self._config is None else Path(folder, self._config).absolute()
+        return problems_here(Path(folder), file, self._beside(editor))
 
     def approve(self, claim: Claim, by: Giver) -> None:
         """Remembers that what was shown is trusted; blocking. See `lsp.desk.Desk.approve`."""

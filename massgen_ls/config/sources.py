@@ -15,19 +15,10 @@ from typing import Any, cast
 
 from massgen_ls.config.document import Document, Scan, part, scan
 from massgen_ls.config.layers import Author, Layer, LayerName
+from massgen_ls.config.places import NAMES, chain, user_files
 from massgen_ls.config.problems import Problem, Where
 from massgen_ls.core.trust import SETTINGS
 
-_ENDS = ("yaml", "yml", "json", "toml")
-NAMES = (
-    *(f"massgen.{end}" for end in _ENDS),
-    *(f".massgen/config.{end}" for end in _ENDS),
-    "pyproject.toml",
-)
-"""Where a folder's configuration may be, first match first; of ``pyproject.toml`` it is the table
-``[tool.massgen]``."""
-USER_NAMES = tuple(f"config.{end}" for end in _ENDS)
-"""The user's own, in `user_folders`."""
 PROFILE = "MASSGEN_PROFILE"
 PREFIX = "MASSGEN_"
 _OURS = "MASSGEN_LS_"
@@ -152,26 +143,12 @@ def gather(
 def find(folder: Path, beside: Beside | None = None) -> Path | None:
     """The configuration file of a folder, or of the nearest one above it in its repository."""
     reading = _Reading(beside or Beside())
-    for place in (folder, *folder.parents):
+    for place in chain(folder):
         for name in NAMES:
             path = place / name
             if reading.there(path) and (name != "pyproject.toml" or reading.has_table(path)):
                 return path
-        if os.path.exists(place / ".git"):
-            break
     return None
-
-
-def user_files(environ: Mapping[str, str]) -> list[Path]:
-    """Where the user's own configuration may be, first match first; where MassGen's is, too."""
-    import platformdirs
-
-    home = Path(environ.get("HOME") or os.path.expanduser("~"))
-    given = environ.get("XDG_CONFIG_HOME")
-    folders = [Path(given) if given else home / ".config"]
-    if environ.get("HOME", "") == os.environ.get("HOME", ""):  # it asks this process' variables
-        folders.append(platformdirs.user_config_path("massgen", appauthor=False).parent)
-    return [top / "massgen" / name for top in dict.fromkeys(folders) for name in USER_NAMES]
 
 
 def shipped() -> Traversable:
@@ -356,6 +333,20 @@ class _Reading:
         given = self._beside.settings
         # Beside these, an editor keeps settings of its own under our name.
         body = without_none({k: v for k, v in given.items() if k in SET_BY_NAME})
+        for key in given.keys() - set(SET_BY_NAME):
+            near = difflib.get_close_matches(key, SET_BY_NAME, 1, 0.8)
+            if near and isinstance(given[key], dict | list):
+                self.problems.append(
+                    Problem(
+                        f"there is no setting {key!r}",
+                        (key,),
+                        line=0,
+                        suggestion=f"did you mean {near[0]!r}?",
+                        meant=near[0],
+                        file=SETTINGS,
+                        severity="warning",
+                    )
+                )
         author = self._beside.settings_by
         return [Layer("editor", Document(body), SETTINGS, author)] if body else []
 

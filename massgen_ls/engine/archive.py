@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import rel_path
@@ -12,7 +13,7 @@ from massgen_ls.core.errors import NotFoundError, UnsafePathError
 from massgen_ls.core.events import Conversed, Envelope
 from massgen_ls.core.learning import NEWEST, TELLING, Record, records
 from massgen_ls.core.run_state import RunState, fold
-from massgen_ls.core.task import Attachment, CandidateId, RunId
+from massgen_ls.core.task import Attachment, CandidateId, Origin, RunId, Task
 from massgen_ls.engine.world import World
 from massgen_ls.ports import RunRecord
 
@@ -98,8 +99,8 @@ class Archive:
         found = (envelope.event for envelope in events)
         return [event.transcript for event in found if isinstance(event, Conversed)]
 
-    async def context(self, run: str, seat: str | None = None) -> str:
-        """What the agents of an earlier run did, as text for those of another.
+    async def continued(self, task: Task, run: str, seat: str | None = None) -> Task:
+        """A task that goes on from what the agents of an earlier run did, or one of them.
 
         Raises:
             NotFoundError: No such run, or no such agent in it, or nothing is known of it.
@@ -112,7 +113,10 @@ class Archive:
                 f"Nothing is known of what {seat or 'the agents'} did in run {run}",
                 f"There are transcripts of: {there}",
             )
-        return shared(chosen)
+        last = chosen[-1]
+        one = last.session and {t.agent for t in chosen} == {last.agent}
+        origin = Origin(last.type, last.session) if one else None
+        return replace(task, context=shared(chosen), origin=origin)
 
     # ── what a run made ─────────────────────────────────────────────────────────────────────
 

@@ -467,4 +467,5 @@ def fence(spec: RunSpec, lease: Lease) -> Fence | None:
     """What may be written from a worktree: itself, with a git repository of its own, and a home."""
     if spec.rules.sandbox == "off":
         return None
-    return Fence((lease.path, lease.home), required=spec.rules.sandbox == "required")
+    required = spec.rules.sandbox == "required"
+    return Fence((lease.path, lease.home), required=required, readable=lease.reads)

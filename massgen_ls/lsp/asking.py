@@ -65,6 +65,8 @@ class Deadlines:
     waiting: float = 20.0
     """The same for one that has said so, by naming the version: Emacs sends nothing until a key is
     pressed once its minibuffer was used, so a person has to have the time."""
+    watch: float = 2.0
+    """How often it is looked whether a configuration has changed on the disk."""
     shown: float = 1.5
     """How long after its answer an editor may take to show an edit."""
 

@@ -8,7 +8,8 @@ from massgen_ls.core.attachments import LARGEST
 from massgen_ls.core.task import Attachment
 from massgen_ls.lsp import uris
 from massgen_ls.lsp.desk import Engine
-from massgen_ls.lsp.protocol import AttachmentParams, ParamsError
+from massgen_ls.lsp.fields import ParamsError
+from massgen_ls.lsp.protocol import AttachmentParams
 
 
 async def attach(engine: Engine, wanted: AttachmentParams) -> Attachment:

@@ -30,8 +30,9 @@ from massgen_ls.lsp import protocol, uris
 from massgen_ls.lsp.attaching import attach
 from massgen_ls.lsp.desk import Services
 from massgen_ls.lsp.documents import buffer_of, encoding_of
+from massgen_ls.lsp.fields import ParamsError
 from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
-from massgen_ls.lsp.protocol import ParamsError, ScopeParams
+from massgen_ls.lsp.protocol import ScopeParams
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
 from massgen_ls.lsp.trust import Trusting
@@ -98,8 +99,9 @@ class Verbs:
             ),
         )
         if params.context is not None:
-            earlier = await services.engine.context(params.context.run, params.context.seat)
-            spec = replace(spec, task=replace(spec.task, context=earlier))
+            earlier, seat = params.context.run, params.context.seat
+            task = await services.engine.continued(spec.task, earlier, seat)
+            spec = replace(spec, task=task)
         if params.attachments:
             kept = [await attach(services.engine, each) for each in params.attachments]
             spec = replace(spec, task=replace(spec.task, attachments=tuple(kept)))

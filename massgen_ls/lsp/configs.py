@@ -25,13 +25,15 @@ from massgen_ls.core.text import LineIndex
 from massgen_ls.core.wording import counted
 from massgen_ls.lsp.capabilities import assist_options
 from massgen_ls.lsp.documents import Document
+from massgen_ls.lsp.fields import ParamsError
 from massgen_ls.lsp.outbox import VITAL
-from massgen_ls.lsp.protocol import ParamsError
 from massgen_ls.lsp.server import MassgenServer
 
 if TYPE_CHECKING:
+    from massgen_ls.config import Beside
     from massgen_ls.config.assist.findings import Finding, Findings
     from massgen_ls.config.document import Document as ConfigDocument
+    from massgen_ls.config.problems import Where
     from massgen_ls.ports import Health
 
 _log = logging.getLogger(__name__)
@@ -116,6 +118,27 @@ class Configs:
         looked, document = self._looked.get(uri), self._server.documents.get(uri)
         return looked is not None and document is not None and looked[0] == document.version
 
+    async def counts(self, path: Path, where: Where) -> str:
+        """Whether a value in a file has the last word, or who has it; one sentence."""
+        from massgen_ls.config.assist.standing import standing
+
+        folder = self._folder(path)
+        view = await self._server.settings.view(str(folder))
+        beside = self._beside(view.settings)
+        return await asyncio.to_thread(standing, folder, path, where, beside)
+
+    def _folder(self, path: Path) -> Path:
+        """The opened folder that a file counts for: the nearest one around it, else the first."""
+        around = [f for f in map(Path, self._server.folders) if path.is_relative_to(f)]
+        inside = path.parent.parent if path.parent.name == ".massgen" else path.parent
+        return max(around, key=lambda f: len(f.parts), default=inside)
+
+    def _beside(self, settings: Mapping[str, object]) -> Beside:
+        from massgen_ls.config import Beside
+
+        texts = {d.path: d.text for d in self._server.documents if d.path is not None}
+        return Beside(settings=settings, read=lambda p: texts.get(str(p)), scan=self.reads)
+
     # ── diagnostics ─────────────────────────────────────────────────────────────────────────
 
     async def _look(self, uri: str) -> None:
@@ -126,7 +149,10 @@ class Configs:
                 if looked is not None and looked[0] == document.version:
                     return
                 version, text = document.version, document.text
-                found = await asyncio.to_thread(self._find, document.path or "", text)
+                path = document.path or ""
+                settings = self._server.settings.known(str(self._folder(Path(path))))
+                beside = self._beside(settings)
+                found = await asyncio.to_thread(self._find, path, text, beside)
                 if self._server.documents.get(uri) is not document:
                     continue  # closed meanwhile, and perhaps opened again with another text
                 self._looked[uri] = version, found
@@ -147,14 +173,10 @@ class Configs:
             await self._news.wait()
         return self.found(uri)
 
-    def _find(self, path: str, text: str) -> Findings:
-        from massgen_ls.config import Beside
+    def _find(self, path: str, text: str, beside: Beside) -> Findings:
         from massgen_ls.config.assist.findings import find
 
         self._settle_in()
-        texts = {d.path: d.text for d in self._server.documents if d.path is not None}
-        texts[path] = text
-        beside = Beside(read=lambda other: texts.get(str(other)), scan=self.reads)
         return find(Path(path), text, beside)
 
     def _settle_in(self) -> None:

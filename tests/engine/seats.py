@@ -50,6 +50,7 @@ class Desk:
     path: str = "/w"
     folder: str = "/w/sub"
     home: str = "/home"
+    reads: tuple[str, ...] = ("/cache/shadow.git/objects",)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     @asynccontextmanager

@@ -106,6 +106,8 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
                 case RunCheck():
                     names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
                     found = result(step.check, step.tree, names)
+                    if names and step.tree != BASE:
+                        found = replace(found, part=data.draw(st.booleans()))
                     in_flight[step] = [CheckFinished(found, step.repeat)]
                 case AskJudge():
                     asked[step] += 1

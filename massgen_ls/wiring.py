@@ -29,6 +29,7 @@ from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
 from massgen_ls.adapters.host.trusting import Gate, TrustStore, claim
 from massgen_ls.adapters.mcp import LoopbackEndpoint
+from massgen_ls.adapters.store.attachments import AttachmentFolder
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import Beside, Loaded, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 RECORD = "runs.sqlite3"
 JOURNAL = "processes"
 EDITS = "edits"
+ATTACHMENTS = "attachments"
 
 
 def to_stderr(said: str) -> None:
@@ -110,6 +112,7 @@ async def open_supervisor(
             snapshots=MendedSnapshots(git.snapshots, ledger),
             worktrees=git.worktrees,
             objects=git.objects,
+            attachments=AttachmentFolder(places.state / ATTACHMENTS, clock),
             drivers=await stack.enter_async_context(open_drivers(processes, env, sys.executable)),
             checker=CommandChecker(processes, env, sys.executable),
             differ=differ,
@@ -207,6 +210,8 @@ def make_spec(
     trusted = trust_gate().admit(claim_of(folder, loaded), word)
     rules = replace(loaded.rules, mode=mode or loaded.rules.mode, trusted=trusted)
     members = team(folder, loaded, agents, beside)
+    if agents:  # whoever is named for this run works, in that order
+        rules = replace(rules, agents="listed", max_agents=None)
     voters = (*members, *rules.voting.judges)
     if rules.mode == "consensus" and all(agent.type == "command" for agent in voters):
         raise ConfigError(

@@ -29,6 +29,7 @@ from massgen_ls.config import load
 from massgen_ls.core.errors import ConfigError, MassgenError, WorkspaceError
 from massgen_ls.core.evaluation import CaseResult, Summary, summary
 from massgen_ls.core.task import CheckSpec, Json, Rules, VotingRule
+from massgen_ls.core.wire import to_json
 from massgen_ls.core.wording import counted
 from massgen_ls.evaluation.cases import BadCaseError, case_folders, read_case
 from massgen_ls.evaluation.replay import WITHOUT_CROSS_TESTS, Replay, Replayed
@@ -153,8 +154,10 @@ def _rules(options: Options) -> Rules:
             raise ConfigError(
                 "Recorded candidates can only be chosen among", "Use `mode: best_of_n`"
             )
-    # Of a fused candidate nobody knows whether it is right.
-    return replace(rules, early_exit=options.early_exit, fusion=False)
+    # Of a fused candidate nobody knows whether it is right. Recorded agents have no record.
+    return replace(
+        rules, early_exit=options.early_exit, fusion=False, agents="listed", max_agents=None
+    )
 
 
 def _say_what_needs_judges(rules: Rules, ways: Sequence[VotingRule]) -> None:
@@ -304,6 +307,7 @@ def _case_json(replayed: Replayed, way: str) -> dict[str, Json]:
             }
             for trial in case.trials
         ],
+        "support": to_json(replayed.support),
         "notes": [*replayed.notes],
         "checks_run": replayed.checks,
         "wall_seconds": round(replayed.seconds, 3),

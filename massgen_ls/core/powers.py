@@ -52,6 +52,7 @@ TABLE: tuple[Row, ...] = (
     Row("checks.*.name", may="choose"),
     Row("orchestrator.voting.judges.*.id", may="choose"),
     Row("include", may="choose"),
+    Row("orchestrator.agents", may="choose"),
     # ── being stricter ──
     Row("agents.*.backend.timeout", "gives an agent more time", "lower"),
     Row("agents.*.backend.idle_timeout", "gives an agent more time", "lower"),
@@ -64,6 +65,7 @@ TABLE: tuple[Row, ...] = (
     Row("checks.*.timeout", "gives a check more time", "lower", 300.0),
     Row("orchestrator.timeout", _SPENDS, "lower", 3600.0),
     Row("orchestrator.attempt_timeout", _SPENDS, "lower", 1800.0),
+    Row("orchestrator.max_agents", _SPENDS, "lower"),
     Row("orchestrator.quorum", _SPENDS, "lower", 1.0),
     Row(
         "orchestrator.sandbox",
@@ -215,7 +217,7 @@ def _walk(
     elif isinstance(value, list | tuple):
         for number, item in enumerate(cast("list[object]", value)):
             yield from _walk((*where, number), item, _twin(item, below), depth + 1, merged)
-    elif value is not None or below is not None:
+    else:
         yield Finding(where, value, UNKNOWN)
 
 
@@ -242,7 +244,7 @@ def _may(row: Row, value: object, under: object) -> bool:
         case "fewer":
             words = _words(value)
             return words is not None and set(words) <= set(_words(below) or ())
-        case None:
+        case _:
             return False
 
 

@@ -25,8 +25,8 @@ from massgen_ls.core.text import LineIndex
 from massgen_ls.core.wording import counted
 from massgen_ls.lsp.capabilities import assist_options
 from massgen_ls.lsp.documents import Document
+from massgen_ls.lsp.fields import ParamsError
 from massgen_ls.lsp.outbox import VITAL
-from massgen_ls.lsp.protocol import ParamsError
 from massgen_ls.lsp.server import MassgenServer
 
 if TYPE_CHECKING:

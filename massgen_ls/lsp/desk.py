@@ -16,12 +16,14 @@ from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import (
     AgentSpec,
     ApplyMode,
+    Attachment,
     CandidateId,
     Json,
     Mode,
     RunId,
     RunSpec,
     Scope,
+    Task,
 )
 from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.bus import Gap
@@ -225,8 +227,16 @@ class Engine(Protocol):
         """What each agent of a run said and did."""
         ...
 
-    async def context(self, run: str, seat: str | None = None) -> str:
-        """What the agents of an earlier run did, as text for others."""
+    async def continued(self, task: Task, run: str, seat: str | None = None) -> Task:
+        """A task that goes on from what the agents of an earlier run did."""
+        ...
+
+    async def attach(self, name: str, content: bytes) -> Attachment:
+        """Keeps a picture for a task that is about to begin."""
+        ...
+
+    async def attached(self, name: str, digest: str) -> Attachment:
+        """A picture of an earlier task."""
         ...
 
     async def state(self, run: RunId) -> RunState:

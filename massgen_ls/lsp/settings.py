@@ -17,7 +17,7 @@ from massgen_ls.lsp import uris
 from massgen_ls.lsp.capabilities import Client
 from massgen_ls.lsp.desk import EditorView
 from massgen_ls.lsp.documents import Documents
-from massgen_ls.lsp.protocol import ParamsError
+from massgen_ls.lsp.fields import ParamsError
 
 _log = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.recorder import wrapped
 from tests.e2e.world import ROOT, World
 
 HERE = ROOT / "tests" / "e2e" / "vscode"
@@ -52,8 +53,12 @@ def code_server() -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
-def packaged() -> Path:
-    """The extension as it is shipped: a VSIX, made of the sources as they are."""
+def packaged(*, server: bool = False) -> Path:
+    """The extension as it is shipped: a VSIX, made of the sources as they are.
+
+    Args:
+        server: With the server's wheel in it.
+    """
     if shutil.which("npm") is None:
         missing("there is no npm")
     npm = ["npm", "--loglevel=error"]
@@ -63,9 +68,8 @@ def packaged() -> Path:
         install = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         _run(install)
         lock.touch()
-    _run([*npm, "run", "package:bare"])
-    (vsix,) = (EXTENSION / "dist").glob("*.vsix")
-    return vsix
+    _run([*npm, "run", "package" if server else "package:bare"])
+    return EXTENSION / "dist" / ("massgen-ls.vsix" if server else "massgen-ls-bare.vsix")
 
 
 def _run(command: list[str]) -> None:
@@ -95,7 +99,11 @@ class Workbench:
             script = str(HERE / "workbench.mjs")
             process = await asyncio.create_subprocess_exec(
                 *("node", script, url, str(report), str(self.out), scene),
-                env={**os.environ, "CHROMIUM": self.chromium},
+                env={
+                    **os.environ,
+                    "CHROMIUM": self.chromium,
+                    "MASSGEN_TEST_SETTINGS": str(self._top(scenario) / "data"),
+                },
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
             )
@@ -111,16 +119,21 @@ class Workbench:
         assert process.returncode == 0, f"{words}\n{json.dumps(told, indent=1)[-4000:]}"
         return told, words
 
+    def _top(self, scenario: str) -> Path:
+        """Where code-server keeps what is its own."""
+        return self.world.top / f"code-{scenario}"
+
     @asynccontextmanager
     async def _serving(
         self, scenario: str, report: Path, settings: dict[str, Any]
     ) -> AsyncIterator[str]:
-        top = self.world.top / f"code-{scenario}-{self.out.name}"
+        top = self._top(scenario)
         extensions = top / "extensions"
+        top.mkdir()
         self._unpack(extensions)
         text = json.dumps(
             {
-                "massgen.server.interpreter": sys.executable,
+                "massgen.server.interpreter": wrapped(sys.executable, "vscode", top),
                 "security.workspace.trust.enabled": False,
                 "remote.autoForwardPorts": False,
                 "workbench.startupEditor": "none",

@@ -17,13 +17,56 @@ SLOW = 30.0
 """Seconds that a client has for one request, for reading its answer, and to say who it is."""
 
 
-class Connection:
-    """What one client says, and what it is told."""
+class Wire:
+    """Events of HTTP out of the bytes of one client, and back."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=64 * 1024)
+
+    async def _event(self) -> object:
+        """What the client says next.
+
+        Raises:
+            h11.RemoteProtocolError: That is not HTTP.
+            GoneError: It has left.
+        """
+        while (event := self._http.next_event()) is h11.NEED_DATA:
+            if self._http.they_are_waiting_for_100_continue:
+                await self._send(h11.InformationalResponse(status_code=100, headers=[]))
+            self._http.receive_data(await self._read())
+        return event
+
+    async def _read(self) -> bytes:
+        try:
+            return await self._reader.read(64 * 1024)
+        except OSError as error:
+            raise GoneError(str(error)) from error
+
+    async def _send(self, event: h11.Event) -> None:
+        try:
+            data = self._http.send(event)
+        except h11.LocalProtocolError as error:
+            raise GoneError(str(error)) from error  # a HEAD, say, which may be told no body
+        if not data:
+            return
+        try:
+            self._writer.write(data)
+            await self._writer.drain()
+        except OSError as error:
+            raise GoneError(str(error)) from error
+
+    def again(self) -> bool:
+        """Makes ready for the next request, if the client keeps the connection."""
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+            return True
+        return False
+
+
+class Connection(Wire):
+    """What one client says, and what it is told."""
 
     async def request(self, *, known: bool) -> Request | None:
         """The next request; None when the client has no more.
@@ -49,8 +92,6 @@ class Connection:
 
     async def _body(self) -> tuple[bytes, bool]:
         """The body, and whether it is all of it; past `MOST` the rest is not waited for."""
-        if self._http.they_are_waiting_for_100_continue:
-            await self._send(h11.InformationalResponse(status_code=100, headers=[]))
         parts: list[bytes] = []
         size = 0
         while isinstance(event := await self._event(), h11.Data):
@@ -77,34 +118,7 @@ class Connection:
             if response.body:
                 await self._send(h11.Data(data=response.body))
             await self._send(h11.EndOfMessage())
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            self._http.start_next_cycle()
-            return True
-        return False
-
-    async def _event(self) -> object:
-        while True:
-            event = self._http.next_event()
-            if event is not h11.NEED_DATA:
-                return event
-            try:
-                chunk = await self._reader.read(64 * 1024)
-            except OSError as error:
-                raise GoneError(str(error)) from error
-            self._http.receive_data(chunk)
-
-    async def _send(self, event: h11.Event) -> None:
-        try:
-            data = self._http.send(event)
-        except h11.LocalProtocolError as error:
-            raise GoneError(str(error)) from error  # a HEAD, say, which may be told no body
-        if not data:
-            return
-        try:
-            self._writer.write(data)
-            await self._writer.drain()
-        except OSError as error:
-            raise GoneError(str(error)) from error
+        return self.again()
 
     async def close(self) -> None:
         """Ends the connection, whatever state it is in."""

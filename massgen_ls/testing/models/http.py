@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection, server side: h11 does the protocol, this does the bytes."""
+"""One HTTP/1.1 connection of an agent's program that asks its model: whole or streamed answers."""
 
 from __future__ import annotations
 
@@ -16,14 +16,12 @@ from urllib.parse import unquote, urlsplit
 
 import h11
 
+from massgen_ls.adapters.mcp.http import Wire
+from massgen_ls.adapters.mcp.messages import GoneError
 from massgen_ls.testing.models.episode import Json
 
 MOST_BYTES = 128 * 1024 * 1024
 """A request above this is refused: no agent program sends so much."""
-
-
-class Gone(Exception):
-    """The client has left, or does not speak HTTP."""
 
 
 @dataclass(frozen=True)
@@ -88,19 +86,14 @@ def unzstd(body: bytes) -> bytes:
     raise Unreadable("Bodies in zstd need Python 3.14, or: pip install zstandard.")
 
 
-class Connection:
+class Connection(Wire):
     """What one client says, and what it is told."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=256 * 1024)
 
     async def call(self) -> Call | None:
         """The next request; None when the client has no more.
 
         Raises:
-            Gone: it left in the middle, or spoke something else than HTTP.
+            GoneError: it left in the middle, or spoke something else than HTTP.
         """
         try:
             request = await self._event()
@@ -110,33 +103,13 @@ class Connection:
             while isinstance(event := await self._event(), h11.Data):
                 parts.append(bytes(event.data))
                 if sum(map(len, parts)) > MOST_BYTES:
-                    raise Gone("the request is too large")
+                    raise GoneError("the request is too large")
         except h11.RemoteProtocolError as error:
-            raise Gone(str(error)) from error
+            raise GoneError(str(error)) from error
         target = urlsplit(request.target.decode("latin-1"))
         headers = {n.decode("latin-1"): v.decode("latin-1") for n, v in request.headers}
         method = request.method.decode("latin-1")
         return Call(method, unquote(target.path), target.query, headers, b"".join(parts))
-
-    async def _event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        while (event := self._http.next_event()) is h11.NEED_DATA:
-            if self._http.they_are_waiting_for_100_continue:
-                await self._send(h11.InformationalResponse(status_code=100, headers=[]))
-            self._http.receive_data(await self._read())
-        return event
-
-    async def _read(self) -> bytes:
-        try:
-            return await self._reader.read(256 * 1024)
-        except OSError as error:
-            raise Gone(str(error)) from error
-
-    async def _send(self, event: h11.Event) -> None:
-        try:
-            self._writer.write(self._http.send(event) or b"")
-            await self._writer.drain()
-        except OSError as error:
-            raise Gone(str(error)) from error
 
     async def reply(self, reply: Reply, *, broken: bool = False) -> None:
         """Sends a whole answer; ``broken`` stops in the middle of its body."""
@@ -147,7 +120,7 @@ class Connection:
         if self._http.our_state is h11.SEND_BODY and body:
             await self._send(h11.Data(data=body))
         if broken:
-            raise Gone("cut, as the episode says")
+            raise GoneError("cut, as the episode says")
         await self._send(h11.EndOfMessage())
 
     async def begin(self, kind: str) -> None:
@@ -162,13 +135,6 @@ class Connection:
     async def end(self) -> None:
         """Ends a streamed answer."""
         await self._send(h11.EndOfMessage())
-
-    def again(self) -> bool:
-        """Makes ready for the next request, if the client keeps the connection."""
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            self._http.start_next_cycle()
-            return True
-        return False
 
     def reset(self) -> None:
         """Ends the connection with a TCP RST."""
@@ -185,11 +151,11 @@ class Connection:
         block = asyncio.current_task()
         assert block is not None
         left = False
-        ended: Gone | None = None
+        ended: GoneError | None = None
 
         async def watch() -> None:
             nonlocal left
-            with contextlib.suppress(Gone):
+            with contextlib.suppress(GoneError):
                 while part := await self._read():
                     self._http.receive_data(part)
             left = True
@@ -200,13 +166,13 @@ class Connection:
                 watching = group.create_task(watch())
                 try:
                     yield
-                except Gone as gone:  # kept out of the group, which would wrap it
+                except GoneError as gone:  # kept out of the group, which would wrap it
                     ended = gone
                 finally:
                     watching.cancel()
         except asyncio.CancelledError:
             if not left or block.uncancel() > 0:
                 raise
-            raise Gone("the client left") from None
+            raise GoneError("the client left") from None
         if ended is not None:
             raise ended

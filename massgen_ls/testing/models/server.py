@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, cast
 
+from massgen_ls.adapters.mcp.messages import GoneError
 from massgen_ls.testing.models import episode as e
 from massgen_ls.testing.models.anthropic import Anthropic
 from massgen_ls.testing.models.episode import Json, Refuse, Request, Script, TooLong, Turn
 from massgen_ls.testing.models.faces import Asked, Face, as_text
 from massgen_ls.testing.models.gemini import Gemini
-from massgen_ls.testing.models.http import Call, Connection, Gone, Reply, Unreadable, decoded
+from massgen_ls.testing.models.http import Call, Connection, Reply, Unreadable, decoded
 from massgen_ls.testing.models.responses import Responses
 
 ANYONE = "*"
@@ -142,7 +143,7 @@ class ModelServer:
 
     async def attend(self, connection: Connection) -> None:
         """Answers one client until it leaves."""
-        with suppress(Gone):
+        with suppress(GoneError):
             while call := await connection.call():
                 heard = self._hear(call)
                 async with self._news:
@@ -161,7 +162,7 @@ async def play(face: Face, asked: Asked, turn: Turn, connection: Connection) -> 
     """Says a turn, step by step.
 
     Raises:
-        Gone: the turn ends with the connection, or the client left before its end.
+        GoneError: the turn ends with the connection, or the client left before its end.
     """
     stream = face.stream(asked, turn.usage) if asked.streamed else None
     said: list[e.Said] = []
@@ -184,7 +185,7 @@ async def play(face: Face, asked: Asked, turn: Turn, connection: Connection) -> 
                 await asyncio.Event().wait()
             case e.Reset():
                 connection.reset()
-                raise Gone("reset, as the episode says")
+                raise GoneError("reset, as the episode says")
             case Refuse() | TooLong():
                 if stream is None or not began:
                     return await connection.reply(face.refusal(step))
@@ -200,7 +201,7 @@ async def play(face: Face, asked: Asked, turn: Turn, connection: Connection) -> 
                     whole = face.whole(asked, [*said, *rest], turn.usage)
                     return await connection.reply(whole, broken=True)
                 await tell(half(stream.say(inner)) if inner else [])
-                raise Gone("cut, as the episode says")
+                raise GoneError("cut, as the episode says")
             case _ if stream is None:
                 said.append(step)
             case _:

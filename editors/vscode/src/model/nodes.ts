@@ -52,7 +52,8 @@ export function runNode(run: Run, now: number): TreeNode {
     ...(colour ? { colour } : {}),
     tooltip: [run.prompt, "", run.why || outcome, joined(tokens(run.tokens), spent), run.folder]
       .filter((line, i) => line || i === 1).join("\n"),
-    context: words("run", run.running ? "running" : "settled", run.winner ? "won" : "", run.working.length ? "working" : ""),
+    context: words("run", run.running ? "running" : "settled", run.winner ? "won" : "", run.undecided ? "undecided" : "",
+      run.count > 1 ? "several" : "", run.working.length ? "working" : ""),
     aria: `Run: ${title}, ${outcome}${spent ? `, ${spent}` : ""}`,
     expandable: true,
   });
@@ -72,6 +73,21 @@ export function outcomeWords(run: Run): string {
     case "abstained": return "nobody won: none passes";
     case "tied": return "nobody won: tied";
     default: return run.outcome;
+  }
+}
+
+/** What one can do with a run that is over: buttons and their commands. Nothing where its user has ended it. */
+export function nextSteps(run: Run): Readonly<Record<string, string>> | undefined {
+  switch (run.outcome) {
+    case "won": return { Compare: "compareCandidate", Apply: "applyCandidate", Verdict: "openVerdict" };
+    case "none": return { "Run Again with…": "rerun", Verdict: "openVerdict" };
+    case "tied":
+    case "abstained": {
+      const two = run.count > 1;
+      return { ...(two ? { "Compare the Two Best": "compareCandidates" } : { Compare: "compareCandidate" }),
+        "Apply One…": "applyCandidate", Verdict: "openVerdict", "Run Again with…": "rerun" };
+    }
+    default: return undefined;
   }
 }
 
@@ -190,6 +206,7 @@ function checkNodes(run: Run, candidate: CandidateReport): TreeNode[] {
   });
 }
 
+const FILE_WORDS: Record<string, string> = { add: "made", delete: "deleted", rename: "renamed", modify: "changed" };
 const FILE_ICONS: Record<string, string> = { add: "diff-added", delete: "diff-removed", rename: "diff-renamed" };
 
 function fileNode(run: Run, candidate: CandidateReport, file: FileChange): TreeNode {
@@ -198,9 +215,9 @@ function fileNode(run: Run, candidate: CandidateReport, file: FileChange): TreeN
   return node({
     kind: "file", id: `${run.id}/${candidate.id}:${file.path}`, run: run.id, candidate: candidate.id, path: file.path,
     label: file.path.slice(cut + 1), description: details,
-    tooltip: `${file.oldPath ? `${file.oldPath} → ` : ""}${file.path}: ${file.kind}, +${file.added} −${file.removed}`,
+    tooltip: `${file.oldPath ? `${file.oldPath} → ` : ""}${file.path}: ${FILE_WORDS[file.kind] ?? file.kind}, +${file.added} −${file.removed}`,
     icon: FILE_ICONS[file.kind] ?? "diff-modified", context: words("file", run.running ? "" : "settled"),
-    aria: `File ${file.path}, ${file.kind}, ${file.added} lines added, ${file.removed} removed`,
+    aria: `File ${file.path}, ${FILE_WORDS[file.kind] ?? file.kind}, ${file.added} lines added, ${file.removed} removed`,
     expandable: false,
   });
 }
@@ -223,7 +240,7 @@ export function status(runs: readonly Run[], spent: number | null): { text: stri
   }
   const live = runs.length === 1 ? counted(seats, "agent") : `${runs.length} runs, ${counted(seats, "agent")}`;
   return {
-    text: joined(`$(loading~spin) massgen ${seats ? live : runs.length === 1 ? "deciding" : live}`, cost),
+    text: joined(`$(loading~spin) massgen ${runs.length === 1 && runs[0] && !seats ? progress(runs[0]) : live}`, cost),
     tooltip: runs.map((run) => `${oneLine(run.prompt)}: ${progress(run)}`).join("\n"),
     aria: `massgen, ${live} at work${cost ? `, spent ${cost}` : ""}`,
   };

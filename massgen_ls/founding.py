@@ -23,7 +23,8 @@ from massgen_ls.adapters.host.listening import listening
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.trusting import Gate, claim
 from massgen_ls.config import Beside, Loaded, load, missing_parts
-from massgen_ls.config.sources import NAMES, find, user_files
+from massgen_ls.config.places import NAMES, user_files
+from massgen_ls.config.sources import find
 from massgen_ls.config.starter import PREFERRED, Around, Coder, Found, Server, Way
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.task import AgentId, AgentSpec

@@ -29,6 +29,7 @@ from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
 from massgen_ls.adapters.host.trusting import Gate, TrustStore, claim
 from massgen_ls.adapters.mcp import LoopbackEndpoint
+from massgen_ls.adapters.store.attachments import AttachmentFolder
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import Beside, Loaded, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
@@ -42,12 +43,14 @@ from massgen_ls.ports import Approver
 
 if TYPE_CHECKING:
     from massgen_ls.config.layers import Author
+    from massgen_ls.config.problems import Problem
     from massgen_ls.config.starter import Around, Choice
     from massgen_ls.lsp.desk import Compose, EditorView, Founded, Team
 
 RECORD = "runs.sqlite3"
 JOURNAL = "processes"
 EDITS = "edits"
+ATTACHMENTS = "attachments"
 
 
 def to_stderr(said: str) -> None:
@@ -109,6 +112,7 @@ async def open_supervisor(
             snapshots=MendedSnapshots(git.snapshots, ledger),
             worktrees=git.worktrees,
             objects=git.objects,
+            attachments=AttachmentFolder(places.state / ATTACHMENTS, clock),
             drivers=await stack.enter_async_context(open_drivers(processes, env, sys.executable)),
             checker=CommandChecker(processes, env, sys.executable),
             differ=differ,
@@ -206,6 +210,8 @@ def make_spec(
     trusted = trust_gate().admit(claim_of(folder, loaded), word)
     rules = replace(loaded.rules, mode=mode or loaded.rules.mode, trusted=trusted)
     members = team(folder, loaded, agents, beside)
+    if agents:  # whoever is named for this run works, in that order
+        rules = replace(rules, agents="listed", max_agents=None)
     voters = (*members, *rules.voting.judges)
     if rules.mode == "consensus" and all(agent.type == "command" for agent in voters):
         raise ConfigError(
@@ -264,6 +270,13 @@ class ConfiguredDesk:
             return editor.texts.get(str(path))
 
         return Beside(profile=self._profile, settings=editor.settings, settings_by=by, read=read)
+
+    def problems(self, folder: str, editor: EditorView) -> Sequence[Problem]:
+        """What is wrong in the configuration; blocking. See `lsp.desk.Desk.problems`."""
+        from massgen_ls.config.checkup import problems_here
+
+        file = None if self._config is None else Path(folder, self._config).absolute()
+        return problems_here(Path(folder), file, self._beside(editor))
 
     def approve(self, claim: Claim, by: Giver) -> None:
         """Remembers that what was shown is trusted; blocking. See `lsp.desk.Desk.approve`."""

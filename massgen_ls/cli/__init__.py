@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING
 
 from massgen_ls import __version__
 from massgen_ls.cli.config import add_parser as add_config_parser
-from massgen_ls.core.errors import ConfigError, MassgenError, NotFoundError, WorkspaceError
+from massgen_ls.core.errors import (
+    AttachmentError,
+    ConfigError,
+    MassgenError,
+    NotFoundError,
+    WorkspaceError,
+)
 
 if TYPE_CHECKING:
     from massgen_ls.core.task import Mode, VotingRule
@@ -76,6 +82,7 @@ class Options:
     log_file: str | None = None
     log_format: str | None = None
     context: str | None = None
+    attach: Sequence[str] = ()
     transcript: str | None = None
     dir: str | None = None
     list: bool = False
@@ -142,6 +149,13 @@ def parser() -> argparse.ArgumentParser:
         "--context",
         metavar="RUN[/AGENT]",
         help="tell the agents what those of an earlier run, or one of them, said and did",
+    )
+    run.add_argument(
+        "--attach",
+        metavar="FILE",
+        action="append",
+        default=[],
+        help="a picture for the agents (PNG, JPEG, GIF, WebP); may be given several times",
     )
     run.add_argument(
         "--trust", action="store_true", help="trust this folder's configuration for this run alone"
@@ -356,7 +370,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _dispatch(options)  # its log is opened when the editor has its first answer
         with logged(options):
             return _dispatch(options)
-    except (ConfigError, WorkspaceError, NotFoundError) as error:
+    except (ConfigError, WorkspaceError, NotFoundError, AttachmentError) as error:
         _complain(error)
         return EXIT_USAGE
     except MassgenError as error:

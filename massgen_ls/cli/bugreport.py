@@ -120,7 +120,8 @@ def _configuration(folder: Path, config: str | None) -> Iterator[str]:
     yield f"checks: {', '.join(check.parser for check in loaded.checks) or 'none'} (by parser)"
     rules = loaded.rules
     yield (
-        f"mode {rules.mode}, sandbox {rules.sandbox}, quorum {rules.quorum}, attempt "
+        f"mode {rules.mode}, agents {rules.agents} (at most {rules.max_agents or 'all'}), "
+        f"sandbox {rules.sandbox}, quorum {rules.quorum}, attempt "
         f"{rules.attempt_timeout:.0f} s, run {rules.run_timeout:.0f} s, early exit "
         f"{rules.early_exit}, voting {rules.voting.rule} with {len(rules.voting.judges)} judges, "
         f"cross-tests {rules.cross_tests.enabled}"

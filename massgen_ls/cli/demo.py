@@ -209,7 +209,7 @@ def _matrix(settled: Mapping[str, Any]) -> Table:
 
 def _diff(old: str, new: str, path: str) -> Syntax:
     from massgen_ls.adapters.git.linediff import differ
-    from massgen_ls.core.diff import unified
+    from massgen_ls.core.unified import unified
 
     text = unified(path, old, new, differ).rstrip()
     return _coloured(text)

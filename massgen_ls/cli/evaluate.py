@@ -153,8 +153,10 @@ def _rules(options: Options) -> Rules:
             raise ConfigError(
                 "Recorded candidates can only be chosen among", "Use `mode: best_of_n`"
             )
-    # Of a fused candidate nobody knows whether it is right.
-    return replace(rules, early_exit=options.early_exit, fusion=False)
+    # Of a fused candidate nobody knows whether it is right. Recorded agents have no record.
+    return replace(
+        rules, early_exit=options.early_exit, fusion=False, agents="listed", max_agents=None
+    )
 
 
 def _say_what_needs_judges(rules: Rules, ways: Sequence[VotingRule]) -> None:

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +24,15 @@ from massgen_ls.cli import (
 )
 from massgen_ls.cli.trust import ask
 from massgen_ls.config import Beside
+from massgen_ls.core.attachments import LARGEST, MOST
 from massgen_ls.core.changes import rel_path
-from massgen_ls.core.errors import ConfigError, MassgenError, UnsafePathError, WorkspaceError
+from massgen_ls.core.errors import (
+    AttachmentError,
+    ConfigError,
+    MassgenError,
+    UnsafePathError,
+    WorkspaceError,
+)
 from massgen_ls.core.events import Delta, RunSettled
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import Json, LineRange, RunId, RunSpec, Scope
@@ -117,12 +124,33 @@ def parse_scope(text: str | None, folder: Path) -> Scope:
     return Scope(path, wanted)
 
 
+def read(files: Sequence[str]) -> list[tuple[str, bytes]]:
+    """Pictures for the agents, each with its name.
+
+    Raises:
+        AttachmentError: There are too many, or one cannot be read.
+    """
+    if len(files) > MOST:
+        raise AttachmentError(f"{len(files)} pictures are too many", f"At most {MOST} fit a task")
+    found: list[tuple[str, bytes]] = []
+    for name in files:
+        try:
+            with open(name, "rb") as file:
+                found.append((name, file.read(LARGEST + 1)))
+        except OSError as error:
+            raise AttachmentError(f"--attach {name}: {error.strerror or error}") from error
+    return found
+
+
 async def _run(options: Options, spec: RunSpec, folder: str) -> int:
     async with open_supervisor() as supervisor:
         if options.context:
             earlier, _, agent = options.context.partition("/")
             task = await supervisor.continued(spec.task, earlier, agent or None)
             spec = replace(spec, task=task)
+        if options.attach:
+            kept = [await supervisor.attach(name, body) for name, body in read(options.attach)]
+            spec = replace(spec, task=replace(spec.task, attachments=tuple(kept)))
         with supervisor.subscribe() as news:
             run = await supervisor.start(spec, folder)
             async with _cancelled_by_signals(supervisor, run):

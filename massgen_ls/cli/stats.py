@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 
 from massgen_ls.cli import EXIT_WON, Options
 from massgen_ls.cli.run import folder_of
 from massgen_ls.core.budget import MICRO, money
-from massgen_ls.core.learning import Record, records
+from massgen_ls.core.learning import Record
 from massgen_ls.core.task import Json
 from massgen_ls.wiring import open_supervisor
 
@@ -55,11 +56,10 @@ def stats(options: Options) -> int:
     return EXIT_WON
 
 
-async def _records(options: Options) -> tuple[Record, ...]:
+async def _records(options: Options) -> Sequence[Record]:
     folder = None if options.all else str(folder_of(options))
     async with open_supervisor() as supervisor:
-        runs = await supervisor.runs(folder, options.limit)
-        return records([await supervisor.state(record.run) for record in runs])
+        return await supervisor.records(folder, options.limit)
 
 
 def _rate(record: Record) -> str:
@@ -80,6 +80,7 @@ def record_json(record: Record) -> dict[str, Json]:
         "candidates": record.candidates,
         "contests": record.contests,
         "wins": record.wins,
+        "failed": record.failed,
         "winRate": record.win_rate,
         "interval": [*record.interval] if record.interval else None,
         "accepted": record.accepted,

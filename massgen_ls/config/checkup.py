@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from massgen_ls.config.layers import Layer, merge
+from massgen_ls.config.places import user_files
 from massgen_ls.config.problems import Problem
-from massgen_ls.config.sources import Beside, Gathered, gather, profiles_of, user_files
+from massgen_ls.config.sources import Beside, Gathered, gather, profiles_of
 from massgen_ls.config.validation import examine
 
 
@@ -36,6 +37,21 @@ def problems_of(file: Path, beside: Beside | None = None) -> list[Problem]:
         _, _, seen = examine(merge(layers), beside.env, str(folder))
         problems.update(dict.fromkeys(p for p in seen if p.file == own))
     return sorted(problems, key=_order)
+
+
+def problems_here(folder: Path, file: Path | None, beside: Beside) -> list[Problem]:
+    """What is wrong or worth knowing in all that counts for a folder. Never raises.
+
+    Args:
+        folder: The folder that the user opened.
+        file: A configuration file instead of the project's own, absolute.
+        beside: What counts beside files.
+    """
+    found = gather(folder, file, beside)
+    if any(p.severity == "error" for p in found.problems):
+        return list(found.problems)
+    _, _, seen = examine(merge(found.layers), beside.env, str(folder))
+    return [*found.problems, *seen]
 
 
 def _views(found: Gathered, own: str) -> Iterator[Sequence[Layer]]:

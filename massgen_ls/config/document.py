@@ -6,13 +6,17 @@ a text is in follows from the name of its file; each has a reader of its own, im
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any, NamedTuple, cast
 
 from massgen_ls.config.problems import InvalidConfig, Problem, Where
 
-__all__ = ["MAX_DEPTH", "MAX_NODES", "Document", "Span", "Where", "language", "parse", "scan"]
+__all__ = [
+    "MAX_DEPTH", "MAX_NODES", "Document", "Remembered", "Scan", "Span", "Where", "language",
+    "parse", "part", "scan",
+]  # fmt: skip
 
 MAX_NODES = 50_000
 """Nodes after aliases are expanded: more is a bomb, not a configuration."""
@@ -136,6 +140,38 @@ def scan(text: str, name: str = "") -> Document:
         return read(text)
     except RecursionError:
         return Document({}, {}, {}, (Problem("nested too deeply", code="syntax"),))
+
+
+Scan = Callable[[str, str], Document]
+"""`scan`, or what remembers its answers."""
+
+
+class Remembered:
+    """`scan` that reads a text once, however many want to know what is in it.
+
+    It keeps the newest text of each name, of a few names.
+    """
+
+    _MOST = 16
+
+    def __init__(self) -> None:
+        self._newest: dict[str, tuple[str, Document]] = {}
+
+    def __call__(self, text: str, name: str) -> Document:
+        """What `scan` says."""
+        known = self._newest.pop(name, None)
+        if known is None or known[0] != text:
+            known = (text, scan(text, name))
+        self._newest[name] = known
+        for old in list(self._newest)[: -self._MOST]:
+            self._newest.pop(old, None)
+        return known[1]
+
+
+def part(text: str, file: PurePath, read: Scan = scan) -> Document:
+    """What of a file is the configuration, with the places of the whole."""
+    document = read(text, str(file))
+    return document.under("tool", "massgen") if file.name == "pyproject.toml" else document
 
 
 def parse(text: str, shown: str) -> Document:

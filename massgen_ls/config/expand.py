@@ -19,6 +19,8 @@ from massgen_ls.core.secrets import holds_key
 
 _VARIABLE = re.compile(r"(\$?)\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NOT_MERGED = frozenset({"profiles", "include"})
+_SHORT = 16
+"""Characters: no key is as short."""
 _BY_NAME = "Put it into an environment variable and name that one here"
 
 
@@ -52,6 +54,8 @@ class _Work:
         self._environ = environ
         self._folder = folder
         self.problems: list[Problem] = []
+        self._secret: dict[str, bool] = {}
+        """Keys that were looked at, and whether they are called as secrets are."""
 
     def walk(self, value: Any, where: Where) -> Any:
         """A value with everything in it replaced; the same object where nothing was."""
@@ -59,11 +63,31 @@ class _Work:
             return self._text(value, where)
         if isinstance(value, dict):
             given = cast("dict[str, Any]", value)
-            return {key: self.walk(inner, (*where, key)) for key, inner in given.items()}
+            return {
+                key: inner if self._plain(key, inner) else self.walk(inner, (*where, key))
+                for key, inner in given.items()
+            }
         if isinstance(value, list):
             listed = cast("list[Any]", value)
-            return [self.walk(inner, (*where, i)) for i, inner in enumerate(listed)]
+            return [
+                inner if self._plain(i, inner) else self.walk(inner, (*where, i))
+                for i, inner in enumerate(listed)
+            ]
         return value
+
+    def _plain(self, part: str | int, value: Any) -> bool:
+        """Whether there is nothing to replace and nothing to hide, as nearly everywhere."""
+        if isinstance(value, dict | list):
+            return False
+        if not isinstance(value, str):
+            return True
+        if isinstance(part, str):
+            secret = self._secret.get(part)
+            if secret is None:
+                secret = self._secret[part] = names_secret(part)
+            if secret:
+                return False
+        return "${" not in value and not (len(value) > _SHORT and holds_key(value))
 
     def _text(self, text: str, where: Where) -> str:
         key = where[-1]
@@ -71,7 +95,7 @@ class _Work:
             if not is_reference(text):
                 self._refuse(where, f"the value of {key!r} may not stand in a configuration")
             return text
-        if len(text) > 16 and holds_key(text):
+        if len(text) > _SHORT and holds_key(text):
             self._refuse(where, "this looks like a secret key, which may not stand in a file")
             return text
         if "${" not in text:

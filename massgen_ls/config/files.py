@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from massgen_ls.config.checkup import problems_of
-from massgen_ls.config.document import Document, scan
+from massgen_ls.config.document import Document, part
 from massgen_ls.config.layers import Layer, merge
 from massgen_ls.config.massgen.kind import kind_of
 from massgen_ls.config.massgen.mapping import convert
@@ -35,9 +35,7 @@ def checked(path: Path, environ: Mapping[str, str] | None = None) -> tuple[Docum
     text = _text(path)
     if isinstance(text, Problem):
         return Document({}), Report("massgen-ls", errors=(text,))
-    document = scan(text, path.name)
-    if path.name == "pyproject.toml":
-        document = document.under("tool", "massgen")
+    document = part(text, path)
     if document.problems:
         return document, Report(kind_of(document.body), errors=document.problems)
     if kind_of(document.body) == "massgen":

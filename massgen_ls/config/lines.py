@@ -4,31 +4,30 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from functools import cached_property
 
 from massgen_ls.config.document import Span
 from massgen_ls.config.problems import Where
+from massgen_ls.core.text import LineIndex
 
 
 class Lines:
-    """Where the lines of a text begin."""
+    """Where the lines of a text begin, as editors count them."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
-
-    @cached_property
-    def _starts(self) -> list[int]:
-        found = [0]
-        at = self._text.find("\n")
-        while at >= 0:
-            found.append(at + 1)
-            at = self._text.find("\n", at + 1)
-        return found
+        self._index = LineIndex(text)
 
     def at(self, offset: int) -> tuple[int, int]:
         """1-based line and column."""
-        line = bisect_right(self._starts, offset)
-        return line, offset - self._starts[line - 1] + 1
+        starts = self._index.starts
+        line = bisect_right(starts, offset)
+        return line, offset - starts[line - 1] + 1
+
+    def offset(self, line: int, column: int) -> int:
+        """The offset of a 1-based line and column; the end of the text for what is behind it."""
+        starts = self._index.starts
+        if line > len(starts):
+            return len(self._index.text)
+        return min(starts[max(1, line) - 1] + max(1, column) - 1, len(self._index.text))
 
 
 class Spans(Mapping[Where, Span]):

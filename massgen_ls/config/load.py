@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from massgen_ls.config.layers import Layer, Merged, merge
+from massgen_ls.config.places import NAMES
 from massgen_ls.config.problems import InvalidConfig, Problem, Where
 from massgen_ls.config.sources import (
-    NAMES,
     SET_BY_NAME,
     Beside,
     FileRead,

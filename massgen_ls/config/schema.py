@@ -17,7 +17,7 @@ from pydantic import (
 
 from massgen_ls.config.backends import Argv, Backend, Strict
 from massgen_ls.config.explain import Misplaced
-from massgen_ls.core.task import Mode, Novelty, Sensitivity, VotingRule
+from massgen_ls.core.task import Mode, Novelty, Sensitivity, TeamOrder, VotingRule
 
 Pattern = Annotated[StrictStr, StringConstraints(pattern=r"^(read|edit|run|fetch|other|\*)(:.+)?$")]
 Name = Annotated[
@@ -159,6 +159,10 @@ class Orchestrator(Strict):
 
     mode: Mode = "best_of_n"
     """How the winner is found."""
+    agents: TeamOrder = "listed"
+    """The order of the agents: as they are listed, or `auto`: by how often they won here so far."""
+    max_agents: PositiveInt | None = None
+    """How many of the agents work, the first in that order; those you name for a run all do."""
     timeout: PositiveFloat = 3600.0
     """Seconds for the agents together; what they made by then is still judged."""
     attempt_timeout: PositiveFloat = 1800.0

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import re
 
-from massgen_ls.core.secrets import holds_key
+from massgen_ls.core import secrets
 
-_SECRET_NAME = re.compile(
-    r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIALS?)(?:_|$)",
-    re.IGNORECASE,
-)
 _NOT_SECRET = frozenset({"max_tokens", "setup_key", "api_key_env"})
 _REFERENCE = re.compile(r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$")
 
 
 def names_secret(name: str) -> bool:
     """Whether a key of a mapping, or a variable, is called as secrets are."""
-    return name not in _NOT_SECRET and _SECRET_NAME.search(name) is not None
+    return name not in _NOT_SECRET and secrets.names_secret(name)
 
 
 def is_reference(text: str) -> bool:
@@ -27,4 +23,4 @@ def is_reference(text: str) -> bool:
 def masked(given: object) -> str:
     """A value for a message; never one that looks like a key."""
     shown = repr(given)
-    return "this value" if holds_key(shown) else shown
+    return "this value" if secrets.holds_key(shown) else shown

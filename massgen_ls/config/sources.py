@@ -13,21 +13,12 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast
 
-from massgen_ls.config.document import Document, scan
+from massgen_ls.config.document import Document, Scan, part, scan
 from massgen_ls.config.layers import Author, Layer, LayerName
+from massgen_ls.config.places import NAMES, chain, user_files
 from massgen_ls.config.problems import Problem, Where
 from massgen_ls.core.trust import SETTINGS
 
-_ENDS = ("yaml", "yml", "json", "toml")
-NAMES = (
-    *(f"massgen.{end}" for end in _ENDS),
-    *(f".massgen/config.{end}" for end in _ENDS),
-    "pyproject.toml",
-)
-"""Where a folder's configuration may be, first match first; of ``pyproject.toml`` it is the table
-``[tool.massgen]``."""
-USER_NAMES = tuple(f"config.{end}" for end in _ENDS)
-"""The user's own, in `user_folders`."""
 PROFILE = "MASSGEN_PROFILE"
 PREFIX = "MASSGEN_"
 _OURS = "MASSGEN_LS_"
@@ -54,6 +45,8 @@ class Beside:
     """Options of the command line: name, where it goes, value."""
     read: Reader | None = None
     """Texts that are newer than the files."""
+    scan: Scan = scan
+    """How texts are read: an editor remembers what it has read."""
     settings_by: Author = "user"
     """Who may have written the settings: editors take some out of the folder that they open."""
 
@@ -70,7 +63,8 @@ class FileRead:
     path: Path
     author: Author
     digest: str
-    """sha256 of its bytes; of an editor's text, of what a save as UTF-8 would write."""
+    """sha256 of its bytes; of an editor's text, of what a save as UTF-8 would write. Of a
+    ``pyproject.toml`` it is that of our table alone: the rest is nothing that is read of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,26 +143,12 @@ def gather(
 def find(folder: Path, beside: Beside | None = None) -> Path | None:
     """The configuration file of a folder, or of the nearest one above it in its repository."""
     reading = _Reading(beside or Beside())
-    for place in (folder, *folder.parents):
+    for place in chain(folder):
         for name in NAMES:
             path = place / name
             if reading.there(path) and (name != "pyproject.toml" or reading.has_table(path)):
                 return path
-        if os.path.exists(place / ".git"):
-            break
     return None
-
-
-def user_files(environ: Mapping[str, str]) -> list[Path]:
-    """Where the user's own configuration may be, first match first; where MassGen's is, too."""
-    import platformdirs
-
-    home = Path(environ.get("HOME") or os.path.expanduser("~"))
-    given = environ.get("XDG_CONFIG_HOME")
-    folders = [Path(given) if given else home / ".config"]
-    if environ.get("HOME", "") == os.environ.get("HOME", ""):  # it asks this process' variables
-        folders.append(platformdirs.user_config_path("massgen", appauthor=False).parent)
-    return [top / "massgen" / name for top in dict.fromkeys(folders) for name in USER_NAMES]
 
 
 def shipped() -> Traversable:
@@ -226,7 +206,7 @@ class _Reading:
         text = self._text(path, quiet=True)
         if text is None or "massgen" not in text:
             return False
-        document = scan(text, path.name)
+        document = self._beside.scan(text, str(path))
         if document.problems:
             return "tool.massgen" in text  # it may be for us: its reader says what is wrong
         return bool(document.under("tool", "massgen").body)
@@ -251,9 +231,8 @@ class _Reading:
         text = self._text(path)
         if text is None:
             return []
-        document = scan(text, path.name)
-        if path.name == "pyproject.toml":
-            document = document.under("tool", "massgen")
+        document = part(text, path, self._beside.scan)
+        digest = _digest(path, text, document)
         from massgen_ls.config.massgen.loading import understood
 
         document, found = understood(document)
@@ -277,7 +256,6 @@ class _Reading:
                 self._wrong(layer, where, wrong)
             else:
                 layers += self.file(name, into, author, top, (*chain, path))
-        digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
         self.read.append(FileRead(path, author, digest))
         return [*layers, layer]
 
@@ -355,6 +333,20 @@ class _Reading:
         given = self._beside.settings
         # Beside these, an editor keeps settings of its own under our name.
         body = without_none({k: v for k, v in given.items() if k in SET_BY_NAME})
+        for key in given.keys() - set(SET_BY_NAME):
+            near = difflib.get_close_matches(key, SET_BY_NAME, 1, 0.8)
+            if near and isinstance(given[key], dict | list):
+                self.problems.append(
+                    Problem(
+                        f"there is no setting {key!r}",
+                        (key,),
+                        line=0,
+                        suggestion=f"did you mean {near[0]!r}?",
+                        meant=near[0],
+                        file=SETTINGS,
+                        severity="warning",
+                    )
+                )
         author = self._beside.settings_by
         return [Layer("editor", Document(body), SETTINGS, author)] if body else []
 
@@ -385,6 +377,13 @@ def profiles_of(layer: Layer) -> list[str]:
         return []
     found = cast("dict[str, Any]", profiles)
     return [name for name, inner in found.items() if isinstance(inner, dict)]
+
+
+def _digest(path: Path, text: str, document: Document) -> str:
+    if path.name == "pyproject.toml" and not document.problems:
+        # Every value with its type, in its order: whatever of it we could see.
+        text = f"[tool.massgen] {document.body!r}"
+    return hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def _includes(body: Any) -> list[tuple[Where, str]]:

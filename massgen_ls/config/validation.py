@@ -103,6 +103,8 @@ def values(parsed: Configuration, shown: str) -> Loaded:
         tuple(CheckSpec(c.name, c.argv, c.timeout, c.parser) for c in parsed.checks),
         Rules(
             mode=rules.mode,
+            agents=rules.agents,
+            max_agents=rules.max_agents,
             attempt_timeout=rules.attempt_timeout,
             run_timeout=rules.timeout,
             quorum=rules.quorum,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -86,6 +87,13 @@ class CheckResult:
     """Names of the tests that passed, named as in ``failures``, each once, sorted. None where the
     parser cannot know them all: what it does not name may have passed or not. Results are keys of
     what is remembered about them, and thousands of names would be read for each look-up."""
+    part: bool = False
+    """Only some of its tests were run: it says what fails, and nothing of the others."""
+
+
+def whole(runs: Sequence[CheckResult]) -> Sequence[CheckResult]:
+    """The runs that count: those of all tests, as soon as there is one."""
+    return [run for run in runs if not run.part] or runs
 
 
 @dataclass(frozen=True, slots=True)

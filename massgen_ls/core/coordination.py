@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from massgen_ls.core.basetests import BaseTest
-from massgen_ls.core.candidate import TreeId
+from massgen_ls.core.candidate import TreeId, whole
 from massgen_ls.core.consensus import AskVoter, counting, open_votes, words_of
 from massgen_ls.core.polls import AskJudge, open_questions
 from massgen_ls.core.run_state import RunState
@@ -174,9 +174,10 @@ def _checks(state: RunState) -> Iterator[RunCheck]:
             if not mine:
                 yield RunCheck(check.name, tree)
             elif to_look_at_again(state, check.name, tree):
-                again = True
-                if len(mine) == 1:
-                    yield RunCheck(check.name, tree, 1)
+                looks = whole(mine)
+                again = again or not looks[0].part
+                if len(looks) == 1 and len(mine) < 3:
+                    yield RunCheck(check.name, tree, len(mine))
         if again and len(base) == 1:
             yield RunCheck(check.name, base_tree, 1)
 

@@ -80,12 +80,12 @@ def owner(checks: Sequence[CheckSpec], tests: Sequence[RelPath], prefix: str) ->
     if not inside:
         return None
     for check in checks:
-        if (argv := _narrowed(check.argv, inside)) is not None:
+        if (argv := narrowed(check.argv, inside)) is not None:
             return replace(check, argv=argv)
     return next((c for c in checks if "test" in c.name.lower() and c.parser != "lines"), None)
 
 
-def _narrowed(argv: tuple[str, ...], paths: Sequence[str]) -> tuple[str, ...] | None:
+def narrowed(argv: tuple[str, ...], paths: Sequence[str]) -> tuple[str, ...] | None:
     """A runner's command for some files alone; None when it is no runner known here."""
     words = [item.rpartition("/")[2] for item in argv]
     for at, word in enumerate(words):

@@ -1,4 +1,4 @@
-"""Hunks of lines → minimal edits, and unified text for people.
+"""Hunks of lines → minimal edits.
 
 The line differ and the refiner are given as functions: the good ones are C libraries, which the
 core must not know.
@@ -7,20 +7,22 @@ core must not know.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate, compress, count, pairwise
 from operator import ne
 from typing import NamedTuple
 
-from massgen_ls.core.text import Edit, Lines, split_lines
+from massgen_ls.core.text import Edit, Lines
 
 REFINED_CHARACTERS = 2_000
 """A piece of changed text longer than this, old or new, is not looked into."""
 
 # A file in which nearly every line changed is not read word by word by anybody, and thousands of
 # edits are slow to apply: past these totals pieces are only trimmed at their ends.
-_REFINED_PIECES = 128
-_REFINED_TOTAL = 65_536
+_REFINED_PIECES = 64
+_REFINED_TOTAL = 16_384
+_SPLIT_MOST = 65_536
+"""A hunk longer than this, in characters, is one edit and is not taken line by line."""
 
 _MARGIN = 16
 """Equal lines at each end that a differ is shown. Where lines repeat, several runs of lines could
@@ -131,24 +133,16 @@ def edits_between(old: str, new: str, differ: Differ, refiner: Refiner) -> tuple
     """
     if old == new:
         return ()
-    # Comparing characters is a hundred times cheaper than splitting lines that did not change.
-    head = _line_start(old, _shared_prefix(old, new))
-    tail = _shared_suffix(old, new, min(len(old), len(new)) - head)
-    tail = len(old) - _line_after(old, len(old) - tail)
-    old_lines = Lines(old[head : len(old) - tail])
-    new_lines = Lines(new[head : len(new) - tail])
+    old_lines, new_lines = Lines(old), Lines(new)
     hunks = line_hunks(old_lines, new_lines, differ)
-    whole = whole_edits(old_lines, new_lines, hunks)
-    if head:
-        whole = [Edit(start + head, end + head, put) for start, end, put in whole]
-    return refine(old, whole, refiner)
+    return refine(old, whole_edits(old_lines, new_lines, hunks), refiner)
 
 
 def whole_edits(old: Lines, new: Lines, hunks: Sequence[Hunk]) -> list[Edit]:
     """The hunks as edits of whole lines, in offsets of the old lines' text."""
     text = new.text
-    at = iter(old.starts([line for hunk in hunks for line in hunk[:2]]))
     if not new.plain:
+        at = iter(old.starts([line for hunk in hunks for line in hunk[:2]]))
         to = iter(new.starts([line for hunk in hunks for line in hunk[2:]]))
         return [
             Edit(start, end, text[first:last])
@@ -156,14 +150,17 @@ def whole_edits(old: Lines, new: Lines, hunks: Sequence[Hunk]) -> list[Edit]:
         ]
     # What lies between hunks is equal, so that the new lines' places follow from the old ones'.
     edits: list[Edit] = []
-    shift, behind = 0, len(new)
-    for hunk, start, end in zip(hunks, at, at, strict=True):
+    find, behind, size = text.index, len(new), len(text)
+    starts = old.starts([hunk[0] for hunk in hunks])
+    ends = old.starts([hunk[1] for hunk in hunks])
+    shift = 0
+    for (_, _, new_start, new_end), start, end in zip(hunks, starts, ends, strict=True):
         first = last = start + shift
-        if hunk.new_end == behind:
-            last = len(text)
+        if new_end == behind:
+            last = size
         else:
-            for _ in range(hunk.new_end - hunk.new_start):
-                last = text.index("\n", last) + 1
+            for _ in range(new_end - new_start):
+                last = find("\n", last) + 1
         edits.append(Edit(start, end, text[first:last]))
         shift = last - end
     return edits
@@ -174,33 +171,40 @@ def refine(old: str, edits: Iterable[Edit], refiner: Refiner) -> tuple[Edit, ...
     return _settle(old, _fine(old, edits, refiner))
 
 
-def _fine(old: str, edits: Iterable[Edit], refiner: Refiner) -> Iterator[Edit]:
+def _fine(old: str, edits: Iterable[Edit], refiner: Refiner) -> list[Edit]:
+    fine: list[Edit] = []
     pieces, total = _REFINED_PIECES, _REFINED_TOTAL
     for edit in edits:
-        size = max(edit.end - edit.start, len(edit.new))
-        for piece in (edit,) if size <= REFINED_CHARACTERS else _pieces(old, edit):
-            before = old[piece.start : piece.end]
-            if before == piece.new:
+        start, end, new = edit
+        long = max(end - start, len(new)) > REFINED_CHARACTERS
+        for piece in _pieces(old, edit) if long else (edit,):
+            start, end, new = piece
+            if start == end or not new:
+                if start < end or new:
+                    fine.append(piece)
                 continue
-            trimmed = _trimmed(piece, before)
-            size = max(len(before), len(piece.new))
+            before = old[start:end]
+            if before == new:
+                continue
+            trimmed = _trimmed(start, before, new)
+            size = max(end - start, len(new))
             if (
-                trimmed.new
-                and trimmed.start < trimmed.end
-                and size <= REFINED_CHARACTERS
-                and pieces
-                and size <= total
+                not pieces
+                or size > REFINED_CHARACTERS
+                or size > total
+                or not trimmed.new
+                or trimmed.start == trimmed.end
             ):
-                pieces, total = pieces - 1, total - size
-                for fine in refiner(before, piece.new):
-                    yield Edit(piece.start + fine.start, piece.start + fine.end, fine.new)
-            else:
-                yield trimmed
+                fine.append(trimmed)
+                continue
+            pieces, total = pieces - 1, total - size
+            fine += [Edit(start + at, start + to, put) for at, to, put in refiner(before, new)]
+    return fine
 
 
 def _pieces(old: str, edit: Edit) -> Iterable[Edit]:
     """A hunk too long to be looked into, but with as many lines as before, goes line by line."""
-    if max(edit.end - edit.start, len(edit.new)) > _REFINED_TOTAL:
+    if max(edit.end - edit.start, len(edit.new)) > _SPLIT_MOST:
         return (edit,)
     old_lines, new_lines = Lines(old[edit.start : edit.end]), Lines(edit.new)
     if len(old_lines) != len(new_lines):
@@ -212,13 +216,13 @@ def _pieces(old: str, edit: Edit) -> Iterable[Edit]:
     ]
 
 
-def _trimmed(edit: Edit, before: str) -> Edit:
-    start, end, new = edit
-    head = _shared_prefix(before, new) if before[:1] == new[:1] else 0
+def _trimmed(start: int, before: str, new: str) -> Edit:
+    """The edit at ``start`` of ``before`` into ``new`` without what is equal at its ends."""
+    head = _shared_prefix(before, new) if before[0] == new[0] else 0
     tail = 0
-    if before[-1:] == new[-1:]:
+    if before[-1] == new[-1]:
         tail = _shared_suffix(before, new, min(len(before), len(new)) - head)
-    return Edit(start + head, end - tail, new[head : len(new) - tail])
+    return Edit(start + head, start + len(before) - tail, new[head : len(new) - tail])
 
 
 def _settle(old: str, edits: Iterable[Edit]) -> tuple[Edit, ...]:
@@ -345,67 +349,3 @@ def _line_after(text: str, at: int) -> int:
     """The first place behind ``at`` that follows a newline, or the end."""
     end = text.find("\n", at)
     return len(text) if end < 0 else end + 1
-
-
-# ── text for people ─────────────────────────────────────────────────────────────────────────────
-
-
-def unified(path: str, old: str, new: str, differ: Differ, context: int = 3) -> str:
-    """A unified diff for people; empty when the texts are equal.
-
-    It is for reading: a path with line ends in it, say, is written as it is.
-    """
-    old_lines, new_lines = split_lines(old), split_lines(new)
-    hunks = line_hunks(old_lines, new_lines, differ)
-    if not hunks:
-        return ""
-    out = [f"--- a/{path}\n", f"+++ b/{path}\n"]
-    for group in _grouped(hunks, context):
-        out += _rendered(group, old_lines, new_lines, context)
-    return "".join(out)
-
-
-def _grouped(hunks: Sequence[Hunk], context: int) -> Iterator[Sequence[Hunk]]:
-    group = [hunks[0]]
-    for hunk in hunks[1:]:
-        if hunk.old_start - group[-1].old_end > 2 * context:
-            yield group
-            group = []
-        group.append(hunk)
-    yield group
-
-
-def _rendered(
-    group: Sequence[Hunk], old: Sequence[str], new: Sequence[str], context: int
-) -> Iterator[str]:
-    first, last = group[0], group[-1]
-    before = min(context, first.old_start)
-    after = min(context, len(old) - last.old_end)
-    spans = (
-        _span(first.old_start - before, last.old_end + after),
-        _span(first.new_start - before, last.new_end + after),
-    )
-    yield f"@@ -{spans[0]} +{spans[1]} @@\n"
-    at = first.old_start - before
-    for hunk in group:
-        yield from _marked(" ", old[at : hunk.old_start])
-        yield from _marked("-", old[hunk.old_start : hunk.old_end])
-        yield from _marked("+", new[hunk.new_start : hunk.new_end])
-        at = hunk.old_end
-    yield from _marked(" ", old[at : at + after])
-
-
-def _span(start: int, end: int) -> str:
-    length = end - start
-    first = start + 1 if length else start
-    return f"{first}" if length == 1 else f"{first},{length}"
-
-
-def _marked(mark: str, lines: Sequence[str]) -> Iterator[str]:
-    for line in lines:
-        if line.endswith("\n"):
-            yield mark + line
-        elif line.endswith("\r"):
-            yield f"{mark}{line}\n"
-        else:
-            yield f"{mark}{line}\n\\ No newline at end of file\n"

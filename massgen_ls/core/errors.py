@@ -7,6 +7,7 @@
     ├── WorkspaceError          the folder cannot be worked on: no repository, git too old (2)
     ├── StorageError            our own cache or state folder fails: full, unwritable (1)
     ├── NotFoundError           no such run, candidate or file (2)
+    ├── AttachmentError         something that cannot be attached to a task (2)
     ├── UnsafePathError         a path that an agent returned may not become an edit
     └── GitError                a git command failed that should not have (1)
 
@@ -48,6 +49,10 @@ class StorageError(MassgenError):
 
 class NotFoundError(MassgenError):
     """There is no such run, candidate or file."""
+
+
+class AttachmentError(MassgenError):
+    """Something that cannot be attached to a task."""
 
 
 class UnsafePathError(MassgenError):

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from massgen_ls.core.candidate import CheckOutcome, CheckResult, Evidence
+from massgen_ls.core.candidate import CheckOutcome, CheckResult, Evidence, whole
 from massgen_ls.core.wording import counted
 
 _BEST_FIRST: tuple[CheckOutcome, ...] = ("passed", "failed", "timed_out", "broken", "unjudged")
@@ -29,7 +29,7 @@ def weigh(check: str, base: Sequence[CheckResult], mine: Sequence[CheckResult]) 
         The evidence. Where the base was never judged, or its failures have no names, the check
         holds nothing against anyone that it cannot prove, and ``note`` says so.
     """
-    return _weigh(check, tuple(base), tuple(mine))
+    return _weigh(check, tuple(base), tuple(whole(mine)))
 
 
 @functools.lru_cache(maxsize=256)  # the same results are weighed again after every event
@@ -71,6 +71,8 @@ def _weigh(check: str, base: tuple[CheckResult, ...], mine: tuple[CheckResult, .
         fixed = Counter({name: n for name, n in fixed.items() if name not in gone})
         lost = counted(len(gone), "failure")
         note = note or f"{check}: {lost} of the base went away with the tests themselves"
+    if any(run.part for run in mine):
+        note = f"{check}: of who fails the tests of the changed files, no others were run"
     return Evidence(
         check,
         outcome,
@@ -116,7 +118,10 @@ def looks_flaky(base: Sequence[CheckResult], mine: Sequence[CheckResult]) -> boo
     It is, when the evidence as it stands shuts the candidate out and one of the two trees has
     been looked at only once. A base that was never judged shuts nobody out.
     """
-    if not base or not mine or (len(base) > 1 and len(mine) > 1):
+    mine = whole(mine)
+    # What a part of the tests says was looked at twice on the base when it was said.
+    twice = len(base) > 1 or all(run.part for run in mine)
+    if not base or not mine or (twice and len(mine) > 1):
         return False
     return not weigh(mine[0].check, base, mine).clears
 

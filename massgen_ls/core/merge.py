@@ -7,10 +7,12 @@ touches is a clash, and nothing of it becomes an edit. No marker is ever written
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import compress
+from operator import attrgetter
 from typing import NamedTuple
 
 from massgen_ls.core.diff import Differ, Hunk, line_hunks, whole_edits
@@ -43,7 +45,10 @@ class Merge:
 
 
 class Region(NamedTuple):
-    """Base lines ``[start, end)`` and the hunks of each side in them, which all touch."""
+    """Base lines ``[start, end)`` and the hunks in them.
+
+    They are of both sides and all touch, or of one side alone with none of the other between them.
+    """
 
     start: int
     end: int
@@ -51,6 +56,9 @@ class Region(NamedTuple):
     """Which of the live text's hunks."""
     theirs: range
     """Which of the candidate's hunks."""
+
+
+_OLD_END = attrgetter("old_end")
 
 
 def rebase(
@@ -88,20 +96,18 @@ def rebase(
     lines = offset = 0
     for region in regions(ours, theirs):
         first_line, first_offset = region.start + lines, offset
-        for number in region.ours:
+        mine = typed[region.ours.start : region.ours.stop]
+        for number, edit in zip(region.ours, mine, strict=True):
             lines += growth(ours[number])
-            edit = typed[number]
             offset += len(edit.new) - (edit.end - edit.start)
         if not region.theirs:
             continue
-        merged = tuple(numbers[number] for number in region.theirs)
+        merged = numbers[region.theirs.start : region.theirs.stop]
+        others = changes[region.theirs.start : region.theirs.stop]
         if not region.ours:
             fitting += merged
-            start, end, new = changes[region.theirs[0]]  # hunks of one side never touch each other
-            edits.append(Edit(start + offset, end + offset, new))
+            edits += [Edit(start + offset, end + offset, new) for start, end, new in others]
             continue
-        mine = [typed[number] for number in region.ours]
-        others = [changes[number] for number in region.theirs]
         start = min(mine[0].start, others[0].start)
         end = max(mine[-1].end, others[-1].end)
         old = live[start + first_offset : end + offset]
@@ -135,12 +141,12 @@ def regions(ours: Sequence[Hunk], theirs: Sequence[Hunk]) -> Iterator[Region]:
     while left < len(ours) and right < len(theirs):
         mine, other = ours[left], theirs[right]
         if mine.old_end < other.old_start:
-            yield Region(mine.old_start, mine.old_end, range(left, left + 1), none)
-            left += 1
+            first, left = left, bisect_left(ours, other.old_start, left, key=_OLD_END)
+            yield Region(mine.old_start, ours[left - 1].old_end, range(first, left), none)
             continue
         if other.old_end < mine.old_start:
-            yield Region(other.old_start, other.old_end, none, range(right, right + 1))
-            right += 1
+            first, right = right, bisect_left(theirs, mine.old_start, right, key=_OLD_END)
+            yield Region(other.old_start, theirs[right - 1].old_end, none, range(first, right))
             continue
         start, end = min(mine.old_start, other.old_start), max(mine.old_end, other.old_end)
         first_left, first_right = left, right
@@ -153,12 +159,12 @@ def regions(ours: Sequence[Hunk], theirs: Sequence[Hunk]) -> Iterator[Region]:
             else:
                 break
         yield Region(start, end, range(first_left, left), range(first_right, right))
-    for number in range(left, len(ours)):
-        hunk = ours[number]
-        yield Region(hunk.old_start, hunk.old_end, range(number, number + 1), none)
-    for number in range(right, len(theirs)):
-        hunk = theirs[number]
-        yield Region(hunk.old_start, hunk.old_end, none, range(number, number + 1))
+    if left < len(ours):
+        rest = range(left, len(ours))
+        yield Region(ours[left].old_start, ours[-1].old_end, rest, none)
+    if right < len(theirs):
+        rest = range(right, len(theirs))
+        yield Region(theirs[right].old_start, theirs[-1].old_end, none, rest)
 
 
 def growth(hunk: Hunk) -> int:

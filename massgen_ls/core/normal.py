@@ -23,9 +23,10 @@ import inspect
 import json
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from operator import attrgetter
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
 from massgen_ls.core.crosstests import is_test
@@ -61,6 +62,7 @@ class Normaliser:
 
     def __init__(self) -> None:
         self._forms: dict[tuple[RelPath, str], bytes] = {}
+        self._told: _Told = {}
 
     def missing(self, changes: ChangeSet) -> tuple[tuple[RelPath, str], ...]:
         """Paths and object names of the contents that are not known yet."""
@@ -73,7 +75,7 @@ class Normaliser:
         It may be called in a thread, one at a time in a process: Python's parser warns of what it
         reads, and to hush it is a setting of the whole process, as the collector of garbage is.
         """
-        self._forms[path, oid] = form(path, content)
+        self._forms[path, oid] = _form(path, content, self._told)
 
     def digest(self, changes: ChangeSet) -> str:
         """The hex name of what the changes do. All that `missing` named has to be there.
@@ -135,12 +137,16 @@ def _suffix(path: str) -> str:
 
 def form(path: str, content: bytes) -> bytes:
     """The digest of a file's normal form; what cannot be understood is its bytes."""
+    return _form(path, content, {})
+
+
+def _form(path: str, content: bytes, known: _Told) -> bytes:
     suffix = _suffix(path)
     found: bytes | None = None
     if len(content) > LARGEST:
         found = None
     elif suffix in _PYTHON:
-        found = _python(content)
+        found = _python(content, known)
     elif suffix == "json":
         found = _json(content)
     elif suffix in _HAZARDS and not _HAZARDS[suffix].search(content):
@@ -172,30 +178,81 @@ _READ: Final[dict[type, Callable[[object], object]]] = {
 """All the fields of a node at once: their tuple, or the value of a single one."""
 
 
-def _python(content: bytes) -> bytes | None:
+def _python(content: bytes, known: _Told) -> bytes | None:
     """Its syntax tree and the comments that tools obey; None when it is not understood."""
     if _SCRIPT_BLOCK in content:
         return None
     collected = gc.isenabled()
     gc.disable()  # a hundred thousand nodes without a cycle: to look for some takes half as long
     try:
-        told = _told(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what agents write there is no end
+            told = _told(content, known)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     finally:
         if collected:
             gc.enable()
     obeyed = (b" ".join((match[1] or match[0]).split()) for match in _OBEYED.finditer(content))
-    return b"\n".join((b"python", told, *obeyed))
+    return b"\n".join((b"python", *told, *obeyed))
 
 
-def _told(content: bytes) -> bytes:
-    """Its syntax tree, written down; the tree itself is gone when this returns."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what agents write there is no end
-        tree = ast.parse(content)
+_Told: TypeAlias = "dict[tuple[bytes, bool], tuple[bytes, ...] | None]"
+"""What pieces of Python say: digests of their statements, None where they are no whole ones. By the
+digest of their text, and whether a file begins with it."""
+
+_CUT = re.compile(rb"\n(?![ \t#\n)\]}]|(?:else|elif|except|finally)\b)")
+"""Before a line that may begin a statement at the margin."""
+_AS_ONE = re.compile(rb"[\r\f]|\A\xef\xbb\xbf|\A(?:.*\n)?[ \t]*#.*coding[:=]|barry_as_FLUFL")
+"""What makes a piece mean something else by itself than inside its file: line ends that others see
+otherwise, an encoding, a joke of the grammar."""
+_MOST_LINES = 100
+"""How many lines at the margin a statement may have, in a docstring say."""
+
+
+def _told(content: bytes, known: _Told) -> Sequence[bytes]:
+    """Digests of its statements.
+
+    Files have most of their text in common, with the base and with each other, and trees of short
+    texts are made quicker. So a file is read in pieces. What can be read by itself up to a line at
+    the margin, which does not go on with an ``else``, is a number of whole statements: nothing is
+    left open at its end.
+    """
+    if not _AS_ONE.search(content):
+        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+            return _in_pieces(content, known)
+    return _statements(content, first=True)
+
+
+def _in_pieces(content: bytes, known: _Told) -> list[bytes]:
+    found: list[bytes] = []
+    start = lines = 0
+    for end in (*(cut.end() for cut in _CUT.finditer(content)), len(content)):
+        piece, lines = content[start:end], lines + 1
+        key = hashlib.sha256(piece).digest(), not found
+        if key not in known:
+            try:
+                known[key] = _statements(piece, first=not found)
+            except SyntaxError:
+                known[key] = None  # what follows may belong to it
+        told = known[key]
+        if told is not None:
+            found += told
+            start, lines = end, 0
+        elif lines == _MOST_LINES:
+            break
+    if start < len(content):
+        raise SyntaxError
+    return found
+
+
+def _statements(content: bytes, *, first: bool) -> tuple[bytes, ...]:
+    """A digest of each; ``first``: a text at the beginning is the module's docstring."""
+    tree = ast.parse(content)
+    body = cast("ast.Module", _plain(tree)).body if first else tree.body
     # repr: numbers may be too long for it
-    return repr(_flat(tree)).encode("utf-8", "surrogatepass")
+    flat = (repr(_flat(each)).encode("utf-8", "surrogatepass") for each in body)
+    return tuple(hashlib.sha256(each).hexdigest().encode() for each in flat)
 
 
 def _flat(tree: ast.AST) -> list[object]:

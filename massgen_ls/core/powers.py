@@ -52,6 +52,7 @@ TABLE: tuple[Row, ...] = (
     Row("checks.*.name", may="choose"),
     Row("orchestrator.voting.judges.*.id", may="choose"),
     Row("include", may="choose"),
+    Row("orchestrator.agents", may="choose"),
     # ── being stricter ──
     Row("agents.*.backend.timeout", "gives an agent more time", "lower"),
     Row("agents.*.backend.idle_timeout", "gives an agent more time", "lower"),
@@ -64,6 +65,7 @@ TABLE: tuple[Row, ...] = (
     Row("checks.*.timeout", "gives a check more time", "lower", 300.0),
     Row("orchestrator.timeout", _SPENDS, "lower", 3600.0),
     Row("orchestrator.attempt_timeout", _SPENDS, "lower", 1800.0),
+    Row("orchestrator.max_agents", _SPENDS, "lower"),
     Row("orchestrator.quorum", _SPENDS, "lower", 1.0),
     Row(
         "orchestrator.sandbox",

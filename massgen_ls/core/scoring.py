@@ -17,6 +17,7 @@ from massgen_ls.core.candidate import (
     Evidence,
     Scorecard,
     TreeId,
+    whole,
 )
 from massgen_ls.core.changes import ChangeSet
 from massgen_ls.core.crosstests import (
@@ -326,7 +327,7 @@ def _telling(state: RunState, author: TreeId, repeats: Sequence[int] = (0, 1)) -
     name = found[0].name
     looks = [state.crossed_with(author, state.snapshot.tree, repeat) for repeat in repeats]
     on_base = [run for run in looks if run and run.outcome not in ("broken", "unjudged")]
-    own = [run for run in state.results(name, author) if run.outcome in ("passed", "failed")]
+    own = [run for run in whole(state.results(name, author)) if run.outcome in ("passed", "failed")]
     base, most = state.results(name, state.snapshot.tree), state.spec.rules.cross_tests.max_tests
     sets = [telling(before, after, base, most) for before in on_base for after in own]
     return tuple(test for test in sets[0] if all(test in one for one in sets)) if sets else ()

@@ -11,10 +11,18 @@ import re
 from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
-_NAMED = re.compile(
-    r"(?<![A-Z])(?:API)?KEY(?![A-Z])|KEYS?$|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH(?!ORS?(?:_|$))",
-    re.IGNORECASE,
+_NAMES: tuple[tuple[str, str], ...] = (
+    ("API_?KEY|KEY", "(?<![A-Z])(?:API)?KEY(?![A-Z])|KEYS?$"),
+    ("TOKEN", "TOKEN"),
+    ("SECRET", "SECRET"),
+    ("PASSWORD|PASSWD|PASSPHRASE", "PASSW|PASSPHRASE"),
+    ("CREDENTIALS?", "CREDENTIAL"),
+    ("", "AUTH(?!ORS?(?:_|$))"),
 )
+"""What secrets are called: as a word between underscores, and anywhere in a name."""
+_WORDS = "|".join(word for word, _ in _NAMES if word)
+_CALLED = re.compile(f"(?:^|_)(?:{_WORDS})(?:_|$)", re.IGNORECASE)
+_LIKE = re.compile("|".join(part for _, part in _NAMES), re.IGNORECASE)
 _SHORTEST = 6
 """Characters: shorter values are words that stand everywhere."""
 _KEYS = r"""
@@ -57,8 +65,18 @@ def secrets_of(environ: Mapping[str, str], chosen: Iterable[str] = ()) -> dict[s
     return {
         value: f"[{name}]"
         for name, value in environ.items()
-        if (name in named or _NAMED.search(name)) and len(value) >= _SHORTEST
+        if (name in named or like_secret(name)) and len(value) >= _SHORTEST
     }
+
+
+def names_secret(name: str) -> bool:
+    """Whether something is called as secrets are: enough to refuse its value."""
+    return _CALLED.search(name) is not None
+
+
+def like_secret(name: str) -> bool:
+    """Whether something may be called as secrets are: enough to hide its value."""
+    return _LIKE.search(name) is not None
 
 
 def holds_key(text: str) -> bool:

@@ -70,8 +70,8 @@ def place_hunks(base: str, live: str, candidate: str, differ: Differ) -> tuple[P
         moved += sum(growth(ours[n]) for n in region.ours)
         if not region.theirs:
             continue
-        span = (start, region.end + moved)
         state: HunkState = "fits"
+        span = (start, region.end + moved)
         if region.ours:
             first, last = theirs[region.theirs[0]], theirs[region.theirs[-1]]
             low = first.new_start - (first.old_start - region.start)
@@ -81,7 +81,8 @@ def place_hunks(base: str, live: str, candidate: str, differ: Differ) -> tuple[P
         for number in region.theirs:
             a, b, c, d = theirs[number]
             texts = ("".join(old[a:b]), "".join(new[c:d]))
-            found.append(PlacedHunk(number, (a, b), (c, d), span, state, *texts))
+            place = span if region.ours else (a + moved, b + moved)
+            found.append(PlacedHunk(number, (a, b), (c, d), place, state, *texts))
     return tuple(found)
 
 

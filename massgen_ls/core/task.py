@@ -23,6 +23,9 @@ CandidateId = NewType("CandidateId", str)
 
 Mode = Literal["best_of_n", "consensus"]
 ApplyMode = Literal["auto", "ask", "none"]
+TeamOrder = Literal["listed", "auto"]
+"""In which order the agents of a team sit: as they are listed, or by their records (see
+`core.learning.ordered`)."""
 SandboxRule = Literal["auto", "off", "required"]
 """``auto`` confines programs where that works, ``required`` starts none where it does not."""
 VotingRule = Literal["pairwise", "score", "plurality", "evidence-only"]
@@ -78,6 +81,18 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Attachment:
+    """A picture that belongs to a task (see `core.attachments`). Its bytes are kept elsewhere."""
+
+    name: str
+    """What people call it: the name of a file."""
+    media_type: str
+    """``image/png``, ``image/jpeg``, ``image/gif`` or ``image/webp``."""
+    digest: str
+    """SHA-256 of its bytes, in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One wish of the user, in their words, with its scope."""
 
@@ -85,6 +100,7 @@ class Task:
     scope: Scope = field(default_factory=Scope)
     context: str = ""
     """What other agents did before, as text (see `core.context.shared`); mostly empty."""
+    attachments: tuple[Attachment, ...] = ()
     origin: Origin | None = None
     """The conversation of which ``context`` tells, where it is that of one agent."""
 
@@ -177,6 +193,9 @@ class Rules:
     """How a run is decided and when it has to end. Times in seconds."""
 
     mode: Mode = "best_of_n"
+    agents: TeamOrder = "listed"
+    max_agents: int | None = None
+    """How many of the team work, the first in order; None: all of them."""
     attempt_timeout: float = 1800.0
     run_timeout: float = 3600.0
     """What the agents have together; what they made by then is still judged."""

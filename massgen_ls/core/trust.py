@@ -63,7 +63,7 @@ class Source:
     path: str
     """Absolute, as it was found."""
     digest: str
-    """sha256 of its bytes."""
+    """sha256 of what is read of it."""
 
 
 @dataclass(frozen=True, slots=True)

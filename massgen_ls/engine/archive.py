@@ -11,8 +11,9 @@ from massgen_ls.core.context import shared
 from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.errors import NotFoundError, UnsafePathError
 from massgen_ls.core.events import Conversed, Envelope
+from massgen_ls.core.learning import NEWEST, TELLING, Record, records
 from massgen_ls.core.run_state import RunState, fold
-from massgen_ls.core.task import CandidateId, Origin, RunId, Task
+from massgen_ls.core.task import Attachment, CandidateId, Origin, RunId, Task
 from massgen_ls.engine.world import World
 from massgen_ls.ports import RunRecord
 
@@ -57,6 +58,23 @@ class Archive:
             return state
         return fold(envelope.event for envelope in await self._world.store.read(run))
 
+    async def attach(self, name: str, content: bytes) -> Attachment:
+        """Keeps a picture for a task that is about to begin.
+
+        Raises:
+            AttachmentError: Agents cannot be shown it.
+            StorageError: It cannot be written.
+        """
+        return await self._world.attachments.keep(name, content)
+
+    async def attached(self, name: str, digest: str) -> Attachment:
+        """A picture of an earlier task.
+
+        Raises:
+            NotFoundError: It is not there any more.
+        """
+        return await self._world.attachments.find(name, digest)
+
     async def history(self, run: RunId, after: int = 0) -> Sequence[Envelope]:
         """A run's stored events past a sequence number."""
         return await self._world.store.read(await self.resolve(run), after)
@@ -64,6 +82,12 @@ class Archive:
     async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]:
         """The newest runs first."""
         return await self._world.store.runs(folder, limit)
+
+    async def records(self, folder: str | None, limit: int = NEWEST) -> Sequence[Record]:
+        """What became of the agents' work in the newest runs of a folder; None: of all."""
+        newest = [record.run for record in await self.runs(folder, limit)]
+        events = [await self._world.store.read(run, kinds=TELLING) for run in newest]
+        return records(fold(envelope.event for envelope in each) for each in events)
 
     async def transcripts(self, run: RunId) -> Sequence[Transcript]:
         """What each agent of a run said and did, in the order of their ends.

@@ -7,7 +7,7 @@ import shlex
 
 from massgen_ls.core.task import AgentSpec, CheckSpec, RunSpec, Scope, SeatId
 from massgen_ls.engine import prompts
-from massgen_ls.ports import Access, Brief
+from massgen_ls.ports import Access, Brief, Picture
 
 
 def brief(
@@ -18,6 +18,7 @@ def brief(
     briefed: bool,
     access: Access | None = None,
     before: str = "",
+    pictures: tuple[Picture, ...] = (),
 ) -> Brief:
     """One agent's order for one attempt.
 
@@ -29,20 +30,22 @@ def brief(
             the scope, after its system message, and nothing else.
         access: Our tools, where it has them.
         before: What it is to go on from, where it improves on a candidate.
+        pictures: Those of the task, where it can read them.
     """
     task = spec.task
     seat = SeatId(str(agent.id))
     system = agent.system_message.strip()
+    shown = "\n".join(prompts.PICTURE.format(name=p.name, path=p.path) for p in pictures)
     if not briefed:
-        text = _joined(system, task.prompt, _scope(task.scope))
-        return Brief(task, seat, attempt, text)
+        text = _joined(system, task.prompt, _scope(task.scope), shown)
+        return Brief(task, seat, attempt, text, pictures=pictures)
     context = prompts.CONTEXT.format(context=task.context) if task.context else ""
     shares = spec.rules.share_candidates or bool(before)
     rules = _worktree(spec, access, shares=shares)
-    text = _joined(task.prompt, _scope(task.scope), context, before, rules)
+    text = _joined(task.prompt, _scope(task.scope), shown, context, before, rules)
     known = task.origin is not None and task.origin.type == agent.type
     origin = task.origin.session if task.origin and known else ""
-    return Brief(task, seat, attempt, text, system, origin=origin)
+    return Brief(task, seat, attempt, text, system, origin=origin, pictures=pictures)
 
 
 def _joined(*parts: str) -> str:

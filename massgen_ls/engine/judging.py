@@ -8,9 +8,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
+from massgen_ls.core import firstlook
 from massgen_ls.core.candidate import CheckResult, Snapshot, TreeId
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import Delta
+from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import CheckSpec, RunId, RunSpec
 from massgen_ls.core.wire import to_json
 from massgen_ls.engine.seat import fence
@@ -21,6 +23,50 @@ _log = logging.getLogger(__name__)
 
 _FRESH = 900.0
 """Seconds that a stored check result is believed."""
+
+
+async def first_look(
+    world: World,
+    run: RunId,
+    state: RunState,
+    check: CheckSpec,
+    tree: TreeId,
+    say: Callable[[Delta], None],
+    repeat: int = 0,
+) -> CheckResult:
+    """Runs a check on a tree; only a part of its tests, where that pays and shuts the tree out.
+
+    Never raises, as `judge` does not.
+    """
+    spec, snapshot = state.spec, state.snapshot
+    assert spec is not None, "a run that has begun has a spec"
+    assert snapshot is not None, "and what is judged has a base"
+    less = firstlook.part(state, check, tree)
+    known = less and repeat == 0 and await _is_known(world, run, spec, snapshot, check, tree)
+    if less is not None and not known:
+        mine = await judge(world, run, spec, snapshot, less, tree, say, repeat)
+        base = state.results(check.name, snapshot.tree)
+        # What passes there in the whole run alone may need the tests that ran before it.
+        if firstlook.new_failures(base, base[0], mine):
+            alone = await judge(world, run, spec, snapshot, less, snapshot.tree, say)
+            if failing := firstlook.new_failures(base, alone, mine):
+                return firstlook.told(failing, mine)
+    return await judge(world, run, spec, snapshot, check, tree, say, repeat)
+
+
+async def _is_known(
+    world: World, run: RunId, spec: RunSpec, snapshot: Snapshot, check: CheckSpec, tree: TreeId
+) -> bool:
+    try:
+        key = await _cache_key(world, run, spec, snapshot, check, tree)
+        return await _remembered(world, key) is not None
+    except MassgenError:
+        return False  # `judge` says what is wrong
+
+
+async def _remembered(world: World, key: str) -> CheckResult | None:
+    """The result that is on record, if it is not from an environment of long ago."""
+    return await world.store.cached_check(key, world.clock.now() - _FRESH)
 
 
 async def judge(
@@ -38,12 +84,9 @@ async def judge(
     Never raises: a result whose outcome is ``broken`` or ``unjudged`` says why.
     """
     try:
+        # A second look is there to see whether the first one can be trusted: never from the record.
         key = await _cache_key(world, run, spec, snapshot, check, tree)
-        # A second look is there to see whether the first one can be trusted: never cached.
-        # And an old one may be from another environment: it is good for a quarter of an hour.
-        known = None
-        if repeat == 0:
-            known = await world.store.cached_check(key, world.clock.now() - _FRESH)
+        known = await _remembered(world, key) if repeat == 0 else None
         if known is not None:
             return replace(known, check=check.name, tree=tree)
         async with world.worktrees.lease(

@@ -10,6 +10,9 @@ SCOPE = "Scope: {path}{lines}."
 LINES = ", lines {first} to {last}"
 DIAGNOSTIC = "Diagnostic: {path}:{line}: {source}{message}{code}"
 
+PICTURE = "Picture: {name} ({path})"
+"""An agent that can see is shown it as well."""
+
 CONTEXT = """\
 ## What was done before
 Other agents worked on this project before you. Their results may or may not be in the files here:

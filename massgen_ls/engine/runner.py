@@ -51,7 +51,7 @@ from massgen_ls.core.task import RunId, RunSpec, SeatId
 from massgen_ls.engine.crosstests import base_test, cross_test
 from massgen_ls.engine.fusing import fuse
 from massgen_ls.engine.inbox import SeatInbox
-from massgen_ls.engine.judging import judge
+from massgen_ls.engine.judging import first_look
 from massgen_ls.engine.polling import Polling
 from massgen_ls.engine.questions import news
 from massgen_ls.engine.seat import Seat, told
@@ -308,13 +308,12 @@ class Runner:
                 del self._inboxes[step.seat]
 
     async def _run_check(self, step: RunCheck) -> None:
-        spec, snapshot = self.state.spec, self.state.snapshot
+        spec = self.state.spec
         assert spec is not None
-        assert snapshot is not None
         check = next(c for c in spec.checks if c.name == step.check)
         async with self._judging:
-            result = await judge(
-                self._world, self.run, spec, snapshot, check, step.tree, self._say, step.repeat
+            result = await first_look(
+                self._world, self.run, self.state, check, step.tree, self._say, step.repeat
             )
         found: list[Event] = [CheckFinished(result, step.repeat)]
         if result.outcome in {"broken", "unjudged"}:

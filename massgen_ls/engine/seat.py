@@ -37,6 +37,7 @@ from massgen_ls.engine import prompts
 from massgen_ls.engine.brief import brief
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.permits import Permits
+from massgen_ls.engine.pictures import pictures
 from massgen_ls.engine.questions import refinement
 from massgen_ls.engine.substance import substance
 from massgen_ls.engine.tools import SeatTools
@@ -202,6 +203,9 @@ class _Attempt:
             known = ", ".join(sorted(seat.world.drivers))
             reason = f"no driver for type {seat.agent.type!r}; there are: {known}"
             return Ended("missing", reason, failure="missing")
+        laid = await pictures(seat.world.attachments, seat.spec.task, self._lease.home)
+        if laid.missing:
+            await seat.emit(*told(laid.missing, seat.id))
         async with self._access(driver) as access:
             order = brief(
                 seat.agent,
@@ -210,6 +214,7 @@ class _Attempt:
                 briefed=driver.briefed,
                 access=access,
                 before=refinement(seat.run, seat.view(), seat.id),
+                pictures=laid.found,
             )
             if driver.briefed:
                 self._record.add(Spoken(order.prompt, by="user"))
@@ -275,7 +280,9 @@ class _Attempt:
         notes = "\n\n".join(self._unheard)
         said = prompts.SAID.format(notes=notes) if notes else ""
         parts = (words, said) if session else (first.prompt, said)
-        return replace(first, session=session, prompt="\n\n".join(p for p in parts if p))
+        shown = () if session else first.pictures
+        prompt = "\n\n".join(p for p in parts if p)
+        return replace(first, session=session, prompt=prompt, pictures=shown)
 
     async def _once(self, driver: Driver, order: Brief, place: Place) -> Ended:
         """Lets the driver run the agent, and hears it to the end."""
@@ -460,4 +467,5 @@ def fence(spec: RunSpec, lease: Lease) -> Fence | None:
     """What may be written from a worktree: itself, with a git repository of its own, and a home."""
     if spec.rules.sandbox == "off":
         return None
-    return Fence((lease.path, lease.home), required=spec.rules.sandbox == "required")
+    required = spec.rules.sandbox == "required"
+    return Fence((lease.path, lease.home), required=required, readable=lease.reads)

@@ -20,11 +20,13 @@ from massgen_ls.core.events import (
     DeliveryRefused,
     Discarded,
     Event,
+    Notice,
     RunFailed,
     RunInterrupted,
     RunSettled,
     RunStarted,
 )
+from massgen_ls.core.learning import seated
 from massgen_ls.core.plan import EditPlan
 from massgen_ls.core.run_state import RunState, fold
 from massgen_ls.core.survey import FileSurvey
@@ -120,10 +122,21 @@ class Supervisor(Archive):
         request = SnapshotRequest(folder, run, tuple(buffers))
         runner = Runner(self._world, run, request, self._bus.hear)
         self._warming.stop()
-        await runner.append(RunStarted(self._with_judges(spec), folder, self._world.owner))
+        spec, why = await self._seated(spec, folder)
+        started = RunStarted(self._with_judges(spec), folder, self._world.owner)
+        await runner.append(started, *([Notice("info", why)] if why else ()))
         task = self._group.create_task(self._drive(runner), name=f"run {run}")
         self._live[run] = _Live(runner, task)
         return run
+
+    async def _seated(self, spec: RunSpec, folder: str) -> tuple[RunSpec, str]:
+        """The order with those agents that work, and why it is these."""
+        known = await self.records(folder) if spec.rules.agents == "auto" else ()
+        return seated(spec, known, self._briefed)
+
+    def _briefed(self, agent: AgentSpec) -> bool:
+        driver = self._world.drivers.get(agent.type)
+        return driver is not None and driver.briefed
 
     def _with_judges(self, spec: RunSpec) -> RunSpec:
         """The order with its judges named: every agent that can answer, where none is chosen.
@@ -134,8 +147,7 @@ class Supervisor(Archive):
         consensus = spec.rules.mode == "consensus"
         if voting.judges and not consensus:
             return spec
-        drivers = self._world.drivers
-        able = tuple(a for a in spec.agents if (d := drivers.get(a.type)) and d.briefed)
+        able = tuple(filter(self._briefed, spec.agents))
         seats = {agent.id for agent in spec.agents}
         others = (judge for judge in voting.judges if judge.id not in seats)
         rules = replace(spec.rules, voting=replace(voting, judges=(*able, *others)))

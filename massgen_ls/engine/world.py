@@ -11,6 +11,7 @@ from massgen_ls.core.failures import Backoff
 from massgen_ls.engine.starts import Starts
 from massgen_ls.ports import (
     Approver,
+    Attachments,
     Checker,
     Clock,
     Driver,
@@ -33,6 +34,8 @@ class World:
     snapshots: Snapshots
     worktrees: Worktrees
     objects: Objects
+    attachments: Attachments
+    """The pictures of tasks."""
     drivers: Mapping[str, Driver]
     """By the ``type`` of an agent's backend."""
     checker: Checker

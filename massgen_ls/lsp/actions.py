@@ -125,7 +125,8 @@ def _run(
 def _on_run(run: SettledRun, client: Client) -> Iterator[types.CodeAction]:
     wish = _short(run.prompt)
     # Where nobody can be asked later, this is where they agree.
-    disk = "" if client.asks else ", files that are not open on the disk"
+    far = "binary files" if client.resource_operations else "files that are not open"
+    disk = "" if client.asks else f", {far} on the disk"
     for title, verb in (
         (f"massgen: apply {run.winner}{disk} ({wish})", "apply"),
         (f"massgen: show what {run.winner} changes ({wish})", "compare"),

@@ -41,6 +41,10 @@ class Editor(Protocol):
         """Has the client send unsent changes, if it can be told to."""
         ...
 
+    def say(self, message: str) -> None:
+        """Shows the user a message."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Deadlines:
@@ -57,7 +61,12 @@ class Deadlines:
     steady: float = 0.5
     """How long a document has to stay as it is to be judged by it, when another text came."""
     untold: float = 1.5
-    """How long an editor that refused an edit for it may take to send what was typed."""
+    """How long an editor that refused an edit may take to send what was typed, if it was that."""
+    waiting: float = 20.0
+    """The same for one that has said so, by naming the version: Emacs sends nothing until a key is
+    pressed once its minibuffer was used, so a person has to have the time."""
+    watch: float = 2.0
+    """How often it is looked whether a configuration has changed on the disk."""
     shown: float = 1.5
     """How long after its answer an editor may take to show an edit."""
 
@@ -136,13 +145,21 @@ class Asking:
                 return
         await self._moves(uris, self.deadlines.quiet)
 
-    async def hear(self, uris: Collection[str]) -> None:
+    async def hear(self, uris: Collection[str], reason: str, waiting: str) -> None:
         """Waits for news of documents whose editor has refused an edit for no visible reason.
 
         It has changes that it has not told yet: Eglot counts a version up with each key and sends
         what was typed half a second later.
+
+        Args:
+            uris: The documents.
+            reason: What the editor said.
+            waiting: What to tell the user when that takes longer.
         """
-        await self._moves(uris, self.deadlines.untold)
+        if await self._moves(uris, self.deadlines.untold) or "version" not in reason.lower():
+            return
+        self.editor.say(waiting)
+        await self._moves(uris, self.deadlines.waiting)
 
     async def sees(self, uri: str, text: str, version: int | None) -> bool:
         """Whether a document comes to show a text.

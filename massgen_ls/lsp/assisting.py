@@ -88,7 +88,7 @@ class Assisting:
         kind = types.MarkupKind.Markdown if shows else types.MarkupKind.PlainText
         return types.MarkupContent(kind, markdown if shows else _plain(markdown))
 
-    def hover(self, params: types.HoverParams) -> types.Hover | None:
+    async def hover(self, params: types.HoverParams) -> types.Hover | None:
         """``textDocument/hover``."""
         opened = self._known(params.text_document.uri)
         if opened is None:
@@ -100,7 +100,9 @@ class Assisting:
         if told is None:
             return None
         where = self._configs.range(LineIndex(document.text), told.start, told.end)
-        return types.Hover(self._text(told.text), where)
+        counts = await self._configs.counts(path, told.where) if told.where else ""
+        text = f"{told.text}\n\n{counts}" if counts else told.text
+        return types.Hover(self._text(text), where)
 
     def links(self, params: types.DocumentLinkParams) -> list[types.DocumentLink] | None:
         """``textDocument/documentLink``: to included files."""
@@ -115,7 +117,7 @@ class Assisting:
             types.DocumentLink(
                 self._configs.range(index, each.start, each.end), uris.from_path(str(each.target))
             )
-            for each in includes(document.text, path)
+            for each in includes(document.text, path, self._configs.reads)
         ]
 
     def definition(self, params: types.DefinitionParams) -> types.Location | None:
@@ -128,7 +130,7 @@ class Assisting:
         document, path = opened
         cursor = self._offset(document, params.position)
         start = types.Position(0, 0)
-        for each in includes(document.text, path):
+        for each in includes(document.text, path, self._configs.reads):
             if each.start <= cursor <= each.end:
                 return types.Location(uris.from_path(str(each.target)), types.Range(start, start))
         return None
@@ -161,9 +163,9 @@ class Assisting:
         for finding, start, end in islice(here, _MOST):
             about = [d for d in given if d.code == finding.code and d.range.start
                      == self._configs.range(index, start, end).start]  # fmt: skip
-            for fix in fixes(document.text, path, finding):
+            for fix in fixes(document.text, path, found.document, finding):
                 yield self._action(uri, index, fix, about)
-        if found.kind == "massgen" and (whole := converted(document.text, path)) is not None:
+        if found.kind == "massgen" and (whole := converted(document.text, path, found.document)):
             yield self._action(uri, index, whole, [])
 
     def _action(

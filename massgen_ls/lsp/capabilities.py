@@ -11,6 +11,8 @@ what was observed of them where that differs:
 - Eglot and ALE know text edits alone.
 - ALE denies that it applies edits, yet does, in open buffers, without a word about it. It shows no
   questions, and counts the bytes of a line whatever was agreed. It does not say who it is.
+- vim-lsp counts the characters of a line, whatever was agreed.
+- Sublime Text makes no folders for a file that it creates or renames, nor does Neovim before 0.8.
 """
 
 from __future__ import annotations
@@ -76,6 +78,8 @@ class Client(NamedTuple):
     """An edit may touch one document only, and its answer to it is not to be believed unseen."""
     own_end: bool = False
     """It ends the last line of a document by itself: see `lastline`."""
+    bare_files: bool = False
+    """It makes no folders for a file that it creates or renames."""
     flushes: bool = False
     """`workspace/semanticTokens/refresh` makes it send at once what was typed in visible
     documents, since it asks for their tokens then."""
@@ -136,9 +140,11 @@ def resolve(params: object) -> Client:
         _at(caps, f"workspace.{each}") is False
         for each in ("applyEdit", "workspaceFolders", "configuration")
     )
+    offered = _at(caps, "general.positionEncodings")
+    known_units = "utf-8" if ale else "utf-32" if name == "vim-lsp" else ""
     return Client(
         name=name,
-        encoding="utf-8" if ale else _encoding(_at(caps, "general.positionEncodings")),
+        encoding=known_units or _encoding(offered),
         document_changes=_at(edit, "documentChanges") is True or bool(resources),
         create="create" in resources,
         rename="rename" in resources,
@@ -160,6 +166,7 @@ def resolve(params: object) -> Client:
         asks_prompts=prompts,
         one_by_one=plain_neovim,
         own_end=plain_neovim,
+        bare_files=plain_neovim or name.startswith("Sublime Text"),
         flushes=plain_neovim and tokens,
         events=str(wanted),
         assists=tuple(each for each in known if each not in late),

@@ -27,10 +27,12 @@ from massgen_ls.core.text import LineIndex, Range
 from massgen_ls.core.wire import to_json
 from massgen_ls.engine.report import record_json, run_json, settled
 from massgen_ls.lsp import protocol, uris
+from massgen_ls.lsp.attaching import attach
 from massgen_ls.lsp.desk import Services
 from massgen_ls.lsp.documents import buffer_of, encoding_of
+from massgen_ls.lsp.fields import ParamsError
 from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
-from massgen_ls.lsp.protocol import ParamsError, ScopeParams
+from massgen_ls.lsp.protocol import ScopeParams
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
 from massgen_ls.lsp.trust import Trusting
@@ -100,6 +102,9 @@ class Verbs:
             earlier, seat = params.context.run, params.context.seat
             task = await services.engine.continued(spec.task, earlier, seat)
             spec = replace(spec, task=task)
+        if params.attachments:
+            kept = [await attach(services.engine, each) for each in params.attachments]
+            spec = replace(spec, task=replace(spec.task, attachments=tuple(kept)))
         buffers = await self._buffers(services)
         run = await services.engine.start(spec, folder, buffers)
         self.stream.follow(services, run, params.apply, params.token)

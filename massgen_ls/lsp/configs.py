@@ -8,6 +8,7 @@ from the beginning and hears nothing for other files. What reads configurations 
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -17,18 +18,22 @@ from typing import TYPE_CHECKING, cast
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
+from massgen_ls.config.document import Remembered
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import Json
 from massgen_ls.core.text import LineIndex
 from massgen_ls.core.wording import counted
 from massgen_ls.lsp.capabilities import assist_options
 from massgen_ls.lsp.documents import Document
+from massgen_ls.lsp.fields import ParamsError
 from massgen_ls.lsp.outbox import VITAL
-from massgen_ls.lsp.protocol import ParamsError
 from massgen_ls.lsp.server import MassgenServer
 
 if TYPE_CHECKING:
+    from massgen_ls.config import Beside
     from massgen_ls.config.assist.findings import Finding, Findings
+    from massgen_ls.config.document import Document as ConfigDocument
+    from massgen_ls.config.problems import Where
     from massgen_ls.ports import Health
 
 _log = logging.getLogger(__name__)
@@ -57,6 +62,11 @@ class Configs:
         """By URI: the version that was looked at last, and what was found."""
         self._health: dict[str, tuple[int, Sequence[Health]]] = {}
         self._busy: set[str] = set()
+        self._news = asyncio.Event()
+        """Something was looked at."""
+        self._settled_in = False
+        self.reads = Remembered()
+        """What was read, for all who ask about the same text."""
         self._told: set[str] = set()
         """Patterns that the client was told of."""
 
@@ -108,6 +118,27 @@ class Configs:
         looked, document = self._looked.get(uri), self._server.documents.get(uri)
         return looked is not None and document is not None and looked[0] == document.version
 
+    async def counts(self, path: Path, where: Where) -> str:
+        """Whether a value in a file has the last word, or who has it; one sentence."""
+        from massgen_ls.config.assist.standing import standing
+
+        folder = self._folder(path)
+        view = await self._server.settings.view(str(folder))
+        beside = self._beside(view.settings)
+        return await asyncio.to_thread(standing, folder, path, where, beside)
+
+    def _folder(self, path: Path) -> Path:
+        """The opened folder that a file counts for: the nearest one around it, else the first."""
+        around = [f for f in map(Path, self._server.folders) if path.is_relative_to(f)]
+        inside = path.parent.parent if path.parent.name == ".massgen" else path.parent
+        return max(around, key=lambda f: len(f.parts), default=inside)
+
+    def _beside(self, settings: Mapping[str, object]) -> Beside:
+        from massgen_ls.config import Beside
+
+        texts = {d.path: d.text for d in self._server.documents if d.path is not None}
+        return Beside(settings=settings, read=lambda p: texts.get(str(p)), scan=self.reads)
+
     # ── diagnostics ─────────────────────────────────────────────────────────────────────────
 
     async def _look(self, uri: str) -> None:
@@ -118,29 +149,53 @@ class Configs:
                 if looked is not None and looked[0] == document.version:
                     return
                 version, text = document.version, document.text
-                found = await asyncio.to_thread(self._find, document.path or "", text)
+                path = document.path or ""
+                settings = self._server.settings.known(str(self._folder(Path(path))))
+                beside = self._beside(settings)
+                found = await asyncio.to_thread(self._find, path, text, beside)
                 if self._server.documents.get(uri) is not document:
                     continue  # closed meanwhile, and perhaps opened again with another text
                 self._looked[uri] = version, found
+                self._stir()
                 if document.version == version:
                     self._show(uri, version, text, found)
         finally:
             self._busy.discard(uri)
+            self._stir()
 
-    def _find(self, path: str, text: str) -> Findings:
-        from massgen_ls.config import Beside
+    def _stir(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def settled(self, uri: str) -> Findings | None:
+        """What is found in the text as it is now; None: it is no configuration."""
+        while uri in self._busy and not self.fresh(uri):
+            await self._news.wait()
+        return self.found(uri)
+
+    def _find(self, path: str, text: str, beside: Beside) -> Findings:
         from massgen_ls.config.assist.findings import find
 
-        texts = {d.path: d.text for d in self._server.documents if d.path is not None}
-        texts[path] = text
-        return find(Path(path), text, Beside(read=lambda other: texts.get(str(other))))
+        self._settle_in()
+        return find(Path(path), text, beside)
+
+    def _settle_in(self) -> None:
+        """Takes everything that is there for good off the garbage collector's list, once.
+
+        A text of two thousand lines makes as many objects as start a whole collection now and then.
+        That would go through all that was ever imported, which takes longer than all the rest.
+        """
+        if not self._settled_in:
+            self._settled_in = True
+            gc.freeze()
 
     def _show(self, uri: str, version: int, text: str, found: Findings) -> None:
         index = LineIndex(text)
         shown = [self._diagnostic(index, each) for each in found.listed[:_MOST]]
         healthy = self._health.get(uri)
         if healthy is not None and healthy[0] == version:
-            shown += _about_health(self._places(uri, text), healthy[1], SOURCE)
+            places = self._places(index, found.document)
+            shown += _about_health(places, healthy[1], SOURCE)
         else:
             self._health.pop(uri, None)
         self._publish(uri, version, shown)
@@ -208,23 +263,23 @@ class Configs:
 
     # ── the agents of a file ────────────────────────────────────────────────────────────────
 
-    def lenses(self, uri: str) -> list[types.CodeLens]:
+    async def lenses(self, uri: str) -> list[types.CodeLens]:
         """One above the agents of a configuration."""
-        document = self._server.documents.get(uri)
-        if not self.has(uri) or document is None or document.path is None:
-            return []
-        from massgen_ls.config.assist.place import agents_in
-
-        found = self._looked.get(uri)
-        if found is not None and found[1].kind is None:
-            return []
         # The editor asks when it opens the file, before anything was found in it.
-        agents = agents_in(document.text, Path(document.path))
+        found = await self.settled(uri) if self.has(uri) else None
+        document = self._server.documents.get(uri)
+        if found is None or document is None:
+            return []
+        from massgen_ls.config.assist.findings import agents_of
+
+        agents = len(agents_of(found.document.body))
         if not agents:
             return []
-        match = re.search(r"""^[ \t]*(?:\[+[\w.]*)?["']?agents?\b""", document.text, re.MULTILINE)
-        at = match.start() if match else 0
-        where = self.range(LineIndex(document.text), at, at)
+        whole = ("agents",) if ("agents",) in found.document.values else ("agent",)
+        line = found.document.place(whole)[0]
+        index = LineIndex(document.text)
+        at = offset(index, line, 1)
+        where = self.range(index, at, at)
         title = f"massgen: check {counted(agents, 'agent')} now"
         return [types.CodeLens(where, types.Command(title, CHECK, arguments=[{"uri": uri}]))]
 
@@ -272,13 +327,8 @@ class Configs:
         self._server.say("\n".join(lines) or "there are no agents", kind)
         return told
 
-    def _places(self, uri: str, text: str) -> Mapping[str, types.Range]:
+    def _places(self, index: LineIndex, read: ConfigDocument) -> Mapping[str, types.Range]:
         """Where the name of each agent stands."""
-        from massgen_ls.config.assist.findings import part
-
-        document = self._server.documents.get(uri)
-        read = part(text, Path((document.path if document else None) or uri))
-        index = LineIndex(text)
         places: dict[str, types.Range] = {}
         for where, value in read.leaves():
             if where and where[-1] == "id" and where[0] in {"agents", "agent"} and len(where) <= 3:

@@ -16,6 +16,7 @@ from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import (
     AgentSpec,
     ApplyMode,
+    Attachment,
     CandidateId,
     Json,
     Mode,
@@ -29,6 +30,7 @@ from massgen_ls.engine.bus import Gap
 from massgen_ls.ports import Approver, Buffer, Health, LiveFiles, Message, RunRecord
 
 if TYPE_CHECKING:
+    from massgen_ls.config.problems import Problem
     from massgen_ls.config.starter import Around, Choice
 
 News = Envelope | Delta | Gap
@@ -54,6 +56,12 @@ class EditorView:
     """Its section ``massgen``."""
     texts: Mapping[str, str] = field(default_factory=dict[str, str])
     """By absolute path: what it has open, saved or not."""
+
+    @property
+    def says(self) -> bool:
+        """Whether the settings say anything about runs: what else is there are words and flags."""
+        groups = (value for key, value in self.settings.items() if key != "profile")
+        return bool(self.settings.get("profile")) or any(isinstance(g, dict | list) for g in groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,10 @@ class Desk(Protocol):
             ConfigError: The configuration cannot be used, or names no such agent or check.
             UntrustedError: The folder wants what needs its user's trust.
         """
+        ...
+
+    def problems(self, folder: str, editor: EditorView) -> Sequence[Problem]:
+        """What is wrong in the configuration of a folder. Called in a thread; never raises."""
         ...
 
     def approve(self, claim: Claim, by: Giver) -> None:
@@ -217,6 +229,14 @@ class Engine(Protocol):
 
     async def continued(self, task: Task, run: str, seat: str | None = None) -> Task:
         """A task that goes on from what the agents of an earlier run did."""
+        ...
+
+    async def attach(self, name: str, content: bytes) -> Attachment:
+        """Keeps a picture for a task that is about to begin."""
+        ...
+
+    async def attached(self, name: str, digest: str) -> Attachment:
+        """A picture of an earlier task."""
         ...
 
     async def state(self, run: RunId) -> RunState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, cast
+from typing import cast
 
 from lsprotocol import types
 
@@ -13,9 +13,10 @@ from massgen_ls.lsp.actions import lenses, offer, resolve_action
 from massgen_ls.lsp.assisting import Assisting
 from massgen_ls.lsp.commands import Verb, Verbs
 from massgen_ls.lsp.configs import CHECK, Configs
+from massgen_ls.lsp.fields import ParamsError, nearest
 from massgen_ls.lsp.initiating import Initiating
-from massgen_ls.lsp.protocol import ParamsError, nearest
 from massgen_ls.lsp.server import MassgenServer
+from massgen_ls.lsp.soundness import Soundness
 from massgen_ls.lsp.stream import Stream
 from massgen_ls.lsp.trust import Trusting
 
@@ -25,12 +26,13 @@ def register(server: MassgenServer, stream: Stream) -> None:
     trust = Trusting(server)
     verbs = Verbs(server, stream, trust)
     configs = Configs(server)
+    soundness = Soundness(server)
     assisting = Assisting(server, configs)
     _documents(server, configs)
-    _life(server)
+    _life(server, soundness)
     methods = {**verbs.methods(), "init": Initiating(server, trust).init}
     for verb, method in methods.items():
-        _feature(server, f"massgen/{verb}", method)
+        server.protocol.register(f"massgen/{verb}", method)
     commands: dict[str, Verb] = {f"massgen.{v}": m for v, m in methods.items()}
     commands["massgen.apply"] = verbs.apply_aloud
     commands["massgen.run"] = verbs.run_aloud
@@ -54,9 +56,9 @@ def register(server: MassgenServer, stream: Stream) -> None:
     def resolve(action: types.CodeAction) -> types.CodeAction:
         return resolve_action(action, stream.settled, server.client)
 
-    def code_lenses(params: types.CodeLensParams) -> list[types.CodeLens]:
+    async def code_lenses(params: types.CodeLensParams) -> list[types.CodeLens]:
         uri = params.text_document.uri
-        return [*configs.lenses(uri), *lenses(uri, server.documents.get(uri))]
+        return [*await configs.lenses(uri), *lenses(uri, server.documents.get(uri))]
 
     async def cancel(token: str | int) -> None:
         run = server.tokens.get(token)
@@ -72,25 +74,22 @@ def register(server: MassgenServer, stream: Stream) -> None:
     def configured(params: types.DidChangeConfigurationParams) -> None:
         trust.configured(params.settings)
         server.settings.changed(params)
+        soundness.configured()
 
-    _feature(server, "massgen/trust", trust.told)
-    _feature(server, "massgen/checkAgents", configs.check_agents)
-    _feature(server, types.TEXT_DOCUMENT_COMPLETION, assisting.completion)
-    _feature(server, types.TEXT_DOCUMENT_HOVER, assisting.hover)
-    _feature(server, types.TEXT_DOCUMENT_DEFINITION, assisting.definition)
-    _feature(server, types.TEXT_DOCUMENT_DOCUMENT_LINK, assisting.links)
-    _feature(server, types.WORKSPACE_DID_CHANGE_CONFIGURATION, configured)
-    _feature(server, types.WORKSPACE_EXECUTE_COMMAND, execute)
-    _feature(server, types.WORKSPACE_TEXT_DOCUMENT_CONTENT, content)
-    _feature(server, types.TEXT_DOCUMENT_CODE_ACTION, actions)
-    _feature(server, types.CODE_ACTION_RESOLVE, resolve)
-    _feature(server, types.TEXT_DOCUMENT_CODE_LENS, code_lenses)
-    _feature(server, types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, tokens)
-    _feature(server, types.WINDOW_WORK_DONE_PROGRESS_CANCEL, cancel_progress)
-
-
-def _feature(server: MassgenServer, name: str, handler: Callable[[Any], Any]) -> None:
-    server.protocol.handlers[name] = handler
+    server.protocol.register("massgen/trust", trust.told)
+    server.protocol.register("massgen/checkAgents", configs.check_agents)
+    server.protocol.register(types.TEXT_DOCUMENT_COMPLETION, assisting.completion)
+    server.protocol.register(types.TEXT_DOCUMENT_HOVER, assisting.hover)
+    server.protocol.register(types.TEXT_DOCUMENT_DEFINITION, assisting.definition)
+    server.protocol.register(types.TEXT_DOCUMENT_DOCUMENT_LINK, assisting.links)
+    server.protocol.register(types.WORKSPACE_DID_CHANGE_CONFIGURATION, configured)
+    server.protocol.register(types.WORKSPACE_EXECUTE_COMMAND, execute)
+    server.protocol.register(types.WORKSPACE_TEXT_DOCUMENT_CONTENT, content)
+    server.protocol.register(types.TEXT_DOCUMENT_CODE_ACTION, actions)
+    server.protocol.register(types.CODE_ACTION_RESOLVE, resolve)
+    server.protocol.register(types.TEXT_DOCUMENT_CODE_LENS, code_lenses)
+    server.protocol.register(types.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, tokens)
+    server.protocol.register(types.WINDOW_WORK_DONE_PROGRESS_CANCEL, cancel_progress)
 
 
 def _command(params: object) -> tuple[str, object]:
@@ -137,11 +136,11 @@ def _documents(server: MassgenServer, configs: Configs) -> None:
         for folder in params.event.added:
             server.add_folder(folder.uri)
 
-    _feature(server, types.TEXT_DOCUMENT_DID_OPEN, opened)
-    _feature(server, types.TEXT_DOCUMENT_DID_CHANGE, changed)
-    _feature(server, types.TEXT_DOCUMENT_DID_SAVE, saved)
-    _feature(server, types.TEXT_DOCUMENT_DID_CLOSE, closed)
-    _feature(server, types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, moved)
+    server.protocol.register(types.TEXT_DOCUMENT_DID_OPEN, opened)
+    server.protocol.register(types.TEXT_DOCUMENT_DID_CHANGE, changed)
+    server.protocol.register(types.TEXT_DOCUMENT_DID_SAVE, saved)
+    server.protocol.register(types.TEXT_DOCUMENT_DID_CLOSE, closed)
+    server.protocol.register(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, moved)
 
 
 def _where(change: types.TextDocumentContentChangeEvent) -> Range | None:
@@ -151,7 +150,7 @@ def _where(change: types.TextDocumentContentChangeEvent) -> Range | None:
     return Range(Position(start.line, start.character), Position(end.line, end.character))
 
 
-def _life(server: MassgenServer) -> None:
+def _life(server: MassgenServer, soundness: Soundness) -> None:
     def shutdown(_: object) -> None:
         # The answer goes out at once; meanwhile every run is cancelled and wrapped up.
         server.protocol.shut = True
@@ -167,15 +166,15 @@ def _life(server: MassgenServer) -> None:
     def trace(params: object) -> None:
         server.protocol.trace.turn(getattr(params, "value", None))
 
-    def nothing(_: object) -> None:
-        """Nothing has to be done."""
+    def begin(_: object) -> None:
+        soundness.begin()
 
     quiet: dict[str, Callable[[object], Awaitable[Json] | None]] = {
         types.SHUTDOWN: shutdown,
         types.EXIT: leave,
         types.INITIALIZE: again,
-        types.INITIALIZED: nothing,
+        types.INITIALIZED: begin,
         types.SET_TRACE: trace,
     }
     for name, handler in quiet.items():
-        _feature(server, name, handler)
+        server.protocol.register(name, handler)

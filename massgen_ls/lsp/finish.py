@@ -35,9 +35,6 @@ async def finish(server: MassgenServer, services: Services, run: RunId, apply: A
             server.say(verdict.why, types.MessageType.Warning)
     elif apply == "auto":
         await conclude(server, services, run, await land(server, services, run, verdict.winner))
-    elif apply == "ask" and not server.client.asks:
-        what = f"“massgen: apply {verdict.winner}” is among the code actions"
-        server.say(f"{verdict.winner} won. {verdict.why} {what}.")
     elif apply == "ask":
         await _ask(server, services, run, verdict.winner, verdict.why)
     elif not server.client.progress:
@@ -50,10 +47,14 @@ async def _ask(
     while True:
         try:
             async with asyncio.timeout(_PATIENCE):
-                answer = await server.choose(
+                answer = await server.question(
                     f"massgen: {winner} won. {why}", (APPLY, SHOW, DISCARD)
                 )
         except TimeoutError:
+            return
+        except JsonRpcException:
+            what = f"“massgen: apply {winner}” is among the code actions"
+            server.say(f"{winner} won. {why} {what}.")
             return
         match answer:
             case "Apply":

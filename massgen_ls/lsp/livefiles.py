@@ -25,6 +25,7 @@ from massgen_ls.lsp.asking import Asking, Deadlines, Editor
 from massgen_ls.lsp.capabilities import Client
 from massgen_ls.lsp.documents import Document, Documents, Form, form_of, whole
 from massgen_ls.lsp.edits import Target, describe, for_disk, shown_result, split, workspace_edit
+from massgen_ls.lsp.room import arrivals, make_room, take_back
 from massgen_ls.lsp.stepwise import Stepwise
 from massgen_ls.ports import Landed, LiveFiles, Refused
 
@@ -181,10 +182,11 @@ class LspLiveFiles:
             async with asyncio.timeout(self._asking.deadlines.question):
                 answer = await self._editor.choose(question, ("Apply", "Cancel"))
         except TimeoutError:
-            return Refused(f"nobody agreed to {describe(operations)}")
+            answer = None
         if answer == "Apply":
             return None
-        return Refused(f"the user did not agree to {describe(operations)}")
+        who = "nobody agreed" if answer is None else "the user did not agree"
+        return Refused(f"{who} to {describe(operations)}")
 
     # ── the edit ────────────────────────────────────────────────────────────────────────────
 
@@ -218,9 +220,12 @@ class LspLiveFiles:
         }
         edit = workspace_edit(operations, plan.label, self._client, target, confirm=self._preview)
         params = types.ApplyWorkspaceEditParams(edit=edit, label=plan.label)
+        new = arrivals(operations, target) if self._client.bare_files else []
+        made = await asyncio.to_thread(make_room, new)
         answer = await self._asking.edit(params, expected)
         if answer is not None and answer.applied:
             return Landed()
+        await asyncio.to_thread(take_back, made)
         shown = self._asking.shown(expected)
         if answer is None:
             if (
@@ -234,11 +239,12 @@ class LspLiveFiles:
                 f"the editor did not say within {seconds} whether it applied the edit, and its "
                 "documents do not show it"
             )
+        reason = whole(answer.failure_reason or "the editor refused the edit")
         stale = bool(await self._stale(root, operations))
         if not stale and expected and not any(shown.values()):
-            await self._asking.hear(expected)
+            until = "until the editor sends what you typed; one more key may make it"
+            await self._asking.hear(expected, reason, f"{plan.candidate} waits {until}")
             stale = bool(await self._stale(root, operations))
-        reason = whole(answer.failure_reason or "the editor refused the edit")
         if any(shown.values()):
             names = ", ".join(os.path.basename(uri) for uri, done in shown.items() if done)
             return Refused(f"{reason}; yet it changed {names}, which undo takes back")

@@ -11,6 +11,7 @@ from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import RunId
+from massgen_ls.core.wording import flat
 from massgen_ls.lsp.desk import Engine
 from massgen_ls.lsp.outbox import DELTA, FACT
 from massgen_ls.lsp.server import MassgenServer
@@ -114,16 +115,11 @@ def line_of(state: RunState, action: str) -> str:
         trees = len(scorecards(state))
         first = {(c.result.check, c.result.tree) for c in state.checked if not c.repeat}
         parts.append(f"checks {len(first)}/{max(len(first), len(checks) * (1 + trees))}")
-    return " · ".join(_one_line(part) for part in parts)
-
-
-def _one_line(text: str, limit: int = 80) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+    return " · ".join(flat(part, 80) for part in parts)
 
 
 def _short(state: RunState) -> str:
-    return _one_line(state.spec.task.prompt, 60) if state.spec else ""
+    return flat(state.spec.task.prompt, 60) if state.spec else ""
 
 
 def _agents(count: int) -> str:

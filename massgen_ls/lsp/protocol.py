@@ -3,7 +3,8 @@
 Requests (and, with the same object as their one argument, the commands ``massgen.<verb>``):
 
 - ``massgen/run`` {prompt, scope?: {textDocument?, range?, diagnostics?, folder?}, agents?, checks?,
-  mode?, apply?: auto|ask|none, folder?, context?: {runId, seat?}} → {runId}
+  mode?, apply?: auto|ask|none, folder?, context?: {runId, seat?}, attachments?: [{uri} |
+  {name, data} | {name, digest}]} → {runId}
 - ``massgen/wait`` {runId} → the settled run
 - ``massgen/cancel`` {runId} → {cancelled}
 - ``massgen/list`` {folder?, limit?} → {runs: […]}
@@ -27,14 +28,15 @@ name for a misspelt one.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar, cast
+from typing import Literal, cast
 
-from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.attachments import MOST
 from massgen_ls.core.task import ApplyMode, Mode
 from massgen_ls.core.text import Position, Range
+from massgen_ls.lsp.fields import Fields, ParamsError, clean, kind_of
 
 EVENT = "massgen/event"
 ReadFormat = Literal["json", "outline", "markdown"]
@@ -42,12 +44,6 @@ READ_FORMATS: tuple[ReadFormat, ...] = ("json", "outline", "markdown")
 MODES: tuple[Mode, ...] = ("best_of_n", "consensus")
 APPLY_MODES: tuple[ApplyMode, ...] = ("auto", "ask", "none")
 _MAX_LIST = 500
-
-T = TypeVar("T")
-
-
-class ParamsError(MassgenError):
-    """A payload that cannot be understood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +75,16 @@ class ContextParams:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachmentParams:
+    """A picture for the agents: a file, its bytes, or one of an earlier run."""
+
+    name: str
+    uri: str | None = None
+    data: bytes | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TellParams:
     """Parameters of ``massgen/tell``; no text means: stop where you are."""
 
@@ -100,6 +106,7 @@ class RunParams:
     folder: str | None
     token: str | int | None = None
     context: ContextParams | None = None
+    attachments: tuple[AttachmentParams, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,145 +165,8 @@ class ApplyParams:
     preview: bool = False
 
 
-class _Fields:
-    """Takes the fields of one object, one by one, and complains about what is left."""
-
-    def __init__(self, where: str, node: object) -> None:
-        if not isinstance(node, dict):
-            raise ParamsError(f"{where} takes one object, not {_kind(node)}")
-        self._where = where
-        self._left = dict(cast("dict[str, object]", node))
-        self._known: list[str] = []
-
-    def _take(self, name: str) -> object:
-        self._known.append(name)
-        return self._left.pop(name, None)
-
-    def _wrong(self, name: str, wanted: str, got: object) -> ParamsError:
-        return ParamsError(f"{self._where}: `{name}` must be {wanted}, not {_kind(got)}")
-
-    def text(self, name: str) -> str | None:
-        node = self._take(name)
-        if node is not None and not isinstance(node, str):
-            raise self._wrong(name, "text", node)
-        return None if node is None else _clean(node)
-
-    def required(self, name: str) -> str:
-        found = self.text(name)
-        if found is None or not found.strip():
-            near = difflib.get_close_matches(name, list(self._left), 1)
-            hint = f"Is `{near[0]}` meant to be `{name}`?" if near else f"Give it as `{name}`."
-            raise ParamsError(f"{self._where}: `{name}` is missing", hint)
-        return found
-
-    def choice(self, name: str, choices: tuple[T, ...]) -> T | None:
-        node = self._take(name)
-        if node is None:
-            return None
-        for each in choices:
-            if node == each:
-                return each
-        hint = nearest(str(node)[:60], [str(c) for c in choices])
-        raise ParamsError(f"{self._where}: `{name}` cannot be {str(node)[:60]!r}", hint)
-
-    def texts(self, name: str) -> tuple[str, ...] | None:
-        node = self._take(name)
-        if node is None:
-            return None
-        if not isinstance(node, list):
-            raise self._wrong(name, "a list of text", node)
-        for each in cast("list[object]", node):
-            if not isinstance(each, str):
-                raise self._wrong(name, "a list of text", each)
-        return tuple(_clean(each) for each in cast("list[str]", node))
-
-    def number(self, name: str, default: int, low: int, high: int) -> int:
-        node = self._take(name)
-        if node is None:
-            return default
-        if not isinstance(node, int) or isinstance(node, bool):
-            raise self._wrong(name, "a whole number", node)
-        return max(low, min(high, node))
-
-    def flag(self, name: str) -> bool:
-        node = self._take(name)
-        if node is not None and not isinstance(node, bool):
-            raise self._wrong(name, "true or false", node)
-        return bool(node)
-
-    def token(self) -> str | int | None:
-        node = self._take("workDoneToken")
-        if node is None or (isinstance(node, str | int) and not isinstance(node, bool)):
-            return node
-        raise self._wrong("workDoneToken", "text or a number", node)
-
-    def nested(self, name: str, read: Callable[[str, object], T]) -> T | None:
-        node = self._take(name)
-        return None if node is None else read(f"{self._where}.{name}", node)
-
-    def each(self, name: str, read: Callable[[str, object], T]) -> tuple[T, ...]:
-        node = self._take(name)
-        if node is None:
-            return ()
-        if not isinstance(node, list):
-            raise self._wrong(name, "a list", node)
-        items = cast("list[object]", node)
-        return tuple(read(f"{self._where}.{name}[{i}]", item) for i, item in enumerate(items))
-
-    def by_path(self, name: str) -> dict[str, tuple[int, ...]] | None:
-        node = self._take(name)
-        if node is None:
-            return None
-        if not isinstance(node, dict):
-            raise self._wrong(name, "an object of path → numbers of hunks", node)
-        found: dict[str, tuple[int, ...]] = {}
-        for path, numbers in cast("dict[str, object]", node).items():
-            items = cast("list[object]", numbers) if isinstance(numbers, list) else [None]
-            if not all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in items):
-                raise ParamsError(
-                    f"{self._where}: `{name}.{path}` must be a list of numbers from 0"
-                )
-            found[path] = tuple(cast("list[int]", items))
-        return found
-
-    def end(self) -> None:
-        self._left.pop("partialResultToken", None)
-        for name in self._left:
-            raise ParamsError(
-                f"{self._where} does not know `{name[:60]}`", nearest(name, self._known)
-            )
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """A hint for a name that is not known."""
-    names = list(known)
-    near = difflib.get_close_matches(name, names, 1)
-    return f"Did you mean `{near[0]}`?" if near else f"There are: {', '.join(names)}."
-
-
-def _kind(node: object) -> str:
-    match node:
-        case None:
-            return "nothing"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "a number"
-        case str():
-            return "text"
-        case list():
-            return "a list"
-        case _:
-            return "an object"
-
-
-def _clean(text: str) -> str:
-    """JSON may smuggle in half a surrogate pair, which nothing further on can encode."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 def _position(where: str, node: object) -> Position:
-    fields = _Fields(where, node)
+    fields = Fields(where, node)
     line = fields.number("line", -1, -1, 2**31 - 1)
     character = fields.number("character", -1, -1, 2**31 - 1)
     if line < 0 or character < 0:
@@ -306,7 +176,7 @@ def _position(where: str, node: object) -> Position:
 
 def read_range(where: str, node: object) -> Range:
     """An LSP range; a reversed one is turned round, as editors with a moving cursor send them."""
-    fields = _Fields(where, node)
+    fields = Fields(where, node)
     start = fields.nested("start", _position)
     end = fields.nested("end", _position)
     if start is None or end is None:
@@ -326,7 +196,7 @@ def _document(where: str, node: object) -> str:
 
 def _diagnostic(where: str, node: object) -> ClientDiagnostic:
     if not isinstance(node, dict):
-        raise ParamsError(f"{where} must be a diagnostic, not {_kind(node)}")
+        raise ParamsError(f"{where} must be a diagnostic, not {kind_of(node)}")
     # Diagnostics come from other servers and carry what those like: only four fields count.
     found = cast("dict[str, object]", node)
     code, source = found.get("code"), found.get("source")
@@ -335,14 +205,14 @@ def _diagnostic(where: str, node: object) -> ClientDiagnostic:
         message = cast("dict[str, object]", message).get("value")
     return ClientDiagnostic(
         read_range(f"{where}.range", found.get("range")),
-        _clean(message) if isinstance(message, str) else "",
-        _clean(source) if isinstance(source, str) else "",
-        _clean(str(code)) if isinstance(code, str | int) else "",
+        clean(message) if isinstance(message, str) else "",
+        clean(source) if isinstance(source, str) else "",
+        clean(str(code)) if isinstance(code, str | int) else "",
     )
 
 
 def _scope(where: str, node: object) -> ScopeParams:
-    fields = _Fields(where, node)
+    fields = Fields(where, node)
     scope = ScopeParams(
         fields.nested("textDocument", _document),
         fields.nested("range", read_range),
@@ -357,7 +227,7 @@ def _scope(where: str, node: object) -> ScopeParams:
 
 def read_run(node: object, where: str = "massgen/run") -> RunParams:
     """Parses ``massgen/run``."""
-    fields = _Fields(where, node)
+    fields = Fields(where, node)
     params = RunParams(
         prompt=fields.required("prompt"),
         scope=fields.nested("scope", _scope) or ScopeParams(),
@@ -368,8 +238,11 @@ def read_run(node: object, where: str = "massgen/run") -> RunParams:
         folder=fields.text("folder"),
         token=fields.token(),
         context=fields.nested("context", _context),
+        attachments=fields.each("attachments", _attachment),
     )
     fields.end()
+    if len(params.attachments) > MOST:
+        raise ParamsError(f"{where}: at most {MOST} pictures belong to a task")
     named = params.scope.folder
     if named is not None and params.folder not in {None, named}:
         raise ParamsError(f"{where}: `folder` and `scope.folder` differ", "Give one of them.")
@@ -377,15 +250,31 @@ def read_run(node: object, where: str = "massgen/run") -> RunParams:
 
 
 def _context(where: str, node: object) -> ContextParams:
-    fields = _Fields(where, node)
+    fields = Fields(where, node)
     context = ContextParams(fields.required("runId"), fields.text("seat"))
     fields.end()
     return context
 
 
+def _attachment(where: str, node: object) -> AttachmentParams:
+    fields = Fields(where, node)
+    uri, name = fields.text("uri"), fields.text("name")
+    data, digest = fields.text("data"), fields.text("digest")
+    fields.end()
+    if sum(each is not None for each in (uri, data, digest)) != 1:
+        raise ParamsError(f"{where} takes one of `uri`, `data` and `digest`")
+    if name is None and uri is None:
+        raise ParamsError(f"{where} needs a `name`")
+    try:
+        body = None if data is None else base64.b64decode(data, validate=True)
+    except ValueError:
+        raise ParamsError(f"{where}: `data` is not base64") from None
+    return AttachmentParams(name or str(uri), uri, body, digest)
+
+
 def read_tell(node: object, where: str = "massgen/tell") -> TellParams:
     """Parses ``massgen/tell``."""
-    fields = _Fields(where, node)
+    fields = Fields(where, node)
     run, seat = fields.required("runId"), fields.required("seat")
     text, stop = fields.text("text"), fields.choice("stop", (True, False))
     fields.token()
@@ -397,7 +286,7 @@ def read_tell(node: object, where: str = "massgen/tell") -> TellParams:
 
 def read_ref(node: object, where: str) -> RunRef:
     """Parses what names a run and perhaps a candidate."""
-    fields = _Fields(where, node)
+    fields = Fields(where, node)
     ref = RunRef(fields.required("runId"), fields.text("candidateId"), fields.token())
     fields.end()
     return ref
@@ -405,7 +294,7 @@ def read_ref(node: object, where: str) -> RunRef:
 
 def read_read(node: object, where: str = "massgen/read") -> ReadParams:
     """Parses ``massgen/read``."""
-    fields = _Fields(where, node)
+    fields = Fields(where, node)
     params = ReadParams(
         fields.required("runId"),
         fields.text("candidateId"),
@@ -423,7 +312,7 @@ def read_read(node: object, where: str = "massgen/read") -> ReadParams:
 
 def read_team(node: object, where: str = "massgen/team") -> str | None:
     """Parses ``massgen/team``, which may have no parameters at all; returns the folder."""
-    fields = _Fields(where, {} if node is None else node)
+    fields = Fields(where, {} if node is None else node)
     folder = fields.text("folder")
     fields.token()
     fields.end()
@@ -432,7 +321,7 @@ def read_team(node: object, where: str = "massgen/team") -> str | None:
 
 def read_init(node: object, where: str = "massgen/init") -> InitParams:
     """Parses ``massgen/init``, which may have no parameters at all."""
-    fields = _Fields(where, {} if node is None else node)
+    fields = Fields(where, {} if node is None else node)
     params = InitParams(
         fields.text("folder"),
         fields.texts("agents"),
@@ -451,7 +340,7 @@ def read_init(node: object, where: str = "massgen/init") -> InitParams:
 
 def read_list(node: object, where: str = "massgen/list") -> ListParams:
     """Parses ``massgen/list``, which may have no parameters at all."""
-    fields = _Fields(where, {} if node is None else node)
+    fields = Fields(where, {} if node is None else node)
     params = ListParams(fields.text("folder"), fields.number("limit", 50, 1, _MAX_LIST))
     fields.end()
     return params
@@ -459,7 +348,7 @@ def read_list(node: object, where: str = "massgen/list") -> ListParams:
 
 def read_apply(node: object, where: str = "massgen/apply") -> ApplyParams:
     """Parses ``massgen/apply``."""
-    fields = _Fields(where, node)
+    fields = Fields(where, node)
     params = ApplyParams(
         fields.required("runId"),
         fields.text("candidateId"),

@@ -17,7 +17,7 @@ from massgen_ls.lsp import uris
 from massgen_ls.lsp.capabilities import Client
 from massgen_ls.lsp.desk import EditorView
 from massgen_ls.lsp.documents import Documents
-from massgen_ls.lsp.protocol import ParamsError
+from massgen_ls.lsp.fields import ParamsError
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ class Settings:
         self._ask = ask
         options = _mapping(_mapping(greeting).get("initializationOptions"))
         self._pushed = _mapping(options.get("settings"))
+        self._answers: dict[str, Mapping[str, object]] = {}
+        """By folder: what was answered last."""
 
     def changed(self, params: types.DidChangeConfigurationParams) -> None:
         """Takes what the editor sent; one that is asked sends nothing of use."""
@@ -53,6 +55,10 @@ class Settings:
             self._pushed = _mapping(sent[SECTION])
         elif _OURS & sent.keys():  # Helix sends the section alone
             self._pushed = sent
+
+    def known(self, folder: str) -> Mapping[str, object]:
+        """What was heard last about a folder; nobody is asked."""
+        return self._answers.get(folder) or self._pushed
 
     async def view(self, folder: str) -> EditorView:
         """What counts for a run in this folder, now."""
@@ -64,7 +70,7 @@ class Settings:
                 found = await self._ask(types.WORKSPACE_CONFIGURATION, params, PATIENCE)
                 first = next(iter(cast("list[object]", found or [None])), None)
                 # Null: it has nothing under this name, not that what it sent is void.
-                settings = _mapping(first) or settings
+                settings = self._answers[folder] = _mapping(first) or settings
             except TimeoutError:
                 self._asks = False  # it said that it can; nobody waits for it a second time
             except (JsonRpcException, ParamsError) as error:

@@ -9,19 +9,17 @@ of the two, the mirror of the documents tells.
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 
 from lsprotocol import types
 
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.plan import CreateFile, DeleteFile, EditText, Operation, RenameFile
-from massgen_ls.lsp import uris
 from massgen_ls.lsp.asking import Asking
 from massgen_ls.lsp.capabilities import Client
 from massgen_ls.lsp.documents import Document, Documents, whole
 from massgen_ls.lsp.edits import Target, describe, shown_result, workspace_edit
+from massgen_ls.lsp.room import arrivals, make_room, take_back
 from massgen_ls.ports import Landed, Refused
 
 
@@ -93,9 +91,9 @@ class Stepwise:
                 case _:
                     return 1
 
-        arrivals = (CreateFile, RenameFile, EditText)
+        arriving = (CreateFile, RenameFile, EditText)
         first_arrival = next(
-            (at for at, op in enumerate(operations) if isinstance(op, arrivals)), 0
+            (at for at, op in enumerate(operations) if isinstance(op, arriving)), 0
         )
         return sorted(operations, key=rank)
 
@@ -116,14 +114,13 @@ class Stepwise:
         version = None if before is None else before.version
         # No label: Neovim prints it, and a second line of text makes it wait for a key.
         edit = workspace_edit((operation,), "massgen", self._client, self._target)
-        arrives = isinstance(operation, CreateFile | RenameFile)
-        made = await asyncio.to_thread(_make_room, place.uri) if arrives else ()
+        made = await asyncio.to_thread(make_room, arrivals((operation,), self._target))
         answer = await self._asking.edit(
             types.ApplyWorkspaceEditParams(edit=edit),
             {} if expected is None else {place.uri: expected},
         )
         if answer is not None and not answer.applied:
-            await asyncio.to_thread(_take_back, made)
+            await asyncio.to_thread(take_back, made)
         name = describe((operation,))
         if answer is not None and not answer.applied:
             why = whole(answer.failure_reason or "the editor refused the edit")
@@ -156,28 +153,3 @@ class Stepwise:
                 return text if text.endswith("\n") or not own_end else text + "\n"
             case _:
                 return None
-
-
-def _make_room(uri: str) -> Sequence[str]:
-    """Makes the folders that a new file needs, which Neovim before 0.8 does not; returns them.
-
-    What cannot be made is for the editor to find out.
-    """
-    made: list[str] = []
-    folder = os.path.dirname(uris.to_path(uri) or os.sep)
-    missing: list[str] = []
-    while not os.path.lexists(folder):
-        missing.append(folder)
-        folder = os.path.dirname(folder)
-    with suppress(OSError):
-        for each in reversed(missing):
-            os.mkdir(each)
-            made.append(each)
-    return made
-
-
-def _take_back(made: Sequence[str]) -> None:
-    """Removes folders again, as long as they are empty."""
-    with suppress(OSError):
-        for each in reversed(made):
-            os.rmdir(each)

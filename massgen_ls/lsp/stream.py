@@ -7,8 +7,8 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from massgen_ls.core.events import AgentActed, Delta, Envelope, RunSettled
-from massgen_ls.core.task import ApplyMode, RunId
+from massgen_ls.core.events import AgentActed, Delta, Envelope, RunSettled, UsageReported
+from massgen_ls.core.task import ApplyMode, Json, RunId
 from massgen_ls.engine.bus import Gap
 from massgen_ls.engine.report import envelope_json
 from massgen_ls.lsp.desk import News, Services
@@ -19,7 +19,9 @@ from massgen_ls.lsp.protocol import EVENT
 from massgen_ls.lsp.server import MassgenServer
 
 _BEAT = 0.1
-"""Seconds for which live output is gathered before it is sent."""
+"""Seconds for which live output, and what agents do, is gathered before it is sent."""
+_OFTEN = (AgentActed, UsageReported)
+"""Events that many agents at work have many of: each alone would wake the editor."""
 _KEEP = 8 * 1024
 """Characters of live output sent at once for each source; the newest are kept."""
 _REMEMBER = 20
@@ -61,6 +63,9 @@ class Stream:
     _noise: dict[tuple[RunId, str, str], _Noise] = field(
         default_factory=dict[tuple[RunId, str, str], _Noise]
     )
+    _held: list[Json] = field(default_factory=list[Json])
+    """Events that wait for the beat, or for one that does not."""
+    _gathering: bool = False
     _lost: int = 0
 
     def follow(
@@ -85,6 +90,7 @@ class Stream:
         async for each in news:
             match each:
                 case Gap(lost=lost):
+                    self._release()
                     self._lost += lost
                     self._fill_gap()
                     for run, order in list(self._orders.items()):
@@ -99,8 +105,12 @@ class Stream:
 
     def _pass_on(self, services: Services, envelope: Envelope) -> None:
         event, run = envelope.event, envelope.run
-        if self.server.client.events != "none" and self._fill_gap():
-            self._lost += not self.server.protocol.tell(EVENT, envelope_json(envelope), FACT)
+        if self.server.client.events != "none":
+            self._held.append(envelope_json(envelope))
+            if isinstance(event, _OFTEN):
+                self._gather()
+            else:
+                self._release()
         order = self._orders.get(run)
         if order is not None:
             if isinstance(event, AgentActed):
@@ -144,15 +154,29 @@ class Stream:
     def _hush(self, delta: Delta) -> None:
         if self.server.client.events != "all":
             return
-        if not self._noise:
-            self.server.spawn(self._flush())
+        self._gather()
         noise = self._noise.setdefault((delta.run, delta.source, delta.stream), _Noise())
         text = noise.text + delta.text
         noise.dropped += max(0, len(text) - _KEEP)
         noise.text = text[-_KEEP:]
 
+    def _gather(self) -> None:
+        """Sees to it that what is gathered from now on is sent at the end of a beat."""
+        if not self._gathering:
+            self._gathering = True
+            self.server.spawn(self._flush())
+
+    def _release(self) -> None:
+        """Sends the events that wait, in their order."""
+        held, self._held = self._held, []
+        for each in held:
+            if self._fill_gap():
+                self._lost += not self.server.protocol.tell(EVENT, each, FACT)
+
     async def _flush(self) -> None:
         await asyncio.sleep(_BEAT)
+        self._gathering = False
+        self._release()
         gathered, self._noise = self._noise, {}
         for (run, source, stream), noise in gathered.items():
             payload = {"kind": "delta", "run": run, "source": source, "stream": stream}

@@ -19,14 +19,15 @@ class Trace:
 
     Args:
         tell: Sends the parameters of a `$/logTrace`.
-        hide: Takes secrets out of a text.
+        hides: Makes what takes secrets out of a text; called when a text is shown first.
     """
 
     def __init__(
-        self, tell: Callable[[Mapping[str, str]], None], hide: Callable[[str], str]
+        self, tell: Callable[[Mapping[str, str]], None], hides: Callable[[], Callable[[str], str]]
     ) -> None:
         self._tell = tell
-        self._hide = hide
+        self._hides = hides
+        self._hide: Callable[[str], str] | None = None
         self._value = "off"
 
     def turn(self, value: object) -> None:
@@ -61,6 +62,7 @@ class Trace:
         told = {"message": line}
         if self._value == "verbose":
             body = next((message[k] for k in ("params", "result", "error") if k in message), None)
+            self._hide = self._hide or self._hides()
             text = self._hide(json.dumps(body, ensure_ascii=False, default=str))
             more = f"… ({len(text)} characters)" if len(text) > _LONGEST else ""
             told["verbose"] = text[:_LONGEST] + more

@@ -15,7 +15,7 @@ from massgen_ls.core.trust import Claim, Decision, UntrustedError, Word
 from massgen_ls.core.wording import counted, one_line
 from massgen_ls.lsp import uris
 from massgen_ls.lsp.desk import Desk
-from massgen_ls.lsp.protocol import ParamsError
+from massgen_ls.lsp.fields import ParamsError
 from massgen_ls.lsp.server import MassgenServer
 
 TRUST, SHOW, NOT_NOW = "Trust and run", "Show what it would do", "Not now"

@@ -24,6 +24,7 @@ from massgen_ls.ports.agents import (
     Inbox,
     Message,
     Note,
+    Picture,
     Place,
     Returned,
     Said,
@@ -44,7 +45,7 @@ from massgen_ls.ports.git import (
 )
 from massgen_ls.ports.host import Clock, Command, Fence, Finished, Ids, Output, Processes, Running
 from massgen_ls.ports.live import Landed, LiveFiles, Refused
-from massgen_ls.ports.record import Audience, RunRecord, Store
+from massgen_ls.ports.record import Attachments, Audience, RunRecord, Store
 
 __all__ = [
     "STOPPED",
@@ -53,6 +54,7 @@ __all__ = [
     "AgentNews",
     "Approve",
     "Approver",
+    "Attachments",
     "Audience",
     "Brief",
     "Buffer",
@@ -77,6 +79,7 @@ __all__ = [
     "Note",
     "Objects",
     "Output",
+    "Picture",
     "Place",
     "Processes",
     "Refiner",

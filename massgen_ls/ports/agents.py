@@ -25,6 +25,15 @@ from massgen_ls.ports.host import Fence
 
 
 @dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that belongs to the task, as a file that the agent may read."""
+
+    name: str
+    media_type: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Brief:
     """What an agent is given."""
 
@@ -46,6 +55,8 @@ class Brief:
     schema: Mapping[str, Json] | None = None
     """A JSON schema: the agent is asked for a judgement and not for work, and its answer is in
     `Ended.answer`. It needs no tool for that and must not change a file."""
+    pictures: tuple[Picture, ...] = ()
+    """To be shown to an agent that can see; ``prompt`` says already where they lie."""
 
 
 @dataclass(frozen=True, slots=True)

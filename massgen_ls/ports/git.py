@@ -87,6 +87,11 @@ class Lease(Protocol):
         """A private, writable folder beside it: HOME and TMPDIR of what runs there."""
         ...
 
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Folders elsewhere that it reads: those of git's objects, and the user's own."""
+        ...
+
     async def put(self, files: Mapping[RelPath, bytes | None]) -> None:
         """Writes files as a checkout would have them, or takes them away where there is None.
 

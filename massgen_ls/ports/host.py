@@ -41,6 +41,9 @@ class Fence:
     """Folders that appear empty."""
     required: bool = False
     """Refuse to start without a sandbox."""
+    readable: tuple[str, ...] = ()
+    """What it needs to read of the folder for temporary files, which else is fresh for it. What
+    its arguments and its environment name there is readable anyway."""
 
 
 @dataclass(frozen=True, slots=True)

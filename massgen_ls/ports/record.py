@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from massgen_ls.core.candidate import CheckResult
 from massgen_ls.core.events import Delta, Envelope, Event
-from massgen_ls.core.task import (
-    RunId,
-)
+from massgen_ls.core.task import Attachment, RunId
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +34,13 @@ class Store(Protocol):
         """Stores events for good, in this order, and gives them their numbers."""
         ...
 
-    async def read(self, run: RunId, after: int = 0) -> Sequence[Envelope]:
-        """A run's history past a sequence number. Empty for an unknown run."""
+    async def read(
+        self, run: RunId, after: int = 0, kinds: Collection[str] = ()
+    ) -> Sequence[Envelope]:
+        """A run's history past a sequence number, of these kinds alone where some are named.
+
+        Empty for an unknown run.
+        """
         ...
 
     async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]:
@@ -58,6 +61,36 @@ class Store(Protocol):
 
     async def cache_check(self, key: str, result: CheckResult) -> None:
         """Stores a check result under everything that it depends on."""
+        ...
+
+
+class Attachments(Protocol):
+    """The pictures of tasks, kept by their content for as long as their runs are."""
+
+    async def keep(self, name: str, content: bytes) -> Attachment:
+        """Keeps a picture.
+
+        Raises:
+            AttachmentError: Agents cannot be shown it.
+            StorageError: It cannot be written.
+        """
+        ...
+
+    async def find(self, name: str, digest: str) -> Attachment:
+        """A picture that was kept before.
+
+        Raises:
+            NotFoundError: It is not there (any more).
+        """
+        ...
+
+    async def lay(self, attachment: Attachment, folder: str) -> str:
+        """Copies a picture into a folder of ours; returns the file's path.
+
+        Raises:
+            NotFoundError: It is not there any more.
+            StorageError: It cannot be written.
+        """
         ...
 
 

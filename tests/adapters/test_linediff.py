@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from massgen_ls.adapters.git.linediff import differ, refiner
-from massgen_ls.core.diff import Hunk, edits_between, line_hunks, unified
+from massgen_ls.core.diff import Hunk, edits_between, line_hunks
 from massgen_ls.core.merge import rebase
 from massgen_ls.core.text import Edit, Lines, apply_edits, split_lines
+from massgen_ls.core.unified import unified
 
 
 @pytest.mark.parametrize(

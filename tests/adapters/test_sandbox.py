@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import sys
@@ -46,11 +47,16 @@ def tree(tmp_path: Path) -> Path:
 
 
 async def inside(
-    sandbox: Sandbox, tree: Path, script: str, *, fence: Fence | None = None
+    sandbox: Sandbox,
+    tree: Path,
+    script: str,
+    *,
+    fence: Fence | None = None,
+    argv: tuple[str, ...] = (),
 ) -> Finished:
     processes = HostProcesses(sandbox=sandbox, patience=Patience(0.1, 0.5, 0.05, 0.3))
     command = Command(
-        ("sh", "-c", script), str(tree), ENV, fence=fence or Fence((str(tree),)), timeout=20
+        argv or ("sh", "-c", script), str(tree), ENV, fence=fence or Fence((str(tree),)), timeout=20
     )
     return await processes.run(command)
 
@@ -250,16 +256,44 @@ def test_a_sandbox_program_that_fails_counts_as_none(tmp_path: Path, home: Path)
     assert "Permission denied" in told.text
 
 
-def test_what_a_program_needs_below_tmp_comes_before_the_limit(
-    monkeypatch: pytest.MonkeyPatch,
+async def test_of_the_folder_for_temporary_files_only_what_is_needed_is_there(
+    sandbox: Sandbox, tree: Path, home: Path
 ) -> None:
-    from massgen_ls.adapters.host import sandbox as room
-
-    with tempfile.TemporaryDirectory(dir="/tmp") as mine, tempfile.TemporaryDirectory(dir="/tmp"):
-        monkeypatch.setattr(room, "_TEMP_LIMIT", 1)
-        fence = Fence((os.path.join(mine, "deep", "tree"),))
-        argv = Sandbox("bubblewrap", "bwrap", "/nonexistent").wrap(
-            fence, ("true",), "/", "/bin/true"
+    with contextlib.ExitStack() as stack:
+        needed, named, linked, other = (
+            Path(stack.enter_context(tempfile.TemporaryDirectory(dir="/tmp"))) for _ in range(4)
         )
-    bound = [argv[at + 1] for at, word in enumerate(argv) if word == "--ro-bind-try"]
-    assert bound == [mine]
+        link = Path(f"/tmp/{tag()}")
+        link.symlink_to(linked)
+        stack.callback(link.unlink)
+        for folder in (needed, named, linked, other):
+            (folder / "file").write_text(folder.name)
+        fence = Fence((str(tree),), readable=(str(needed / "deep"), str(link)))
+        processes = HostProcesses(sandbox=sandbox, patience=Patience(0.1, 0.5, 0.05, 0.3))
+        env = {**ENV, "NAMED": f"{home}:{named}/bin"}
+        look = tree / "look"
+        look.write_text(
+            f"#!/bin/sh\ncat {needed}/file {link}/file {named}/file\necho\n"
+            f"cat {other}/file || echo not there\necho x >{needed}/file\nexit 0\n"
+        )
+        look.chmod(0o755)
+        done = await processes.run(Command(("./look",), str(tree), env, fence=fence))
+        read = f"{needed.name}{linked.name}{named.name}\nnot there\n"
+        assert (done.exit_code, done.stdout.decode()) == (0, read), done.stderr
+        assert (needed / "file").read_text() == needed.name
+
+
+async def test_a_program_behind_links_finds_what_it_needs(sandbox: Sandbox, tree: Path) -> None:
+    """As the interpreter of a virtual environment that lies elsewhere than the toolchain."""
+    with (
+        tempfile.TemporaryDirectory(dir="/tmp") as tools,
+        tempfile.TemporaryDirectory(dir="/tmp") as venv,
+    ):
+        program = Path(tools, "real")
+        program.write_text(f"#!{tools}/sh\necho ran\n")
+        program.chmod(0o755)
+        Path(tools, "sh").symlink_to("/bin/sh")
+        Path(venv, "link").symlink_to(program)
+        (tree / "run").symlink_to(Path(venv, "link"))
+        done = await inside(sandbox, tree, "", argv=("./run",))
+    assert done.stdout == b"ran\n", done.stderr

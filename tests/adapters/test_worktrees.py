@@ -16,9 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from massgen_ls.adapters.git import locks
 from massgen_ls.adapters.git.includes import bring
-from massgen_ls.adapters.git.locks import try_lock
+from massgen_ls.adapters.git.locks import take, try_lock
 from massgen_ls.adapters.git.rooms import GitRooms
 from massgen_ls.core.candidate import TreeId
 from massgen_ls.core.errors import StorageError, WorkspaceError
@@ -578,21 +577,16 @@ async def test_old_runs_are_forgotten_and_only_they(repo: UserRepo, rooms: Rooms
     assert refs == ["refs/runs/by-hand/base"], "age alone is enough"
 
 
-def test_a_lock_whose_file_was_deleted_meanwhile_is_no_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_lock_whose_file_was_deleted_meanwhile_is_no_lock(tmp_path: Path):
     path = str(tmp_path / "lock")
     first = try_lock(path)
     assert first is not None
-    take = locks._take  # pyright: ignore[reportPrivateUsage] - the moment between two steps
 
     def late(handle: int) -> bool:
-        monkeypatch.undo()
         first.remove()  # after it was opened, before it is locked
         return take(handle)
 
-    monkeypatch.setattr(locks, "_take", late)
-    second = try_lock(path)
+    second = try_lock(path, late)
     assert second is not None
     assert try_lock(path) is None, "both would believe that they alone have it"
     second.release()

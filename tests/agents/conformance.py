@@ -6,6 +6,7 @@ A driver's own test module makes a subclass of `Conformance` with a fixture ``ki
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import os
 from collections.abc import Callable, Mapping
@@ -18,7 +19,7 @@ import pytest
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import AgentSpec, Json
-from massgen_ls.ports import Access, Driver, Halt, Note, Place, Said
+from massgen_ls.ports import Access, Driver, Halt, Note, Picture, Place, Said
 from massgen_ls.testing.models import (
     Answer,
     Cut,
@@ -43,6 +44,7 @@ from massgen_ls.testing.models import (
 )
 from massgen_ls.testing.models.server import ModelServer
 from tests.agents.stage import Stage, Told, agent, attempt, begun, brief, left_over, there
+from tests.fakes.pictures import DOT
 
 SCHEMA: Mapping[str, Json] = {
     "type": "object",
@@ -174,16 +176,23 @@ class Conformance:
         assert told.ended.session
         assert left_over(stage) == []
 
-    async def test_a_long_task_and_system_message(self, kind: Kind, stage: Stage) -> None:
+    async def test_a_long_task_a_system_message_and_a_picture(
+        self, kind: Kind, stage: Stage
+    ) -> None:
         async with scene(kind, stage, Turn(Text("Read."))) as on:
+            picture = stage.tree / "dot.png"
+            picture.write_bytes(DOT)
             order = brief(
-                "TASK-BEGINS " + "long " * 60_000, system="SYSTEM-BEGINS " + "s " * 80_000
+                "TASK-BEGINS " + "long " * 60_000,
+                system="SYSTEM-BEGINS " + "s " * 80_000,
+                pictures=(Picture("dot.png", "image/png", str(picture)),),
             )
             told = await attempt(on.driver, on.spec(), order, stage.place())
             sent = str(on.turns[0].body)
         assert told.how == DONE, told.ended
         assert "TASK-BEGINS" in sent
         assert "SYSTEM-BEGINS" in sent
+        assert base64.b64encode(DOT).decode() in sent
 
     async def test_a_task_that_looks_like_a_command(self, kind: Kind, stage: Stage) -> None:
         async with scene(kind, stage, Turn(Text("Read."))) as on:

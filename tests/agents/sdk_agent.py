@@ -61,6 +61,7 @@ class SdkAgent(acp.Agent):
             protocol_version=LIKE.get("version", 1),
             agent_capabilities=schema.AgentCapabilities(
                 load_session=LIKE.get("load", False),
+                prompt_capabilities=schema.PromptCapabilities(image=LIKE.get("sees", False)),
                 mcp_capabilities=schema.McpCapabilities(http=LIKE.get("http", True)),
                 session_capabilities=schema.SessionCapabilities(
                     close=schema.SessionCloseCapabilities()
@@ -147,8 +148,9 @@ class SdkAgent(acp.Agent):
         return getattr(answer.outcome, "option_id", "") == "o-allow_once"
 
     async def prompt(self, session_id: str, prompt: Any, **_: Any) -> schema.PromptResponse:
-        text = "\n".join(block.text for block in prompt)
-        note("prompt", session=session_id, text=text)
+        text = "\n".join(block.text for block in prompt if block.type == "text")
+        shown = [block.data for block in prompt if block.type == "image"]
+        note("prompt", session=session_id, text=text, shown=shown)
         self.prompts[session_id] = self.prompts.get(session_id, 0) + 1
         self.cancelled[session_id].clear()
         usage = None

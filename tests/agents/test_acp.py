@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import sys
 import time
@@ -17,8 +18,9 @@ from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.core.budget import Usage
 from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import AgentSpec, Json
-from massgen_ls.ports import Access, Acted, Driver, Halt, Note, Said, Spoke
+from massgen_ls.ports import Access, Acted, Driver, Halt, Note, Picture, Said, Spoke
 from tests.agents.stage import Stage, Told, agent, attempt, begun, brief, left_over, there
+from tests.fakes.pictures import DOT
 
 AGENT = Path(__file__).with_name("sdk_agent.py")
 VOTE: dict[str, Json] = {
@@ -109,6 +111,19 @@ async def test_lines_of_a_megabyte_are_read(theatre: Theatre) -> None:
 async def test_the_system_text_comes_first_and_once(theatre: Theatre) -> None:
     await theatre.play("say x", order={"system": "Be kind."})
     assert theatre.heard("prompt")[0]["text"] == "Be kind.\n\nsay x"
+
+
+@pytest.mark.parametrize("sees", [True, False])
+async def test_pictures_are_shown_once_and_to_who_can_see(tmp_path: Path, sees: bool) -> None:
+    theatre = Theatre(tmp_path, sees=sees)
+    picture = tmp_path / "dot.png"
+    picture.write_bytes(DOT)
+    shown = (Picture("dot.png", "image/png", str(picture)),)
+    order = {"pictures": shown, "schema": VOTE}
+    told = await theatre.play("say nothing of use", order=order)
+    assert told.ended.failure == "protocol"
+    first = [base64.b64encode(DOT).decode()] if sees else []
+    assert [heard["shown"] for heard in theatre.heard("prompt")] == [first, [], []]
 
 
 @pytest.mark.parametrize("text", ["/clear everything", "  $skill", "!ls", "#note", "@file"])

@@ -1,4 +1,7 @@
-"""A language server that does nothing but stream the events of 16 agents. Argument: seconds."""
+"""A language server that does nothing but stream the events of 16 agents.
+
+Arguments: seconds, and ``aloud`` when their output comes as well, gathered as our server does.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,15 @@ SEATS = [f"agent{number}" for number in range(16)]
 PERIOD = 0.25
 """Seconds between two acts of an agent; every fourth comes with what was spent."""
 
+BEAT = 0.1
+"""Seconds for which what happens is gathered before it is sent, as in our server."""
+WORDS = "some words of an agent at work\n" * 4
+
 
 def send(message: dict[str, Any]) -> None:
+    """Writes into a buffer: what is sent together arrives together, as from our server."""
     body = json.dumps({"jsonrpc": "2.0", **message}).encode()
     sys.stdout.buffer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
-    sys.stdout.buffer.flush()
 
 
 def event(kind: str, **fields: Any) -> None:
@@ -42,17 +49,28 @@ def main() -> None:
     event("run_started", spec=spec, folder="/")
     for seat in SEATS:
         event("attempt_started", seat=seat, attempt=1)
-    end, count = time.monotonic() + float(sys.argv[1]), 0
-    while time.monotonic() < end:
-        for at, seat in enumerate(SEATS):
+    aloud = "aloud" in sys.argv
+    began, acts = time.monotonic(), 0
+    while (now := time.monotonic() - began) < float(sys.argv[1]):
+        while acts * PERIOD < now * len(SEATS):
+            count, at = divmod(acts, len(SEATS))
+            seat, acts = SEATS[at], acts + 1
             event("agent_acted", seat=seat, action="edit", target=f"src/module_{count % 40}.py")
             if (at + count) % 4 == 0:
                 usage = {"input": 10 * count, "cached": 0, "stored": 0, "output": count}
                 event("usage_reported", seat=seat, attempt=1, usage={**usage, "cost": 7 * count})
-            time.sleep(PERIOD / len(SEATS))
-        count += 1
+        for seat in SEATS if aloud else ():
+            event("delta", source=seat, stream="stdout", text=WORDS)
+        sys.stdout.buffer.flush()
+        time.sleep(BEAT)
     event("run_settled", verdict={"outcome": "none", "why": "The bench is over."})
-    sys.stdin.buffer.read()
+    sys.stdout.buffer.flush()
+    while "method" in (asked := receive()):
+        if "id" in asked:
+            send({"id": asked["id"], "result": {"runs": []}})
+            sys.stdout.buffer.flush()
+        if asked["method"] == "exit":
+            return
 
 
 if __name__ == "__main__":

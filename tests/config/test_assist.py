@@ -186,7 +186,7 @@ def test_a_fix_makes_the_finding_go_away(
 ) -> None:
     file = tmp_path / "massgen.yaml"
     (finding,) = looked(tmp_path, text).listed
-    fix = next(each for each in fixes(text, file, finding) if each.title == title)
+    fix = next(each for each in fixes(text, file, scan(text), finding) if each.title == title)
     after = text[: fix.start] + fix.new + text[fix.end :]
     assert wanted in after
     assert looked(tmp_path, after).listed == ()
@@ -196,12 +196,12 @@ def test_a_massgen_file_becomes_ours(tmp_path: Path) -> None:
     text = AGENT + "    cwd: workspace1\nui:\n  display_type: rich_terminal\n"
     found = looked(tmp_path, text, "any.yaml")
     assert found.kind == "massgen"
-    whole = converted(text, tmp_path / "any.yaml")
+    whole = converted(text, tmp_path / "any.yaml", scan(text))
     assert whole is not None
     assert looked(tmp_path, whole.new, "any.yaml").kind == "massgen-ls"
     ignored = [each for each in found.listed if each.code == "massgen-ignored"]
     for each in ignored:
-        (fix,) = fixes(text, tmp_path / "any.yaml", each)
+        (fix,) = fixes(text, tmp_path / "any.yaml", scan(text), each)
         assert not scan(text[: fix.start] + text[fix.end :]).problems
 
 

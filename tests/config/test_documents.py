@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from massgen_ls.config import yaml_text
-from massgen_ls.config.document import Document, Span, leaves, scan
+from massgen_ls.config.document import Document, Remembered, Span, leaves, scan
 
 WORDS = st.text("abc-_:# \"'\\\n\té😀", max_size=6)
 SCALARS = st.one_of(
@@ -237,13 +237,34 @@ def test_aliases_and_merge_keys_stand_where_they_were_written() -> None:
     assert document.place(("same", "x")) == (1, 11)
 
 
-def test_without_libyaml_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_libyaml_it_is_the_same() -> None:
     text = "a: [1, {b: x}]\nc: &q\n  d: 'e'\nf: *q\n"
-    fast = scan(text)
-    monkeypatch.setattr(yaml_text, "_LOADER", yaml.SafeLoader)
-    slow = scan(text)
+    fast, slow = yaml_text.read(text), yaml_text.read(text, yaml.SafeLoader)
     assert slow.body == fast.body
     assert dict(slow.values) == dict(fast.values)
     assert dict(slow.keys) == dict(fast.keys)
-    assert scan("a: \x01").problems == (scan("a: \x01").problems[0],)
-    assert scan("é: \x01").problems[0].column == 4
+    for loader in (yaml_text.LOADER, yaml.SafeLoader):
+        (problem,) = yaml_text.read("é: \x01", loader).problems
+        assert (problem.line, problem.column) == (1, 4)
+
+
+@pytest.mark.parametrize("text", ["a: 1\rb: x\rb: y", "a: 1\r\nb: x\r\nb: y"])
+def test_lines_end_where_editors_end_them(text: str) -> None:
+    document = scan(text)
+    assert document.values["b",][:2] == (2, 4)
+    assert [p.line for p in document.problems] == [3]
+
+
+def test_a_lone_mark_of_a_tag_says_nothing_about_the_type() -> None:
+    assert scan("a: ! 0\nb: ! x\n").body == {"a": 0, "b": "x"}
+
+
+def test_what_was_read_is_remembered_by_its_text_and_name() -> None:
+    read = Remembered()
+    first = read("a: 1", "x.yaml")
+    assert read("a: 1", "x.yaml") is first
+    assert read("a: 2", "x.yaml").body == {"a": 2}
+    assert read("[a]", "x.toml").body == {"a": {}}
+    for number in range(100):
+        read("", f"{number}.yaml")
+    assert read("a: 2", "x.yaml").body == {"a": 2}

@@ -10,6 +10,7 @@ import pytest
 
 from massgen_ls.config import Beside, Loaded, load
 from massgen_ls.config.effective import settings
+from massgen_ls.config.sources import gather
 
 USERS = """
 agents:
@@ -190,3 +191,57 @@ def test_no_variable_is_read_into_a_value_without_trust(
 def test_what_is_no_variable_needs_none(tmp_path: Path) -> None:
     deny = {"deny": ["run:$${PLACE}", "run:${", "run:$PLACE"]}
     assert wants(loaded(tmp_path, {"agents": [{"id": "mine", "permissions": deny}]})) == []
+
+
+PYPROJECT = """
+[project]
+dependencies = ["a"]
+[tool.ruff]
+line-length = 100
+[tool.massgen.orchestrator]
+timeout = 5
+[[tool.massgen.checks]]
+name = "tests"
+argv = ["pytest"]
+"""
+OTHERS = [
+    ('["a"]', '["a", "b"]'),
+    ("[project]", "# a note\n[project]"),
+    ("100", "80"),
+    ("[tool.ruff]", "[tool.massgens]\nchecks = 1\n[tool.ruff]"),
+    ("[project]", "[massgen]\nchecks = []\n[project]"),
+]
+READ = [
+    ('["pytest"]', '["pytest", "-x"]'),
+    ('["pytest"]', '["rm"]'),
+    ("timeout = 5", "timeout = 50"),
+    ("timeout = 5", 'timeout = "5"'),
+    ("timeout = 5", "timeout = 5\nsandbox = 'off'"),
+    ("timeout = 5", "timeout = 5\n\"sand\\u0062ox\" = 'off'"),
+    ("[tool.ruff]", "[tool.massgen.worktree]\nsetup = [['evil']]\n[tool.ruff]"),
+    ("[tool.ruff]", "[tool.\"massgen\".worktree]\nsetup = [['evil']]\n[tool.ruff]"),
+    ("[project]", "[tool]\nmassgen.worktree.setup = [['evil']]\n[project]"),
+    ('name = "tests"', "name='x'\nargv=['x']\n[[tool.massgen.checks]]\nname = 'tests'"),
+    ("[tool.ruff]", "[tool.massgen.profiles.ci.worktree]\nsetup = [['evil']]\n[tool.ruff]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [*OTHERS, *READ])
+def test_of_a_pyproject_trust_is_bound_to_what_is_read_of_it(
+    tmp_path: Path, change: tuple[str, str]
+) -> None:
+    old, new = change
+    if new.startswith("[tool]"):  # TOML wants a table said once
+        before = "[tool]\nmassgen.checks = [{name = 'tests', argv = ['pytest']}]\n[project]\n"
+        after = before.replace("[project]", "massgen.worktree.setup = [['evil']]\n[project]")
+    else:
+        before, after = PYPROJECT, PYPROJECT.replace(old, new, 1)
+    assert before != after
+    (tmp_path / ".git").mkdir()
+    digests: list[str] = []
+    for text in (before, after):
+        (tmp_path / "pyproject.toml").write_text(text)
+        found = gather(tmp_path, None, Beside({"HOME": str(tmp_path)}))
+        assert not found.problems
+        digests.append(found.files[0].digest)
+    assert (digests[0] == digests[1]) is (change in OTHERS)

@@ -31,3 +31,19 @@ def test_a_coding_agent_or_a_judge_is_enough(tmp_path: Path) -> None:
     assert spec(tmp_path, f"{PROGRAM}, {CODER}").rules.mode == "consensus"
     judge = "{id: referee, backend: {type: claude_code}}"
     assert spec(tmp_path, PROGRAM, judge).rules.mode == "consensus"
+
+
+def test_whoever_is_named_for_a_run_works_in_that_order(tmp_path: Path) -> None:
+    names = ("one", "two", "three")
+    team = ", ".join(f"{{id: {name}, backend: {{type: codex}}}}" for name in names)
+    (tmp_path / "massgen.yaml").write_text(
+        f"agents: [{team}]\norchestrator: {{agents: auto, max_agents: 1}}\n"
+    )
+
+    def made(agents: str | None) -> RunSpec:
+        return make_spec(tmp_path, prompt="do it", scope=Scope(), agents=agents, word="once")
+
+    assert (made(None).rules.agents, made(None).rules.max_agents) == ("auto", 1)
+    named = made("three,one")
+    assert [str(agent.id) for agent in named.agents] == ["three", "one"]
+    assert (named.rules.agents, named.rules.max_agents) == ("listed", None)

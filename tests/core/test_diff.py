@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from massgen_ls.adapters.git.linediff import differ, refiner
-from massgen_ls.core.diff import REFINED_CHARACTERS, edits_between, refine, unified
+from massgen_ls.core.diff import REFINED_CHARACTERS, edits_between, refine
 from massgen_ls.core.text import Edit, apply_edits
+from massgen_ls.core.unified import unified
 
 
 @pytest.mark.parametrize(

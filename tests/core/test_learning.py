@@ -15,10 +15,20 @@ from massgen_ls.core.events import (
     RunStarted,
     UsageReported,
 )
-from massgen_ls.core.learning import Record, records, wilson
+from massgen_ls.core.learning import Record, ordered, records, seated, wilson
 from massgen_ls.core.plan import Conflict
 from massgen_ls.core.run_state import RunState, fold
-from massgen_ls.core.task import CandidateId, RunSpec, SeatId, Task, Voting
+from massgen_ls.core.task import (
+    AgentSpec,
+    CandidateId,
+    Mode,
+    Rules,
+    RunSpec,
+    SeatId,
+    Task,
+    TeamOrder,
+    Voting,
+)
 from massgen_ls.core.voting import Verdict
 from tests.core.test_polls import TEAM, agent, made
 
@@ -54,6 +64,7 @@ def test_wins_are_counted_where_somebody_else_could_have_won() -> None:
     assert (b.runs, b.candidates, b.contests, b.wins) == (5, 4, 3, 1)
     assert a.win_rate == pytest.approx(2 / 3)
     assert [record.agent for record in records(runs)] == ["a", "b"]
+    assert (a.failed, b.failed) == (0, 1), "and who failed beside a winner is known"
     assert of("a", alone).win_rate is None
     assert of("a", alone).interval is None
 
@@ -103,3 +114,57 @@ def test_another_model_is_another_agent() -> None:
 )
 def test_wilson(wins: int, of_all: int, low: float, high: float) -> None:
     assert wilson(wins, of_all) == pytest.approx((low, high), abs=1e-4)
+
+
+# ── who sits where ──────────────────────────────────────────────────────────────────────────────
+
+
+def known(name: str, wins: int, contests: int, failed: int = 0) -> Record:
+    return Record(name, TEAM[0].type, contests=contests, wins=wins, failed=failed)
+
+
+def spec(order: TeamOrder, most: int | None = None, mode: Mode = "best_of_n") -> RunSpec:
+    rules = Rules(mode, agents=order, max_agents=most)
+    return RunSpec(Task("t"), tuple(map(agent, ("a", "b", "c"))), rules=rules)
+
+
+def names(agents: tuple[AgentSpec, ...]) -> str:
+    return "".join(str(each.id) for each in agents)
+
+
+@pytest.mark.parametrize(
+    ("records", "order"),
+    [
+        ((), "abc"),
+        ((known("c", 3, 4), known("a", 1, 4), known("b", 2, 4)), "cba"),
+        ((known("b", 1, 1), known("c", 8, 10), known("a", 1, 9)), "cba"),  # one win says little
+        ((known("c", 3, 4), known("a", 1, 4)), "cba"),  # who is new sits beside the best
+        ((known("a", 0, 4), known("b", 0, 9)), "cab"),  # and before those who never won
+        ((known("a", 0, 9), known("b", 0, 4), known("c", 0, 4)), "bca"),
+        ((known("a", 3, 4, failed=4), known("b", 3, 4)), "bca"),
+        ((known("a", 0, 0, failed=4),), "bca"),
+        ((Record("c", TEAM[0].type, "another model", contests=2, wins=2),), "abc"),
+    ],
+)
+def test_a_team_by_its_records(records: tuple[Record, ...], order: str) -> None:
+    assert names(ordered(spec("auto").agents, records)) == order
+
+
+def test_who_works_and_why() -> None:
+    records = (known("c", 3, 4), known("a", 1, 4, failed=2))
+    chosen, why = seated(spec("auto", 2), records, lambda _: True)
+    assert names(chosen.agents) == "cb"
+    assert why == (
+        "The order of the agents follows from their records here: c (won 3 of 4), b (not tried "
+        "yet), a (won 1 of 4, failed in 2 others). Left out, as max_agents is 2: a."
+    )
+    chosen, why = seated(spec("listed", 2), records, lambda _: True)
+    assert (names(chosen.agents), why) == ("ab", "Left out, as max_agents is 2: c.")
+    assert seated(spec("listed"), records, lambda _: True) == (spec("listed"), "")
+
+
+def test_in_consensus_somebody_who_can_vote_stays() -> None:
+    order = spec("listed", 2, "consensus")
+    assert names(seated(order, (), lambda a: a.id == "c")[0].agents) == "ac"
+    assert names(seated(order, (), lambda a: a.id == "b")[0].agents) == "ab"
+    assert names(seated(order, (), lambda _: False)[0].agents) == "ab"

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.e2e.world import World, interrupt, until
+from tests.fakes.pictures import DOT
 
 pytestmark = pytest.mark.e2e
 
@@ -28,6 +29,23 @@ async def test_the_winner_is_shown_and_nothing_is_written(world: World) -> None:
     assert ended.out.startswith("diff --git a/a.py b/a.py")
     assert "won: one.1" in ended.err
     await world.check_clean(before)
+
+
+async def test_a_picture_reaches_the_agent(world: World) -> None:
+    world.init()
+    (world.home / "dot.png").write_bytes(DOT)
+    look = (
+        "import re, shutil, sys; "
+        "shutil.copy(re.search(r'Picture: dot.png .(.*)[)]', sys.stdin.read())[1], 'seen.png')"
+    )
+    team = str(world.configure([world.agent("one", look, stdin="prompt")]))
+    shown = str(world.home / "dot.png")
+    ended = await world.run("--config", team, "--attach", shown, "--apply")
+    assert ended.code == 0, ended.err
+    assert (world.repo / "seen.png").read_bytes() == DOT
+    for wrong, words in ((team, "is not a picture"), ("no.png", "--attach no.png: No such file")):
+        ended = await world.massgen("run", "x", "--config", team, "--attach", wrong)
+        assert (ended.code, words in ended.err) == (2, True), ended.err
 
 
 async def test_json_is_one_event_a_line_and_ends_with_the_settled_run(world: World) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import sysconfig
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.testing.sample import make_sample
 from tests.e2e.workbench import EXTENSION, Workbench, chromium, code_server, packaged
-from tests.e2e.world import World
+from tests.e2e.world import ROOT, World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -35,15 +36,15 @@ BREAKS = """
 text = open('a.py').read()
 open('a.py', 'w').write(text.replace('two', 'broken'))
 """
+SPOILS = """
+open('a.py', 'a').write('broken\\n')
+open('other.py', 'a').write('broken\\n')
+"""
 SLOW = """
 import time
 open('a.py', 'a').write('slow\\n')
 print('waiting', flush=True)
 time.sleep(600)
-"""
-MANY = """
-for i in range(50):
-    open(f'many{i}.py', 'w').write('\\n'.join(f'line {n} of {i}' for n in range(40)))
 """
 CHECK = "import sys; sys.exit('broken is in a.py' if 'broken' in open('a.py').read() else 0)"
 
@@ -57,22 +58,35 @@ def parts() -> tuple[str, Path, str]:
 
 @pytest.fixture
 def workbench(parts: tuple[str, Path, str], world: World) -> Workbench:
+    entry, vsix, browser = parts
+    return Workbench(world, entry, vsix, browser, _out(world))
+
+
+def _out(world: World) -> Path:
+    """Where what was seen is kept."""
     kept = os.environ.get("MASSGEN_TEST_OUTPUT")
     out = Path(kept) / "vscode" if kept else world.top / "out"
     out.mkdir(parents=True, exist_ok=True)
-    entry, vsix, browser = parts
-    return Workbench(world, entry, vsix, browser, out)
+    return out
+
+
+def _base() -> str:
+    """The Python under the tests' own environment."""
+    return str(Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}")
 
 
 def team(world: World) -> str:
     """A repository, and a team with all kinds of agents."""
     long = "".join(f"line {i}\n" for i in range(20))
     world.init(extra="gone\n", **{"other.py": "other\n", "old.py": long})
+    program = str(ROOT / "tests" / "agents" / "sdk_agent.py")
+    talks = {"id": "talks", "backend": {"type": "acp", "argv": [sys.executable, program]}}
     agents = [
         world.agent("one", EVERYTHING),
         world.agent("two", BREAKS),
+        world.agent("three", SPOILS),
         world.agent("slow", SLOW),
-        world.agent("many", MANY),
+        talks,
     ]
     check = {"name": "tests", "argv": [sys.executable, "-c", CHECK]}
     return str(world.configure(agents, [check]))
@@ -92,8 +106,6 @@ async def test_the_whole_way_without_a_click(workbench: Workbench, world: World)
     config = team(world)
     report, _ = await workbench.play("whole", **{"massgen.server.configuration": config})
     assert "its tree" in steps(report)
-    kept = json.dumps(report["measured"], indent=1)
-    (workbench.out / "measured.json").write_text(kept + "\n")
 
 
 async def test_the_way_that_a_person_clicks(workbench: Workbench, world: World) -> None:
@@ -128,3 +140,30 @@ async def test_nothing_runs_in_a_folder_that_is_not_trusted(
     }
     report, _ = await workbench.play("trust", "trust", **settings)
     assert steps(report)[-1] == "then it runs"
+
+
+async def test_from_the_package_to_a_server_and_a_team(
+    parts: tuple[str, Path, str], world: World
+) -> None:
+    """Messages where Python is missing, an installation that fails half way, one that does not."""
+    entry, _, browser = parts
+    world.init()
+    places = {name: world.top / name for name in ("nothing", "old", "python", "needs")}
+    for place in places.values():
+        place.mkdir()
+    for name, command in (("old", "echo 3 9"), ("python", f'exec {_base()} "$@"')):
+        # The highest version that is looked for, so that no other Python is found before it.
+        program = places[name] / ("python3" if name == "old" else "python3.13")
+        program.write_text(f"#!/bin/sh\n{command}\n")
+        program.chmod(0o755)
+    for package in Path(sysconfig.get_path("purelib")).iterdir():
+        if "massgen" not in package.name:
+            (places["needs"] / package.name).symlink_to(package)
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    path = os.pathsep.join(f for f in folders if not Path(f, "massgen-ls").exists())
+    given = {**{name: str(place) for name, place in places.items()}, "path": path}
+    world.extra_env["MASSGEN_TEST_INSTALL"] = json.dumps(given)
+    workbench = Workbench(world, entry, packaged(server=True), browser, _out(world))
+    settings = {"massgen.server.interpreter": "", "massgen.server.startWithWindow": False}
+    report, _ = await workbench.play("install", "install", **settings)
+    assert steps(report)[-1] == "a team"

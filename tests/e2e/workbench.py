@@ -52,8 +52,12 @@ def code_server() -> str:
     return done.stdout.strip().splitlines()[-1]
 
 
-def packaged() -> Path:
-    """The extension as it is shipped: a VSIX, made of the sources as they are."""
+def packaged(*, server: bool = False) -> Path:
+    """The extension as it is shipped: a VSIX, made of the sources as they are.
+
+    Args:
+        server: With the server's wheel in it.
+    """
     if shutil.which("npm") is None:
         missing("there is no npm")
     npm = ["npm", "--loglevel=error"]
@@ -63,9 +67,8 @@ def packaged() -> Path:
         install = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
         _run(install)
         lock.touch()
-    _run([*npm, "run", "package:bare"])
-    (vsix,) = (EXTENSION / "dist").glob("*.vsix")
-    return vsix
+    _run([*npm, "run", "package" if server else "package:bare"])
+    return EXTENSION / "dist" / ("massgen-ls.vsix" if server else "massgen-ls-bare.vsix")
 
 
 def _run(command: list[str]) -> None:

@@ -17,6 +17,7 @@ from massgen_ls.adapters.git.rooms import GitRooms
 from massgen_ls.adapters.host.clock import SystemClock
 from massgen_ls.adapters.host.files import DiskFiles
 from massgen_ls.adapters.host.process import HostProcesses
+from massgen_ls.adapters.store.attachments import AttachmentFolder
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.core.failures import Backoff
 from massgen_ls.core.run_state import RunState
@@ -89,6 +90,7 @@ class Bench:
                         snapshots=git.snapshots,
                         worktrees=git.worktrees,
                         objects=git.objects,
+                        attachments=AttachmentFolder(self.user.state / "attachments", clock),
                         drivers={"scripted": self.driver},
                         checker=self.checker,
                         differ=differ,

@@ -50,6 +50,7 @@ class Desk:
     path: str = "/w"
     folder: str = "/w/sub"
     home: str = "/home"
+    reads: tuple[str, ...] = ("/cache/shadow.git/objects",)
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     @asynccontextmanager
@@ -81,6 +82,7 @@ def seat(
     driver = ScriptedDriver({"a": script}, briefed=briefed)
     clock = SimpleNamespace(monotonic=lambda: 1.0)
     world = SimpleNamespace(
+        attachments=None,
         worktrees=desk,
         drivers={"scripted": driver, "other": driver},
         clock=clock,

@@ -96,15 +96,16 @@ async def test_an_agent_has_its_own_time_within_that_of_the_run(
     at = seat(Desk(), looks, [], attempt_timeout=60.0)
     await replace(at, agent=replace(at.agent, settings=settings)).work()
     mine = [replace(place, approve=None, inbox=None, up=None) for place in places]
-    assert mine == [Place("/w", "/w/sub", "/home", RunId("r"), allowed, Fence(("/w", "/home")))]
+    walls = Fence(("/w", "/home"), readable=Desk.reads)
+    assert mine == [Place("/w", "/w/sub", "/home", RunId("r"), allowed, walls)]
 
 
 @pytest.mark.parametrize(
     ("sandbox", "fence"),
     [
         ("off", None),
-        ("auto", Fence(("/w", "/home"))),
-        ("required", Fence(("/w", "/home"), required=True)),
+        ("auto", Fence(("/w", "/home"), readable=Desk.reads)),
+        ("required", Fence(("/w", "/home"), required=True, readable=Desk.reads)),
     ],
 )
 async def test_the_fence_is_as_the_rules_say(sandbox: str, fence: Fence | None) -> None:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from massgen_ls.core.attachments import attachment
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
 from massgen_ls.core.conversation import Spoken, Transcript
@@ -31,7 +32,15 @@ from massgen_ls.core.events import (
 from massgen_ls.core.plan import EditPlan, EditText
 from massgen_ls.core.run_state import RunState, evolve
 from massgen_ls.core.survey import FileSurvey, PlacedHunk
-from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId, Task
+from massgen_ls.core.task import (
+    AgentSpec,
+    Attachment,
+    CandidateId,
+    RunId,
+    RunSpec,
+    SeatId,
+    Task,
+)
 from massgen_ls.core.text import Edit
 from massgen_ls.engine.bus import Bus, Subscription
 from massgen_ls.engine.delivery import Delivery
@@ -47,6 +56,7 @@ class FakeSupervisor:
     def __init__(self, root: str, path: str = "a.py", old: str = "old", new: str = "new") -> None:
         self.root, self.path, self.old, self.new = root, RelPath(path), old, new
         self.go = asyncio.Event()
+        self.pictures: dict[str, bytes] = {}
         self.contents: dict[tuple[str, str], bytes] = {}
         self.started: list[tuple[RunSpec, str, tuple[Buffer, ...]]] = []
         self.cancelled: list[tuple[str, str]] = []
@@ -143,6 +153,16 @@ class FakeSupervisor:
 
     async def continued(self, task: Task, run: str, seat: str | None = None) -> Task:
         return replace(task, context=f"what {seat or 'everybody'} did in {run}")
+
+    async def attach(self, name: str, content: bytes) -> Attachment:
+        kept = attachment(name, content)
+        self.pictures[kept.digest] = content
+        return kept
+
+    async def attached(self, name: str, digest: str) -> Attachment:
+        if digest not in self.pictures:
+            raise NotFoundError(f"The picture {name} is not there any more")
+        return attachment(name, self.pictures[digest])
 
     async def state(self, run: RunId) -> RunState:
         return self._states[run]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import io
 import json
 import subprocess
@@ -48,6 +49,34 @@ def test_a_formatter_never_changes_the_form(width: int) -> None:
         assert form("a.py", other) == form("a.py", text), source
         assert form("a.py", other.replace(b"\n", b"\r\n")) == form("a.py", text), source
     assert others > 10
+
+
+LIBRARY = sorted(Path(ast.__file__).parent.glob("*.py"))
+MARGINS = (
+    *("x = 1", "if x:", "    y", "else:", '"""', "text", "@d", "def f():", "(", ")", "\\", ""),
+    *("# c", "class C: pass", "try:", "except E:", "    'a'", "x = '''", "match x:", "  case 1: y"),
+)
+AS_ONE = b"\n# barry_as_FLUFL\n"
+"""What has this in it is read as one: a joke of the grammar, and here a comment."""
+
+
+def test_a_file_read_in_pieces_says_the_same_as_one_read_whole() -> None:
+    for source in (*LIBRARY[::5], *SOURCES[::3]):
+        text = source.read_bytes()
+        assert form("a.py", text) == form("a.py", text + AS_ONE), source
+
+
+@given(st.lists(st.sampled_from(MARGINS), max_size=9))
+@settings(deadline=None, max_examples=1000)
+def test_whatever_stands_at_the_margin(lines: list[str]) -> None:
+    text = "".join(f"{line}\n" for line in lines).encode()
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        # Its bytes, for nothing else is known of it.
+        assert form("a.py", text) == hashlib.sha256(b"bytes\n" + text).digest()
+    else:
+        assert form("a.py", text) == form("a.py", text + AS_ONE)
 
 
 TEXT = (ROOT / "massgen_ls/core/scoring.py").read_text()

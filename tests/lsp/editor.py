@@ -12,6 +12,7 @@ from typing import Any
 
 from massgen_ls.adapters.host.files import DiskFiles
 from massgen_ls.config import Beside, load
+from massgen_ls.config.problems import Problem
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import AgentId, AgentSpec, CheckSpec, RunSpec, Scope, Task
 from massgen_ls.core.trust import Claim, Giver
@@ -99,6 +100,9 @@ class FakeDesk:
 
     def team(self, folder: str, editor: EditorView) -> Team:
         return Team((("one", "fake"),), ("tests",), "best_of_n", f"the desk of {folder}")
+
+    def problems(self, folder: str, editor: EditorView) -> list[Problem]:
+        return []
 
     def approve(self, claim: Claim, by: Giver) -> None:
         """Nothing of it needs trust."""

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from massgen_ls.core.events import AgentActed, Notice
 from massgen_ls.core.permissions import Action
 from massgen_ls.core.task import RunId, SeatId
 from massgen_ls.lsp.permits import ALWAYS, NEVER, ONCE, AskingApprover
 from massgen_ls.ports import Halt, Note
 from massgen_ls.testing.editor import ServerError
-from tests.lsp.editor import VSCODE, talking
+from tests.lsp.editor import NEOVIM, VSCODE, talking
 
 
 async def test_an_agent_at_work_is_told_something_or_stopped(tmp_path: Path) -> None:
@@ -46,6 +47,18 @@ async def test_what_cannot_be_told_is_said(
         with pytest.raises(ServerError, match=said):
             await client.request("massgen/tell", {**run, **params})
         assert client.engine.told == []
+
+
+async def test_what_agents_do_waits_a_beat_but_never_for_what_comes_after_it(
+    tmp_path: Path,
+) -> None:
+    async with talking(tmp_path, NEOVIM) as client:
+        run = RunId((await client.request("massgen/run", {"prompt": "x"}))["runId"])
+        acts = [AgentActed(SeatId("one"), "edit", f"{number}.py") for number in range(5)]
+        client.engine.happen(run, *acts[:4], Notice("info", "between"), acts[4])
+        await client.told("massgen/event", lambda p: p.get("target") == "4.py")
+        events = [e for e in client.all("massgen/event") if e["run"] == run]
+        assert [e["seq"] for e in events] == [*range(1, len(events) + 1)]
 
 
 async def test_a_run_goes_on_from_what_an_earlier_one_did(tmp_path: Path) -> None:

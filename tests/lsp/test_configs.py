@@ -238,3 +238,14 @@ async def test_what_was_meant_is_a_quick_fix(tmp_path: Path) -> None:
         assert (edit["newText"], edit["range"]) == ("timeout", wrong["range"])
         assert second["title"] == "massgen: Remove 'timout'"
         assert first["diagnostics"][0]["code"] == "unknown-key"
+
+
+async def test_the_pointer_is_told_who_has_the_last_word(tmp_path: Path) -> None:
+    options = {"settings": {"orchestrator": {"quorum": 0.5}}}
+    async with talking(tmp_path, PLAIN, options=options) as client:
+        uri = client.open("massgen.yaml", GOOD + "orchestrator:\n  timeout: 5\n  quorum: 1\n")
+        told = await client.request("textDocument/hover", place(client, uri, 4, 4))
+        assert told["contents"]["value"].endswith("In effect: no other layer says it.")
+        told = await client.request("textDocument/hover", place(client, uri, 5, 4))
+        end = "Not in effect: the editor's settings says 0.5."
+        assert told["contents"]["value"].endswith(end)

@@ -79,69 +79,6 @@ async def test_asking_shows_the_diff_and_then_applies(
         assert len(client.all("window/showMessageRequest")) == 2
 
 
-async def test_a_question_that_is_never_answered_stops_nothing(tmp_path: Path) -> None:
-    async with talking(tmp_path, VSCODE) as client:
-        client.engine.go.set()
-        run = await client.request("massgen/run", {"prompt": "x", "apply": "ask"})
-        await client.told("window/showMessageRequest")
-        assert (await client.request("massgen/wait", run))["verdict"]["outcome"] == "won"
-    assert client.exit_code == 0
-    assert client.engine.left
-
-
-@profiles
-async def test_an_edit_that_is_never_answered_counts_when_the_documents_show_it(
-    tmp_path: Path, profile: dict[str, Any]
-) -> None:
-    async with talking(tmp_path, profile, deadlines=QUICK) as client:
-        client.engine.go.set()
-        client.open("a.py", "old\n")
-        run = await client.request("massgen/run", {"prompt": "x"})
-        await client.request("massgen/wait", run)
-        number = client.ask("massgen/apply", run)
-        await client.told("workspace/applyEdit")
-        client.change("a.py", 2, "new\n")
-        assert (await client.reply(number))["applied"] is True
-
-
-async def test_an_edit_that_nobody_answers_or_shows_is_reported_as_such(tmp_path: Path) -> None:
-    async with talking(tmp_path, EGLOT, deadlines=QUICK) as client:
-        client.engine.go.set()
-        client.open("a.py", "old\n")
-        run = await client.request("massgen/run", {"prompt": "x"})
-        await client.request("massgen/wait", run)
-        answer = await client.request("massgen/apply", run)
-        assert answer["applied"] is False
-        assert "did not say" in answer["reason"]
-        assert (await client.request("massgen/list"))["runs"]
-
-
-async def test_an_answer_that_comes_before_the_change_is_believed(tmp_path: Path) -> None:
-    async with talking(tmp_path, VSCODE) as client:
-        client.engine.go.set()
-        client.open("a.py", "old\n")
-        client.answers["workspace/applyEdit"] = lambda _: {"applied": True}
-        run = await client.request("massgen/run", {"prompt": "x"})
-        await client.request("massgen/wait", run)
-        answer = await client.request("massgen/apply", run)
-        assert answer["applied"] is True
-        assert answer["conflicts"] == []
-
-
-async def test_a_client_that_answers_an_edit_with_an_error_is_told_so(tmp_path: Path) -> None:
-    async with talking(tmp_path, VSCODE) as client:
-        client.engine.go.set()
-        client.open("a.py", "old\n")
-        run = await client.request("massgen/run", {"prompt": "x"})
-        await client.request("massgen/wait", run)
-        number = client.ask("massgen/apply", run)
-        asked = await client.until(lambda m: m.get("method") == "workspace/applyEdit")
-        client.send(id=asked["id"], error={"code": -32603, "message": "editor is cross"})
-        client.send(id=asked["id"], result={"applied": True})  # and says more than it should
-        answer = await client.reply(number)
-        assert (answer["applied"], answer["reason"]) == (False, "editor is cross")
-
-
 @pytest.mark.parametrize("how", ["massgen/cancel", "progress", "$/cancelRequest"])
 async def test_cancel_comes_three_ways_and_ends_in_one(tmp_path: Path, how: str) -> None:
     async with talking(tmp_path, VSCODE) as client:

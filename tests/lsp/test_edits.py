@@ -229,6 +229,35 @@ async def test_an_edit_is_not_sent_for_a_version_that_is_gone(tmp_path: Path) ->
         assert (await editor.reply(number))["applied"] is True
 
 
+@pytest.mark.parametrize("why", ["Edits require version 1, you have 2", "the user said no"])
+async def test_an_edit_that_met_untold_typing_lands_when_it_is_told(
+    tmp_path: Path, why: str
+) -> None:
+    async with talking(tmp_path, VSCODE, deadlines=Deadlines(untold=0.05)) as editor:
+        editor.engine.go.set()
+        editor.open("a.py", "old\n")
+        run = await editor.request("massgen/run", {"prompt": "x"})
+        await editor.request("massgen/wait", run)
+
+        def refuse(_: Any) -> Any:
+            editor.answers["workspace/applyEdit"] = lambda _: {"applied": True}
+            return {"applied": False, "failureReason": why}
+
+        editor.answers["workspace/applyEdit"] = refuse
+        number = editor.ask("massgen/apply", run)
+        if "version" in why:
+            await editor.told("window/showMessage", lambda p: "one.1 waits" in p["message"])
+            editor.change("a.py", 2, "typed\nold\n")
+        applied = await editor.reply(number)
+        sent = [each["edit"]["documentChanges"][0] for each in editor.all("workspace/applyEdit")]
+        versions = [step["textDocument"]["version"] for step in sent]
+        lines = [step["edits"][0]["range"]["start"]["line"] for step in sent]
+        told = "version" in why
+        assert (applied["applied"], versions, lines) == (
+            (True, [1, 2], [0, 1]) if told else (False, [1], [0])
+        )
+
+
 # ── forms and URIs ──────────────────────────────────────────────────────────────────────────────
 
 

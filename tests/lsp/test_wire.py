@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from massgen_ls.lsp.frames import BrokenStreamError, Frames, frame
 from massgen_ls.lsp.outbox import DELTA, FACT, FIRM, HARD, SOFT, VITAL, Outbox
+from massgen_ls.lsp.server import MassgenServer
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -107,3 +108,13 @@ def test_a_flush_does_not_wait_for_ever() -> None:
     outbox.write(b"x")
     assert outbox.flush(0.05) is False
     pipe.open.set()
+
+
+async def test_a_second_handler_of_a_method_is_refused() -> None:
+    outbox = Outbox(lambda _: None, lambda: None)
+    protocol = MassgenServer({"capabilities": {}}, outbox).protocol
+    protocol.register("massgen/one", lambda _: 1)
+    with pytest.raises(ValueError, match="massgen/one has a handler already"):
+        protocol.register("massgen/one", lambda _: 2)
+    assert outbox.flush(20)
+    outbox.close()

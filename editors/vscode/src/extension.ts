@@ -4,6 +4,8 @@ import * as vscode from "vscode";
 import { realTimer } from "./model/throttle";
 import { Runs } from "./model/runs";
 import type { Order, RunLine } from "./model/wire";
+import { nextSteps, outcomeWords } from "./model/nodes";
+import type { Run } from "./model/run";
 import { oneLine } from "./model/words";
 import { openSettings, Server } from "./server/client";
 import { answerNow, cancelRun, stopSeat, tellSeat } from "./ui/agents";
@@ -26,6 +28,9 @@ export interface Api {
   readonly runs: Runs;
   readonly tree: RunsTree;
   readonly measured: typeof latest & { activation: number };
+  ask(method: string, params: unknown): Promise<unknown>;
+  /** Where the running server was found. */
+  startedFrom(): string;
   ready(): Promise<void>;
 }
 
@@ -54,6 +59,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   new RunLenses(app);
   showStatus(app);
   const view = vscode.window.createTreeView("massgen.runs", { treeDataProvider: tree, showCollapseAll: true });
+  tree.follow(view);
   context.subscriptions.push(view, { dispose: runs.onChange(() => {
     const count = runs.running.length;
     if (count === (view.badge?.value ?? 0)) return;
@@ -79,7 +85,7 @@ export function activate(context: vscode.ExtensionContext): Api {
         return runTask(app, order);
       }
       case "massgen.apply": return applying.apply(target);
-      case "massgen.compare": return compare(app, target);
+      case "massgen.compare": return compare(app, candidates, target);
       default: return next();
     }
   }
@@ -100,10 +106,10 @@ export function activate(context: vscode.ExtensionContext): Api {
     tellSeat: (target?: Target & { text?: string }) => tellSeat(app, target),
     openLog: (target?: Target) => logs.show(target),
     showCheck: (target: Target) => logs.showCheck(target),
-    compareCandidate: (target?: Target) => compare(app, target),
-    compareWithSnapshot: (target?: Target) => compare(app, target, "base"),
+    compareCandidate: (target?: Target) => compare(app, candidates, target),
+    compareWithSnapshot: (target?: Target) => compare(app, candidates, target, "base"),
     compareFile: (target: Target) => compareFile(app, target),
-    compareCandidates: (target?: Target & { with?: string }) => compareCandidates(app, target),
+    compareCandidates: (target?: Target & { with?: string }) => compareCandidates(app, candidates, target),
     openVerdict: (target?: Target) => verdicts.show(target),
     applyCandidate: (target?: Selection) => applying.apply(target?.run ?? target?.runId ? target : verdicts.active ?? target),
     applyPreview: (target?: Selection) => applying.apply({ ...only(target), preview: true }),
@@ -146,20 +152,24 @@ export function activate(context: vscode.ExtensionContext): Api {
 
   // What a run ends with, where this window has started it.
   context.subscriptions.push({ dispose: runs.onFact((event, run) => {
-    if (event.kind === "run_settled" && run.outcome === "won") void (async () => {
+    if (event.kind === "run_settled") void (async () => {
       await settled(app, run.id);
       await readRun(app, run).catch((error: unknown) => server.output.warn(explain(error)));
-      await announce(run.id, run.winner ?? "", run.why);
+      await announce(run);
     })();
   }) });
 
-  async function announce(run: string, winner: string, why: string): Promise<void> {
-    const target: Target = { run, candidate: winner };
-    const wanted = vscode.workspace.getConfiguration("massgen").get<string>("whenWon", "ask");
-    if (wanted === "compare") return void vscode.commands.executeCommand("massgen.compareCandidate", target);
-    if (wanted === "apply") return void vscode.commands.executeCommand("massgen.applyCandidate", target);
-    const chosen = await vscode.window.showInformationMessage(`massgen: ${winner} won. ${oneLine(why, 160)}`, "Compare", "Apply", "Verdict");
-    const acts: Record<string, string> = { Compare: "compareCandidate", Apply: "applyCandidate", Verdict: "openVerdict" };
+  async function announce(run: Run): Promise<void> {
+    const target: Target = { run: run.id };
+    if (run.outcome === "won") {
+      const wanted = vscode.workspace.getConfiguration("massgen").get<string>("whenWon", "ask");
+      if (wanted === "compare") return void vscode.commands.executeCommand("massgen.compareCandidate", target);
+      if (wanted === "apply") return void vscode.commands.executeCommand("massgen.applyCandidate", target);
+    }
+    const acts = nextSteps(run);
+    if (!acts) return;
+    const said = run.outcome === "won" ? `${run.winner} won` : outcomeWords(run);
+    const chosen = await vscode.window.showInformationMessage(`massgen: ${said}. ${oneLine(run.why, 160)}`, ...Object.keys(acts));
     if (chosen) await vscode.commands.executeCommand(`massgen.${acts[chosen]}`, target);
   }
 
@@ -175,7 +185,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   const start = vscode.workspace.getConfiguration("massgen").get("server.startWithWindow", true);
   if (start) setTimeout(() => void server.ready().catch((error: unknown) => server.output.warn(explain(error))), 0);
 
-  return { runs, tree, measured: Object.assign(latest, { activation: performance.now() - began }), ready: async () => { await server.ready(); } };
+  return { runs, tree, measured: Object.assign(latest, { activation: performance.now() - began }), ask: (method, params) => server.ask(method, params), startedFrom: () => server.from, ready: async () => { await server.ready(); } };
 }
 
 /** The end of the server, which takes its agents with it: the window waits for it. */

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 if sys.platform == "win32":  # pragma: no cover - no such machine in the test bed
     import msvcrt
 
-    def _take(handle: int) -> bool:
+    def take(handle: int) -> bool:
+        """Whether an open file is locked for us now."""
         try:
             msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -23,7 +24,8 @@ if sys.platform == "win32":  # pragma: no cover - no such machine in the test be
 else:
     import fcntl
 
-    def _take(handle: int) -> bool:
+    def take(handle: int) -> bool:
+        """Whether an open file is locked for us now."""
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -56,15 +58,19 @@ class HeldLock:
             self.release()
 
 
-def try_lock(path: str) -> HeldLock | None:
+def try_lock(path: str, take: Callable[[int], bool] = take) -> HeldLock | None:
     """Takes a lock without waiting, and makes its file; None when somebody alive holds it.
 
     The handle is not inherited, so an agent that outlives its lease does not hold it either.
+
+    Args:
+        path: Of the file.
+        take: Locks an open file; tests do things just before it.
     """
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
         try:
-            if not _take(handle):
+            if not take(handle):
                 os.close(handle)
                 return None
             # Whoever had it may have deleted the file between our two steps: then it is a lock

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from massgen_ls.adapters.git.includes import bring, find, fingerprint
 from massgen_ls.adapters.git.plumbing import Git, View
 from massgen_ls.adapters.git.shadow import Recipe
-from massgen_ls.adapters.git.trees import Place, State, check_out, unknown, write_exclude
+from massgen_ls.adapters.git.trees import Place, State, check_out, reads, unknown, write_exclude
 from massgen_ls.core.candidate import Snapshot
 from massgen_ls.core.errors import WorkspaceError
 from massgen_ls.core.task import RunId, SandboxRule, WorktreeRules
@@ -118,7 +118,7 @@ class Setups:
         link = rules.include_mode == "symlink"
         await asyncio.to_thread(bring, recipe.root, place.tree, wanted.roots, link=link)
         for argv in rules.setup:
-            await self._run(place, snapshot, argv, wanted.sandbox)
+            await self._run(place, snapshot, recipe, argv, wanted.sandbox)
         if rules.setup:
             # The base of every candidate is the tree: a lock file that the set-up rewrote
             # would else look like the agent's work.
@@ -129,7 +129,12 @@ class Setups:
         return kept, printed
 
     async def _run(
-        self, place: Place, snapshot: Snapshot, argv: tuple[str, ...], sandbox: SandboxRule
+        self,
+        place: Place,
+        snapshot: Snapshot,
+        recipe: Recipe,
+        argv: tuple[str, ...],
+        sandbox: SandboxRule,
     ) -> None:
         names = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "USER", "LOGNAME")
         environ = {name: self.environ[name] for name in names if name in self.environ}
@@ -142,7 +147,11 @@ class Setups:
             # The command is the user's, but the script that it runs is the tree's: an agent's.
             fence=None
             if sandbox == "off"
-            else Fence((place.tree, place.home), required=sandbox == "required"),
+            else Fence(
+                (place.tree, place.home),
+                required=sandbox == "required",
+                readable=reads(place, recipe),
+            ),
         )
         shown = " ".join(argv)
         hint = "Correct `worktree.setup` in the configuration, or run that command yourself."

@@ -308,6 +308,14 @@ def exclude_lines(paths: Sequence[str]) -> bytes:
     return b"".join(lines)
 
 
+def reads(place: Place, recipe: Recipe) -> tuple[str, ...]:
+    """What a worktree reads elsewhere: objects, and the user's folder where links lead to it."""
+    objects = os.path.join(place.shadow.git_dir, "objects")
+    with open(os.path.join(objects, "info", "alternates"), "rb") as file:
+        others = filter(None, file.read().split(b"\n"))
+        return (objects, recipe.root, *map(os.fsdecode, others))
+
+
 def own_repository(place: Place, snapshot: Snapshot, recipe: Recipe, kept: Sequence[str]) -> None:
     """Gives the worktree a ``.git`` of its own, with the snapshot as its one branch. Blocking.
 

@@ -33,6 +33,7 @@ from massgen_ls.adapters.git.trees import (
     check_out,
     drop_lock,
     own_repository,
+    reads,
     settle,
     step_to,
     sweep,
@@ -59,6 +60,8 @@ class GitLease:
     snapshot: Snapshot
     run: RunId
     huge: int
+    reads: tuple[str, ...]
+    """Folders elsewhere that it reads."""
     _capturing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -133,9 +136,10 @@ class GitWorktrees:
                 # From here on somebody else may write there, whatever happens to us.
                 place.write(replace(place.state(), clean=False))
                 await asyncio.to_thread(own_repository, place, snapshot, recipe, place.state().kept)
+                beside = await asyncio.to_thread(reads, place, recipe)
             except OSError as error:
                 raise storage_error(error, place.top) from error
-            yield GitLease(self.git, place, recipe, snapshot, run, self.huge)
+            yield GitLease(self.git, place, recipe, snapshot, run, self.huge, beside)
         finally:
             try:
                 # What a run left in its HOME is not kept around: it may hold what it should not.

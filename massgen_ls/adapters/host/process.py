@@ -170,7 +170,10 @@ class HostProcesses:
             raise OSError(errno.ENOEXEC, "This is not a program that can be run here", program)
         if command.fence is not None:
             if self._sandbox is not None and self._sandbox.works:
-                return self._sandbox.wrap(command.fence, command.argv, command.cwd, program), True
+                fenced = self._sandbox.wrap(
+                    command.fence, command.argv, command.cwd, program, command.env
+                )
+                return fenced, True
             if command.fence.required:
                 raise MassgenError(
                     "A sandbox is required and there is none on this machine",

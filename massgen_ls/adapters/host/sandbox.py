@@ -1,18 +1,20 @@
 """The sandbox around an agent or a check: what it may write, and what it does not see.
 
 bubblewrap where it works, else nothing: then `Fence.required` refuses to start. The file system is
-read-only but for what a `Fence` names, /tmp is fresh, credentials in the user's home and
-sockets that lead outside appear empty, and a PID namespace takes every descendant along when the
-program ends or when we die. The network is left alone: agents talk to their models.
+read-only but for what a `Fence` names, /tmp is fresh and shows only those of its folders that the
+program needs, credentials in the user's home and sockets that lead outside appear empty, and a PID
+namespace takes every descendant along when the program ends or when we die. The network is left
+alone: agents talk to their models.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -31,10 +33,14 @@ SECRETS = (
 
 # Whoever can talk to these runs what they like outside of any sandbox.
 _DOORS = ("/run/docker.sock", "/run/podman", "/run/containerd", "/run/user/{uid}")
-# Sockets of other programs lie under /tmp by these names; the rest of its folders stays readable,
-# because repositories, toolchains and our own worktrees may live there.
+# Sockets of other programs lie under /tmp by these names: never seen, whoever names them.
 _PRIVATE_TEMPS = (".", "ssh-", "tmux-", "systemd-private-", "gpg-", "keyring-", "dbus-", "snap")
-_TEMP_LIMIT = 256
+_NAMED = re.compile(r"/tmp/([^/\s:;,=\"']+)")  # noqa: S108
+_HOPS = 16
+"""Links that are followed from one to the next."""
+_HEAD = 256
+"""Bytes of a script that are read for its first line."""
+_NO_NAMES: Mapping[str, str] = {}
 
 Kind = Literal["bubblewrap", "none"]
 
@@ -91,7 +97,14 @@ class Sandbox:
             why = f"bwrap is there and fails: {said}"
         return cls("none", "", home, why)
 
-    def wrap(self, fence: Fence, argv: Sequence[str], cwd: str, program: str) -> tuple[str, ...]:
+    def wrap(
+        self,
+        fence: Fence,
+        argv: Sequence[str],
+        cwd: str,
+        program: str,
+        env: Mapping[str, str] = _NO_NAMES,
+    ) -> tuple[str, ...]:
         """The argv that runs a program inside of the fence.
 
         A program that is ended by a signal gives exit code 128 + its number in here.
@@ -101,13 +114,16 @@ class Sandbox:
             argv: The program's own argv; its first item is replaced by ``program``.
             cwd: Where it starts, absolute.
             program: The resolved path of the program.
+            env: The program's environment: folders of /tmp that it names, say in PATH, are there.
         """
+        way, script = _way_to(program)
+        needed = (*fence.writable, *fence.readable, cwd, *way)
         return (
             self._program,
             "--ro-bind", "/", "/",
             "--dev", "/dev",
             "--proc", "/proc",
-            *self._temporary((*fence.writable, cwd, program)),
+            *_temporary((*needed, *map(os.path.realpath, needed)), (script, *argv, *env.values())),
             *self._hidden(fence),
             *(
                 word
@@ -138,26 +154,6 @@ class Sandbox:
             "its agent.",
         )
 
-    def _temporary(self, needed: Sequence[str]) -> Iterator[str]:
-        yield from ("--tmpfs", "/tmp")  # noqa: S108 - the folder itself is meant
-        # What this very program needs comes first, so that the limit never hits it.
-        tops = {_top_below_temp(os.path.realpath(path)) for path in needed}
-        with os.scandir("/tmp") as entries:  # noqa: S108
-            found = sorted(entries, key=lambda entry: entry.name not in tops)
-        count = 0
-        for entry in found:
-            if entry.name.startswith(_PRIVATE_TEMPS):
-                continue
-            if count >= _TEMP_LIMIT:
-                return
-            if entry.is_symlink():
-                yield from ("--symlink", os.readlink(entry.path), entry.path)
-            elif entry.is_dir(follow_symlinks=False):
-                yield from ("--ro-bind-try", entry.path, entry.path)
-            else:
-                continue
-            count += 1
-
     def _hidden(self, fence: Fence) -> Iterator[str]:
         doors = (door.format(uid=os.getuid()) for door in _DOORS)
         secrets = (os.path.join(self._home, name) for name in SECRETS)
@@ -172,9 +168,44 @@ class Sandbox:
                 yield from ("--ro-bind", "/dev/null", real)
 
 
-def _top_below_temp(path: str) -> str:
+def _temporary(paths: Sequence[str], texts: Sequence[str]) -> Iterator[str]:
+    """A fresh /tmp with those of its folders, read-only, in which paths lie or that texts name.
+
+    Repositories, toolchains and our own worktrees may lie there. Every mount takes its time, and
+    what other programs keep there is nobody's business.
+    """
+    yield from ("--tmpfs", "/tmp")  # noqa: S108 - the folder itself is meant
+    wanted = sorted({*map(_top, paths), *(name for text in texts for name in _NAMED.findall(text))})
+    seen = {""}
+    for name in wanted:  # grows
+        if name in seen or name.startswith(_PRIVATE_TEMPS):
+            continue
+        seen.add(name)
+        path = f"/tmp/{name}"  # noqa: S108
+        if os.path.islink(path):
+            target = os.readlink(path)
+            yield from ("--symlink", target, path)
+            wanted.append(_top(os.path.normpath(os.path.join("/tmp", target))))  # noqa: S108
+        elif os.path.isdir(path):
+            yield from ("--ro-bind-try", path, path)
+
+
+def _top(path: str) -> str:
     """The name in /tmp under which a path lies; empty when it lies elsewhere."""
     return path.split("/")[2] if path.startswith("/tmp/") else ""  # noqa: S108
+
+
+def _way_to(program: str) -> tuple[list[str], str]:
+    """The program with the links that lead to it and, when it is a script, its first line."""
+    way = [program]
+    while len(way) < _HOPS and os.path.islink(way[-1]):
+        way.append(os.path.join(os.path.dirname(way[-1]), os.readlink(way[-1])))
+    try:
+        with open(program, "rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        head = b""
+    return way, os.fsdecode(head.partition(b"\n")[0]) if head.startswith(b"#!") else ""
 
 
 def _try(argv: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -209,15 +209,18 @@ class SqliteStore:
             case _:
                 pass
 
-    async def read(self, run: RunId, after: int = 0) -> Sequence[Envelope]:
-        """A run's history past a sequence number. Empty for an unknown run."""
-        return await self._do(lambda: self._read(run, after))
+    async def read(
+        self, run: RunId, after: int = 0, kinds: Collection[str] = ()
+    ) -> Sequence[Envelope]:
+        """A run's history past a sequence number; of these kinds alone, where some are named."""
+        return await self._do(lambda: self._read(run, after, json.dumps([*kinds])))
 
-    def _read(self, run: RunId, after: int) -> Sequence[Envelope]:
+    def _read(self, run: RunId, after: int, kinds: str) -> Sequence[Envelope]:
         rows = self._db.execute(
             "SELECT e.seq, e.time, coalesce(e.body, b.body) FROM events e"
-            " LEFT JOIN blobs b ON b.sha256 = e.blob WHERE e.run=? AND e.seq>? ORDER BY e.seq",
-            (run, after),
+            " LEFT JOIN blobs b ON b.sha256 = e.blob WHERE e.run=? AND e.seq>?"
+            " AND (?='[]' OR e.kind IN (SELECT value FROM json_each(?))) ORDER BY e.seq",
+            (run, after, kinds, kinds),
         )
         found: list[Envelope] = []
         for seq, time, body in rows:

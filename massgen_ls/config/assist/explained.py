@@ -9,7 +9,9 @@ from pathlib import Path, PurePath
 
 from massgen_ls.config.assist import known
 from massgen_ls.config.assist.place import place
-from massgen_ls.config.problems import shown_path
+from massgen_ls.config.document import Scan, part, scan
+from massgen_ls.config.lines import Lines
+from massgen_ls.config.problems import Where, shown_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class Explained:
     text: str
     start: int
     end: int
+    where: Where = ()
 
 
 def explain(text: str, cursor: int, file: PurePath) -> Explained | None:
@@ -58,7 +61,7 @@ def explain(text: str, cursor: int, file: PurePath) -> Explained | None:
             ]
         elif words and where[-1] != "type":
             lines.append("One of: " + ", ".join(f"`{word.text}`" for word in words))
-        return Explained("\n\n".join(filter(None, lines)), spot.start, spot.end)
+        return Explained("\n\n".join(filter(None, lines)), spot.start, spot.end, where)
     return None
 
 
@@ -71,14 +74,11 @@ class Include:
     target: Path
 
 
-def includes(text: str, file: Path) -> Iterator[Include]:
+def includes(text: str, file: Path, read: Scan = scan) -> Iterator[Include]:
     """The files that a configuration includes, as far as they are there."""
-    from massgen_ls.config.assist.findings import part
-
     if "include" not in text:
         return
-    document = part(text, file)
-    starts = [0, *(i + 1 for i, c in enumerate(text) if c == "\n")]
+    document, lines = part(text, file, read), Lines(text)
     for where, value in document.leaves():
         if where[:1] != ("include",) or not isinstance(value, str):
             continue
@@ -87,6 +87,5 @@ def includes(text: str, file: Path) -> Iterator[Include]:
         except (OSError, ValueError, RuntimeError):  # a name that can be none, a ring of links
             continue
         if os.path.isfile(target) and where in document.values:
-            line, column, end_line, end_column = document.values[where]
-            yield Include(starts[line - 1] + column - 1, starts[end_line - 1] + end_column - 1,
-                          target)  # fmt: skip
+            span = document.values[where]
+            yield Include(lines.offset(*span[:2]), lines.offset(*span[2:]), target)

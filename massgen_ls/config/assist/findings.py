@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Literal, cast
 
 from massgen_ls.config.assist.recognise import named
 from massgen_ls.config.backends import BACKENDS
 from massgen_ls.config.checkup import problems_of
-from massgen_ls.config.document import Document, scan
+from massgen_ls.config.document import Document, part
 from massgen_ls.config.files import with_variables
 from massgen_ls.config.massgen.kind import kind_of
 from massgen_ls.config.massgen.loading import OURS
@@ -38,6 +38,8 @@ class Findings:
 
     kind: Kind | None
     """Whose configuration it is; None: nobody's, and then there is nothing to say."""
+    document: Document
+    """What was read."""
     listed: tuple[Finding, ...] = ()
 
 
@@ -49,22 +51,17 @@ def find(file: Path, text: str, beside: Beside) -> Findings:
         text: As the editor has it.
         beside: What counts beside it; its ``read`` has this text, too.
     """
-    document = part(text, file)
+    document = part(text, file, beside.scan)
     if not named(file) and not _known_agent(document.body):
-        return Findings(None)
+        return Findings(None, document)
     if document.problems:
         found = tuple(Finding(p, p.code or "syntax") for p in document.problems)
-        return Findings("massgen-ls", found)
+        return Findings("massgen-ls", document, found)
     if is_massgen(document):
-        return Findings("massgen", _massgen(document, beside))
+        return Findings("massgen", document, _massgen(document, beside))
     problems = problems_of(file, beside)
-    return Findings("massgen-ls", tuple(Finding(p, p.code or "invalid") for p in problems))
-
-
-def part(text: str, file: PurePath) -> Document:
-    """What of a file is the configuration, with the places of the whole."""
-    document = scan(text, file.name)
-    return document.under("tool", "massgen") if file.name == "pyproject.toml" else document
+    found = tuple(Finding(p, p.code or "invalid") for p in problems)
+    return Findings("massgen-ls", document, found)
 
 
 def is_massgen(document: Document) -> bool:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, cast
 
-from massgen_ls.config.assist.findings import Finding, part
-from massgen_ls.config.document import Document, Span
+from massgen_ls.config.assist.findings import Finding
+from massgen_ls.config.document import Document, Span, part
+from massgen_ls.config.lines import Lines
 from massgen_ls.config.problems import Where
 
 _VARIABLES = {
@@ -31,15 +32,15 @@ class Fix:
     preferred: bool = False
 
 
-def fixes(text: str, file: PurePath, finding: Finding) -> Iterator[Fix]:
+def fixes(text: str, file: PurePath, document: Document, finding: Finding) -> Iterator[Fix]:
     """Every change that would make a finding go away. Never raises.
 
     Args:
         text: The whole, as it was when it was found.
         file: Its path, for the language.
+        document: What was read of it.
         finding: What is wrong.
     """
-    document = part(text, file)
     problem = finding.problem
     where = problem.where
     if problem.meant is not None and (span := _span(document, problem.where, key=problem.on_key)):
@@ -54,14 +55,13 @@ def fixes(text: str, file: PurePath, finding: Finding) -> Iterator[Fix]:
             new = f'"${{{name}}}"' if file.suffix in {".json", ".toml"} else f"${{{name}}}"
             yield Fix(f"Name a variable instead: {new}", *_offsets(text, value), new)
     if finding.code in {"unknown-key", "massgen-ignored"} and where:
-        without = removed(text, file, problem.where)
+        without = removed(text, file, document, problem.where)
         if without is not None:
             yield without
 
 
-def removed(text: str, file: PurePath, where: Where) -> Fix | None:
+def removed(text: str, file: PurePath, document: Document, where: Where) -> Fix | None:
     """Takes a key out, with its value; None where that would change anything else."""
-    document = part(text, file)
     title = f"Remove '{where[-1]}'"
     while len(where) > 1 and isinstance(where[-2], str) and _alone(document.body, where):
         where = where[:-1]  # a mapping with nothing in it would be something else
@@ -94,14 +94,13 @@ def removed(text: str, file: PurePath, where: Where) -> Fix | None:
     return None
 
 
-def converted(text: str, file: PurePath) -> Fix | None:
+def converted(text: str, file: PurePath, document: Document) -> Fix | None:
     """A file of MassGen's as one of ours; None where that cannot be written."""
     from massgen_ls.config.massgen.mapping import convert
     from massgen_ls.config.massgen.writing import write
 
     if file.suffix not in {".yaml", ".yml"}:
         return None
-    document = part(text, file)
     if document.problems:
         return None
     ours, report = convert(document)
@@ -147,9 +146,5 @@ def _span(document: Document, where: Where, *, key: bool) -> Span | None:
 
 
 def _offsets(text: str, span: Span) -> tuple[int, int]:
-    starts = [0, *(i + 1 for i, c in enumerate(text) if c == "\n")]
-
-    def offset(line: int, column: int) -> int:
-        return min(starts[min(line, len(starts)) - 1] + column - 1, len(text))
-
-    return offset(*span[:2]), offset(*span[2:])
+    lines = Lines(text)
+    return lines.offset(*span[:2]), lines.offset(*span[2:])

@@ -39,14 +39,6 @@ def place(text: str, cursor: int, file: PurePath) -> Shape:
             return read(text, cursor)
 
 
-def agents_in(text: str, file: PurePath) -> int:
-    """How many agents a file lists, as far as it can be read."""
-    root = place(text, -1, file).root
-    listed = next((node for node in root.below if node.part == "agents"), None)
-    alone = any(node.part == "agent" for node in root.below)
-    return len(listed.below) if listed is not None and listed.lists else int(alone)
-
-
 def _ours(shape: Shape) -> Shape:
     node: Node | None = shape.root
     for part in ("tool", "massgen"):

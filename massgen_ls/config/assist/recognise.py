@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePath
 
-from massgen_ls.config.sources import NAMES, USER_NAMES
+from massgen_ls.config.places import NAMES, USER_NAMES
 
 _ENDS = frozenset({".yaml", ".yml", ".json"})
 _AGENTS = re.compile(r"""^[ \t]*(?:[{,][ \t]*)?["']?agents?["']?\s*:""", re.MULTILINE)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cache
 from typing import Any, cast
+
+from pydantic import BaseModel
 
 from massgen_ls.config.backends import BACKENDS
 from massgen_ls.config.massgen.backend import BACKEND, SERVICE
 from massgen_ls.config.massgen.orchestrator import ORCHESTRATOR
 from massgen_ls.config.massgen.report import Kind
-from massgen_ls.config.massgen.rules import ByType, Table
+from massgen_ls.config.massgen.rules import Table
 from massgen_ls.config.massgen.tables import AGENT, TOP
 from massgen_ls.config.schema import Agent, Configuration, Orchestrator
 
@@ -26,60 +29,63 @@ def kind_of(body: Any) -> Kind:
     2. Else one with a key or a form of a value that only MassGen knows is MassGen's.
     3. Else it means the same to both, and is ours.
     """
-    marks = _marks(body)
-    return "massgen" if "massgen-ls" not in marks and "massgen" in marks else "massgen-ls"
+    found: Kind = "massgen-ls"
+    for found in _marks(body):
+        if found == "massgen-ls":
+            break
+    return found
 
 
-def _marks(body: Any) -> set[Kind]:
-    found: set[Kind] = set()
+def _marks(body: Any) -> Iterator[Kind]:
+    """Whose each thing is that only one of the two knows."""
     top = _mapping(body)
-    found |= _compare(set(top), _keys(TOP), set(Configuration.model_fields))
+    yield from _compare(top, *_alone("top"))
     orchestrator = _mapping(top.get("orchestrator"))
-    found |= _compare(set(orchestrator), _keys(ORCHESTRATOR), set(Orchestrator.model_fields))
-    found |= _form(orchestrator, "timeout", massgen=dict, ours=(int, float))
+    yield from _compare(orchestrator, *_alone("orchestrator"))
+    yield from _form(orchestrator, "timeout", massgen=dict, ours=(int, float))
     listed = top.get("agents")
     agents = [*(cast("list[Any]", listed) if isinstance(listed, list) else ()), top.get("agent")]
-    theirs, ours = _keys(AGENT), set(Agent.model_fields)
     for agent in map(_mapping, agents):
-        found |= _compare(set(agent), theirs, ours)
+        yield from _compare(agent, *_alone("agent"))
         backend = _mapping(agent.get("backend"))
         kind = backend.get("type")
         if isinstance(kind, str) and kind in _OURS:
-            found.add("massgen-ls")
-        found |= _compare(set(backend), _backend_keys(), _our_backend_keys())
-        found |= _form(backend, "env", massgen=dict, ours=(list,))
-    return found
+            yield "massgen-ls"
+        yield from _compare(backend, *_alone("backend"))
+        yield from _form(backend, "env", massgen=dict, ours=(list,))
 
 
-def _compare(given: set[str], theirs: AbstractSet[str], ours: AbstractSet[str]) -> set[Kind]:
-    found: set[Kind] = set()
-    if given & (ours - theirs):
-        found.add("massgen-ls")
-    if given & (theirs - ours):
-        found.add("massgen")
-    return found
+def _compare(
+    given: Mapping[str, Any], theirs: AbstractSet[str], ours: AbstractSet[str]
+) -> Iterator[Kind]:
+    if not ours.isdisjoint(given):
+        yield "massgen-ls"
+    if not theirs.isdisjoint(given):
+        yield "massgen"
 
 
-def _form(holder: dict[str, Any], key: str, *, massgen: type, ours: tuple[type, ...]) -> set[Kind]:
+def _form(
+    holder: Mapping[str, Any], key: str, *, massgen: type, ours: tuple[type, ...]
+) -> Iterator[Kind]:
     value = holder.get(key)
     if isinstance(value, massgen):
-        return {"massgen"}
-    return {"massgen-ls"} if isinstance(value, ours) and not isinstance(value, bool) else set()
-
-
-def _keys(table: Table) -> set[str]:
-    return set(table.rows)
+        yield "massgen"
+    elif isinstance(value, ours) and not isinstance(value, bool):
+        yield "massgen-ls"
 
 
 @cache
-def _our_backend_keys() -> frozenset[str]:
-    return frozenset(key for model in BACKENDS.values() for key in model.model_fields)
-
-
-@cache
-def _backend_keys() -> frozenset[str]:
-    assert isinstance(BACKEND, ByType)
-    return frozenset(_keys(SERVICE)).union(*(_keys(table) for table in BACKEND.of.values()))
+def _alone(group: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The keys of a group that only MassGen knows, and those that only we know."""
+    tables: dict[str, tuple[Sequence[Table], Iterable[type[BaseModel]]]] = {
+        "top": ([TOP], [Configuration]),
+        "orchestrator": ([ORCHESTRATOR], [Orchestrator]),
+        "agent": ([AGENT], [Agent]),
+        "backend": ([SERVICE, *BACKEND.of.values()], BACKENDS.values()),
+    }
+    theirs = frozenset(key for table in tables[group][0] for key in table.rows)
+    ours = frozenset(key for model in tables[group][1] for key in model.model_fields)
+    return theirs - ours, ours - theirs
 
 
 def _mapping(given: object) -> dict[str, Any]:

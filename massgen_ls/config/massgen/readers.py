@@ -12,6 +12,7 @@ from typing import Any, cast
 from massgen_ls.config.backends import BACKENDS, NOT_BUILT
 from massgen_ls.config.document import Where, leaves
 from massgen_ls.config.massgen.rules import Entry, Scene
+from massgen_ls.core.secrets import like_secret
 
 LEVELS = ("lenient", "balanced", "strict")
 """Of votes and of novelty."""
@@ -30,7 +31,6 @@ TYPES = (
 """Every ``backend.type`` of MassGen."""
 
 _VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]*)\}?")
-_SECRET = re.compile(r"key|token|secret|passw|credential|auth", re.IGNORECASE)
 _NO_KEYS = frozenset({"", "empty", "none", "null", "dummy", "not-needed", "lm-studio", "fake"})
 """What people write where a server asks for no key."""
 
@@ -104,7 +104,7 @@ def read_env(value: Any, where: Where, _: Scene) -> Iterator[Entry]:
             yield from _shape(given, there, "is no name of a variable", "Use letters and digits")
         elif found and found[1] == name:
             yield Entry("mapped", there, "the variable is handed on", "", "@backend.env", [name])
-        elif found is None and _SECRET.search(name) and given:
+        elif found is None and like_secret(name) and given:
             advice = f"Set {name} in your environment and write {name}: ${{{name}}}"
             yield from _all("refused", there, given, "a secret seems to stand in the file", advice)
         else:

@@ -11,6 +11,7 @@ import yaml
 from massgen_ls.config.document import Document, Where
 from massgen_ls.config.massgen.report import Report
 from massgen_ls.config.problems import Problem
+from massgen_ls.core.wording import flat
 
 _WIDTH = 92
 
@@ -24,7 +25,7 @@ def write(document: Document, report: Report, source: str) -> str:
         source: The name of the MassGen file.
     """
     body = cast("dict[str, Any]", document.body)
-    lines = [f"# From {_one_line(source)}, a configuration of MassGen."]
+    lines = [f"# From {flat(source)}, a configuration of MassGen."]
     lines.append("# What had no effect here, or needs your hand, is noted where it stood.")
     noted: set[Problem] = set()
     for key, value in body.items():
@@ -50,10 +51,10 @@ def _notes(report: Report, where: Where, indent: str, noted: set[Problem]) -> It
         for group in grouped(here):
             first = group[0]
             names = ", ".join(
-                dict.fromkeys(_one_line(_key(p.where, len(where)) or p.path) for p in group)
+                dict.fromkeys(flat(_key(p.where, len(where)) or p.path) for p in group)
             )
-            then = f" {_one_line(first.suggestion)}." if first.suggestion else ""
-            text = f"{fate}: {names} ({_lines(group)}): {_one_line(first.message)}.{then}"
+            then = f" {flat(first.suggestion)}." if first.suggestion else ""
+            text = f"{fate}: {names} ({_lines(group)}): {flat(first.message)}.{then}"
             for line in wrap(text, _WIDTH - len(indent), break_on_hyphens=False):
                 yield f"{indent}# {line}"
 
@@ -78,10 +79,6 @@ def _key(where: Where, depth: int) -> str:
     """The key of a group or a setting, without what is below an agent's setting."""
     rest = [str(part) for part in where[depth:] if isinstance(part, str)]
     return ".".join(rest[:2])
-
-
-def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 class _Dumper(yaml.SafeDumper):

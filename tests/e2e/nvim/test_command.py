@@ -84,7 +84,7 @@ def test_a_run_takes_options(neovim: Open, project: Path) -> None:
     nvim = served(neovim(), project / "one.py")
     nvim.command(
         "2,2Massgen run agents=tidy,bold checks=tests mode=best_of_n apply=none "
-        f"context={RUN}/tidy  make it plain"
+        f"attach=/a.png,b.jpg context={RUN}/tidy  make it plain"
     )
     (params,) = sent(nvim, "massgen/run")
     assert params.pop("scope")["range"]["start"] == {"line": 1, "character": 0}
@@ -95,6 +95,10 @@ def test_a_run_takes_options(neovim: Open, project: Path) -> None:
         "mode": "best_of_n",
         "apply": "none",
         "context": {"runId": RUN, "seat": "tidy"},
+        "attachments": [
+            {"uri": "file:///a.png"},
+            {"uri": Path(nvim.lua("return vim.fn.getcwd()")).joinpath("b.jpg").as_uri()},
+        ],
     }
 
 

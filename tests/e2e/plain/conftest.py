@@ -21,7 +21,7 @@ EDITORS = Path(__file__).parents[3] / "editors"
 SYSTEM = Path("/usr/share")
 
 OpenEmacs = Callable[[], Emacs]
-OpenVim = Callable[[list[str]], Vim]
+OpenVim = Callable[..., Vim]
 
 
 def absent(what: str, packages: str, *, in_ci: bool = True) -> None:
@@ -90,23 +90,42 @@ def emacs(world: World, project: Path) -> Iterator[OpenEmacs]:
     asyncio.run(world.gone())
 
 
+def _ale() -> str:
+    """How Vim loads ALE, for our server alone."""
+    ale = SYSTEM / "vim-ale"
+    if not ale.is_dir():
+        absent("VIM WITH ALE", "vim vim-ale")
+    return (
+        f"set runtimepath^={ale}\nfiletype plugin on\nruntime plugin/ale.vim\n"
+        "let g:ale_linters = {'python': ['massgen']}\n" + snippet("vim", "ale#linter#Define", [])
+    )
+
+
+def vim_lsp() -> str:
+    """How Vim loads vim-lsp, which no package has: a folder of the user's."""
+    found = [*Path.home().glob(".vim/pack/*/start/vim-lsp")]
+    named = os.environ.get("MASSGEN_LS_TEST_VIM_LSP")
+    folder = Path(named) if named else found[0] if found else None
+    if folder is None:
+        absent("VIM WITH VIM-LSP", "vim, and name a clone: MASSGEN_LS_TEST_VIM_LSP", in_ci=False)
+    code = snippet("vim", "lsp#register_server", [])
+    return f"set runtimepath^={folder}\nfiletype plugin on\n{code}runtime plugin/lsp.vim\n"
+
+
 @pytest.fixture
 def vim(world: World, project: Path) -> Iterator[OpenVim]:
-    """Starts Vim with ALE on a file of the project, as the guide says."""
-    ale = SYSTEM / "vim-ale"
-    if shutil.which("vim") is None or not ale.is_dir():
-        absent("VIM WITH ALE", "vim vim-ale")
+    """Starts Vim with a client on a file of the project, as the guide says."""
+    if shutil.which("vim") is None:
+        absent("VIM", "vim")
     with ExitStack() as stack:
 
-        def start(server: list[str]) -> Vim:
+        def start(server: list[str], client: Callable[[], str] = _ale) -> Vim:
             (program := world.top / "massgen-ls").write_text(
                 f"#!/bin/sh\nexec {' '.join(server)}\n"
             )
             program.chmod(0o755)
-            words = f"set runtimepath^={ale}\nfiletype plugin on\nruntime plugin/ale.vim\n"
-            words += "let g:ale_linters = {'python': ['massgen']}\n"
             rc = world.top / "vimrc"
-            rc.write_text(words + snippet("vim", "ale#linter#Define", server))
+            rc.write_text(client())
             path = f"{world.top}:{world.env['PATH']}"
             connect = "let g:wire = ch_open('unix:{socket}')"
             argv = ["vim", "-u", str(rc), "-i", "NONE", "-n", "-N", "-c", connect, "one.py"]

@@ -71,6 +71,9 @@ function M.run(task, opts)
         checks = opts.checks,
         mode = opts.mode,
         context = opts.context,
+        attachments = opts.attach and vim.tbl_map(function(file)
+          return { uri = vim.uri_from_fname(file) }
+        end, opts.attach),
         apply = opts.apply or require('massgen.settings').apply,
       }, opts.on_start)
     end, settle)

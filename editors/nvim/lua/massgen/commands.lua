@@ -168,6 +168,11 @@ local OPTIONS = {
     local run, seat = value:match('^([^/]+)/?(.*)$')
     return run and { runId = run, seat = seat ~= '' and seat or nil }
   end,
+  attach = function(value)
+    return vim.tbl_map(function(file)
+      return vim.fn.fnamemodify(file, ':p')
+    end, vim.split(value, ',', { trimempty = true }))
+  end,
 }
 
 ---Options and a task. A task may begin with the word `run` too: without an option or `--` behind

@@ -83,7 +83,7 @@ local function team()
   return answer and answer.result or {}
 end
 
----@type table<string, fun(): string[]>
+---@type table<string, fun(typed: string): string[]>
 local VALUES = {
   mode = function()
     return team().modes or {}
@@ -102,12 +102,15 @@ local VALUES = {
   context = function()
     return runs_or_candidates({}, false, false)
   end,
+  attach = function(typed)
+    return vim.fn.getcompletion(typed, 'file')
+  end,
 }
 
 ---@param lead string
 ---@return string[]
 local function options(lead)
-  local name, done = lead:match('^(%l+)=(.-)[^,]*$')
+  local name, done, typed = lead:match('^(%l+)=(.-)([^,]*)$')
   local values = name and VALUES[name]
   if not values then
     local found = vim.tbl_map(function(each)
@@ -118,7 +121,7 @@ local function options(lead)
   end
   return vim.tbl_map(function(value)
     return ('%s=%s%s'):format(name, done, value)
-  end, values())
+  end, values(typed))
 end
 
 ---@param lead string

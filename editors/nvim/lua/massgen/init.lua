@@ -15,6 +15,7 @@ local M = {}
 ---@field mode? 'best_of_n'|'consensus'
 ---@field apply? 'ask'|'auto'|'none'
 ---@field context? { runId: string, seat?: string }  An earlier run that the agents are told of.
+---@field attach? string[]  Pictures that the agents are shown: absolute paths.
 ---@field bufnr? integer  The buffer whose project is meant; the current one when absent.
 ---@field on_start? fun(run: string)
 

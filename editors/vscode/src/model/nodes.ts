@@ -52,7 +52,8 @@ export function runNode(run: Run, now: number): TreeNode {
     ...(colour ? { colour } : {}),
     tooltip: [run.prompt, "", run.why || outcome, joined(tokens(run.tokens), spent), run.folder]
       .filter((line, i) => line || i === 1).join("\n"),
-    context: words("run", run.running ? "running" : "settled", run.winner ? "won" : "", run.working.length ? "working" : ""),
+    context: words("run", run.running ? "running" : "settled", run.winner ? "won" : "", run.undecided ? "undecided" : "",
+      run.count > 1 ? "several" : "", run.working.length ? "working" : ""),
     aria: `Run: ${title}, ${outcome}${spent ? `, ${spent}` : ""}`,
     expandable: true,
   });
@@ -72,6 +73,21 @@ export function outcomeWords(run: Run): string {
     case "abstained": return "nobody won: none passes";
     case "tied": return "nobody won: tied";
     default: return run.outcome;
+  }
+}
+
+/** What one can do with a run that is over: buttons and their commands. Nothing where its user has ended it. */
+export function nextSteps(run: Run): Readonly<Record<string, string>> | undefined {
+  switch (run.outcome) {
+    case "won": return { Compare: "compareCandidate", Apply: "applyCandidate", Verdict: "openVerdict" };
+    case "none": return { "Run Again with…": "rerun", Verdict: "openVerdict" };
+    case "tied":
+    case "abstained": {
+      const two = run.count > 1;
+      return { ...(two ? { "Compare the Two Best": "compareCandidates" } : { Compare: "compareCandidate" }),
+        "Apply One…": "applyCandidate", Verdict: "openVerdict", "Run Again with…": "rerun" };
+    }
+    default: return undefined;
   }
 }
 

@@ -1,9 +1,9 @@
 /** One run as its events tell it. No vscode in here: node's own test runner can drive it. */
 
+import { Log } from "./log";
+import { type Attachment, attached } from "./pictures";
+import { field, list, number, text } from "./reading";
 import type { CandidateReport, NewsEvent, Outcome, RunLine, RunReport, Usage, Verdict } from "./wire";
-
-/** Characters of a seat's log that are kept; the newest. */
-const LOG = 200_000;
 
 export interface Seat {
   readonly id: string;
@@ -20,9 +20,7 @@ export interface Seat {
   /** What its ended attempts took, in seconds. */
   seconds: number;
   readonly spent: Map<number, Usage>;
-  log: string;
-  /** Characters that the log has lost at its beginning. */
-  lost: number;
+  readonly log: Log;
 }
 
 export interface CheckLine {
@@ -40,6 +38,7 @@ export class Run {
   /** The top of the working tree, which paths are relative to; empty while it is not known. */
   root = "";
   scope = "";
+  attachments: readonly Attachment[] = [];
   started = 0;
   ended = 0;
   outcome: Outcome = "running";
@@ -56,6 +55,8 @@ export class Run {
   readonly judging = new Map<string, Usage>();
   /** Everything that `massgen/read` says is in here; false for a line of `massgen/list`. */
   whole = true;
+  /** How many candidates `massgen/list` has told of. */
+  private listed = 0;
   tokensKnown = 0;
   costKnown: number | null = null;
 
@@ -63,6 +64,15 @@ export class Run {
 
   get running(): boolean {
     return this.outcome === "running";
+  }
+
+  get count(): number {
+    return this.whole ? this.candidates.size : this.listed;
+  }
+
+  /** It is over and nobody won, though there is something to take. */
+  get undecided(): boolean {
+    return !this.running && this.winner === null && this.count > 0;
   }
 
   get working(): Seat[] {
@@ -96,7 +106,7 @@ export class Run {
     if (!seat) {
       seat = {
         id, type: "", phase: "waiting", attempt: 0, outcome: "", reason: "", action: "",
-        touched: new Set(), began: 0, seconds: 0, spent: new Map(), log: "", lost: 0,
+        touched: new Set(), began: 0, seconds: 0, spent: new Map(), log: new Log(),
       };
       this.seats.set(id, seat);
     }
@@ -129,7 +139,7 @@ export class Run {
         it.type = text(event["type"]) || it.type;
         it.began = time;
         it.action = "";
-        this.note(it, `── attempt ${it.attempt}${it.type ? ` (${it.type})` : ""} ──`);
+        it.log.note(`── attempt ${it.attempt}${it.type ? ` (${it.type})` : ""} ──`);
         break;
       }
       case "agent_acted": {
@@ -139,13 +149,13 @@ export class Run {
         if (/edit|write|create|delete|change|patch/i.test(text(event["action"])) && target) {
           it.touched.add(target);
         }
-        this.note(it, `▸ ${it.action}`);
+        it.log.note(`▸ ${it.action}`);
         break;
       }
       case "attempt_paused": {
         const it = this.seat(seat);
         it.action = `waiting ${Math.round(number(event["seconds"]))} s: ${text(event["reason"])}`;
-        this.note(it, `⏸ ${it.action}`);
+        it.log.note(`⏸ ${it.action}`);
         break;
       }
       case "attempt_ended": {
@@ -156,7 +166,7 @@ export class Run {
         it.seconds += number(event["seconds"]);
         it.began = 0;
         it.action = "";
-        this.note(it, `── ${it.outcome}${it.reason ? `: ${it.reason}` : ""} ──`);
+        it.log.note(`── ${it.outcome}${it.reason ? `: ${it.reason}` : ""} ──`);
         break;
       }
       case "usage_reported":
@@ -169,12 +179,12 @@ export class Run {
         );
         break;
       case "note_sent":
-        this.note(this.seat(seat), `✉ ${text(event["by"])}: ${text(event["text"])}`);
+        this.seat(seat).log.note(`✉ ${text(event["by"])}: ${text(event["text"])}`);
         break;
       case "nothing_captured": {
         const it = this.seat(seat);
         it.reason ||= text(event["reason"]);
-        this.note(it, `nothing was captured: ${text(event["reason"])}`);
+        it.log.note(`nothing was captured: ${text(event["reason"])}`);
         break;
       }
       case "candidate_captured":
@@ -185,7 +195,7 @@ export class Run {
         break;
       case "notice":
         this.notices.push(text(event["text"]));
-        if (seat) this.note(this.seat(seat), `! ${text(event["text"])}`);
+        if (seat) this.seat(seat).log.note(`! ${text(event["text"])}`);
         break;
       case "run_settled":
         this.settle(event["verdict"], time);
@@ -209,6 +219,7 @@ export class Run {
     this.started ||= line.started * 1000;
     this.outcome = line.outcome;
     this.winner = line.winner;
+    this.listed = line.candidates.length;
     this.whole = false;
   }
 
@@ -219,6 +230,7 @@ export class Run {
     this.root = report.root ?? this.root;
     this.prompt = report.task?.prompt ?? this.prompt;
     this.scope = report.task?.scope.path ?? this.scope;
+    this.attachments = attached(field(report.task, "attachments"));
     this.outcome = report.verdict.outcome;
     this.winner = report.verdict.winner;
     this.why = report.verdict.why;
@@ -258,9 +270,10 @@ export class Run {
   private begin(event: NewsEvent, time: number): void {
     this.started = time;
     this.folder = text(event["folder"]);
-    const task = field(field(event["spec"], "task"), "prompt");
-    this.prompt = text(task);
-    this.scope = text(field(field(field(event["spec"], "task"), "scope"), "path"));
+    const task = field(event["spec"], "task");
+    this.prompt = text(field(task, "prompt"));
+    this.scope = text(field(field(task, "scope"), "path"));
+    this.attachments = attached(field(task, "attachments"));
     for (const agent of list(field(event["spec"], "agents"))) {
       this.seat(text(field(agent, "id"))).type = text(field(agent, "type"));
     }
@@ -323,21 +336,7 @@ export class Run {
 
   private hear(source: string, words: string): void {
     if (source.includes(":")) return; // a check's or a judge's own noise
-    const seat = this.seats.get(source);
-    if (seat) this.write(seat, words);
-  }
-
-  private note(seat: Seat, words: string): void {
-    const fresh = seat.log === "" || seat.log.endsWith("\n") ? "" : "\n";
-    this.write(seat, `${fresh}${words}\n`);
-  }
-
-  private write(seat: Seat, words: string): void {
-    seat.log += words;
-    if (seat.log.length > LOG * 1.25) {
-      seat.lost += seat.log.length - LOG;
-      seat.log = seat.log.slice(-LOG);
-    }
+    this.seats.get(source)?.log.write(words);
   }
 
   private *spent(): Iterable<Usage> {
@@ -362,22 +361,6 @@ export function seatCost(seat: Seat): number | null {
     if (usage.cost !== null) sum = (sum ?? 0) + usage.cost / 1_000_000;
   }
   return sum;
-}
-
-function field(node: unknown, name: string): unknown {
-  return typeof node === "object" && node !== null ? (node as Record<string, unknown>)[name] : undefined;
-}
-
-function text(node: unknown): string {
-  return typeof node === "string" ? node : "";
-}
-
-function number(node: unknown): number {
-  return typeof node === "number" && Number.isFinite(node) ? node : 0;
-}
-
-function list(node: unknown): unknown[] {
-  return Array.isArray(node) ? (node as unknown[]) : [];
 }
 
 function usage(node: unknown): Usage {

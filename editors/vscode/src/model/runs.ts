@@ -9,8 +9,8 @@ export interface Change {
   readonly runs: ReadonlySet<string> | null;
 }
 
-/** At most so many updates a second reach those who draw. */
-export const UPDATES_PER_SECOND = 10;
+/** At most so many updates a second reach those who draw; VS Code draws no tree more often. */
+export const UPDATES_PER_SECOND = 5;
 
 export class Runs {
   private readonly byId = new Map<string, Run>();

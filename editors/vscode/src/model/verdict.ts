@@ -51,6 +51,7 @@ export function verdictBody(run: Run, report: RunReport): string {
 <p class="task">${escape(run.prompt)}</p>
 <p class="why">${escape(verdict.why)}</p>
 <p class="spent">${escape(spent)}</p>
+${next(run)}
 </header>
 ${table(run, report)}
 ${explanation.steps.length ? `<h2>How it was decided</h2><ol class="steps">${explanation.steps.map((s) => `<li>${escape(s)}</li>`).join("")}</ol>` : ""}
@@ -58,6 +59,14 @@ ${ballots(report)}
 ${agents(report)}
 ${report.notices.length ? `<h2>Notices</h2><ul>${report.notices.map((n) => `<li>${escape(n)}</li>`).join("")}</ul>` : ""}
 <footer><button class="plain" data-do="export">Export Markdown</button> <button class="plain" data-do="rerun">Run Again with…</button></footer>`;
+}
+
+/** What one can do where nobody won. */
+function next(run: Run): string {
+  if (run.running || run.winner !== null) return "";
+  const compare = run.candidates.size > 1 ? '<button data-do="twoBest">Compare the Two Best</button> ' : "";
+  const words = run.candidates.size ? "Look at what there is and apply one yourself, or let others try:" : "Let others try:";
+  return `<p class="next">${words} ${compare}<button class="plain" data-do="rerun">Run Again with…</button></p>`;
 }
 
 function table(run: Run, report: RunReport): string {

@@ -1,5 +1,7 @@
 /** What the server sends: the shapes of docs/protocol.md, as far as this extension reads them. */
 
+import type { Attachment } from "./pictures";
+
 export type Outcome = "running" | "won" | "tied" | "abstained" | "none" | "cancelled" | "interrupted";
 
 export interface Usage {
@@ -176,4 +178,5 @@ export interface Order {
   apply?: "none" | "ask" | "auto";
   folder?: string;
   context?: { runId: string; seat?: string };
+  attachments?: readonly Attachment[];
 }

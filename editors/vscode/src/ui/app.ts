@@ -49,9 +49,9 @@ export async function theRun(app: App, target: Target | undefined, wanted: (run:
   return picked?.run;
 }
 
-/** The whole run from the server, taken into the model. */
+/** The whole run from the server, taken into the model: all but the diffs, which take longest. */
 export async function readRun(app: App, run: Run): Promise<RunReport> {
-  const report = await app.server.ask<RunReport>("massgen/read", { runId: run.id });
+  const report = await app.server.ask<RunReport>("massgen/read", { runId: run.id, format: "outline" });
   run.report(report);
   app.runs.touch(run.id);
   return report;

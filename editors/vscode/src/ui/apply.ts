@@ -30,7 +30,7 @@ export class Applying {
 
   /** Applies what is named; says what became of it. */
   async apply(target?: Selection): Promise<Delivery | undefined> {
-    const run = await theRun(this.app, target, (each) => each.winner !== null);
+    const run = await theRun(this.app, target, (each) => !each.running && each.outcome !== "none");
     const candidate = run && (await theCandidate(this.app, run, target));
     if (!run || !candidate) return undefined;
     const label = `${candidate.id}: ${oneLine(run.prompt, 40)}`;

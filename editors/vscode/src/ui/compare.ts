@@ -1,18 +1,20 @@
 /** Diff editors: candidate against live buffers, against the snapshot, against another candidate. */
 
+import { access } from "node:fs/promises";
 import * as vscode from "vscode";
 import type { Run } from "../model/run";
 import type { CandidateReport } from "../model/wire";
-import { type App, BASE, live, pickCandidate, type Target, theCandidate, theRun } from "./app";
-import { virtual } from "./candidates";
+import { type App, BASE, live, pickCandidate, readRun, type Target, theCandidate, theRun } from "./app";
+import { type CandidateFiles, virtual } from "./candidates";
 
 type Row = [vscode.Uri, vscode.Uri | undefined, vscode.Uri | undefined];
 
 /** A whole candidate against what is open and on the disk, in one multi-file diff editor. */
-export async function compare(app: App, target?: Target, against: "live" | "base" = "live"): Promise<void> {
+export async function compare(app: App, files: CandidateFiles, target?: Target, against: "live" | "base" = "live"): Promise<void> {
   const run = await theRun(app, target, (each) => !each.whole || each.candidates.size > 0);
   const candidate = run && (await theCandidate(app, run, target));
   if (!run || !candidate) return;
+  files.expect(run, candidate.id);
   const before = (path: string): vscode.Uri => (against === "live" ? live(run, path) : virtual(run, BASE, path));
   const rows = await Promise.all(candidate.files.map(async (file): Promise<Row> => {
     const old = before(file.oldPath ?? file.path);
@@ -36,19 +38,23 @@ export async function compareFile(app: App, target: Target): Promise<void> {
   else await vscode.commands.executeCommand("vscode.diff", left, right, title, { preview: true });
 }
 
-/** Two candidates of one run. */
-export async function compareCandidates(app: App, target?: Target & { with?: string }): Promise<void> {
+/** Two candidates of one run; where nobody won and none is named, the two best. */
+export async function compareCandidates(app: App, files: CandidateFiles, target?: Target & { with?: string }): Promise<void> {
   const run = await theRun(app, target, (each) => each.candidates.size > 1);
-  const one = run && (await theCandidate(app, run, target));
+  if (run && !run.whole) await readRun(app, run);
+  const [best, second] = run && !run.winner && !target?.candidate ? run.candidates.values() : [];
+  const one = run && (second ? best : await theCandidate(app, run, target));
   if (!run || !one) return;
   const others = [...run.candidates.values()].filter((each) => each.id !== one.id);
   if (others.length === 0) {
     void vscode.window.showInformationMessage("massgen: this run has one candidate alone.");
     return;
   }
-  const named = others.find((each) => each.id === target?.with);
+  const named = second ?? others.find((each) => each.id === target?.with);
   const other = named ?? (others.length === 1 ? others[0] : await pickCandidate(run, others, `compare ${one.id} with …`));
-  if (other) await show(`${one.id} ↔ ${other.id}`, between(run, one, other));
+  if (!other) return;
+  for (const each of [one, other]) files.expect(run, each.id);
+  await show(`${one.id} ↔ ${other.id}`, between(run, one, other));
 }
 
 function between(run: Run, one: CandidateReport, other: CandidateReport): Row[] {
@@ -70,5 +76,6 @@ async function show(title: string, rows: readonly Row[]): Promise<void> {
 
 async function exists(uri: vscode.Uri): Promise<boolean> {
   if (vscode.workspace.textDocuments.some((each) => each.uri.toString() === uri.toString())) return true;
-  return vscode.workspace.fs.stat(uri).then(() => true, () => false);
+  // Agents need a disk, so it is one: asking it oneself is quicker than asking through the window.
+  return access(uri.fsPath).then(() => true, () => false);
 }

@@ -49,7 +49,7 @@ export class Logs {
 
   private async text(run: Run, id: string): Promise<string> {
     const seat = run.seats.get(id);
-    if (seat?.log) return `${seat.lost ? `… ${seat.lost} characters before\n` : ""}${seat.log}`;
+    if (seat && !seat.log.empty) return `${seat.log.lost ? `… ${seat.log.lost} characters before\n` : ""}${seat.log.toString()}`;
     const { transcripts } = await this.app.server.ask<{ transcripts: Transcript[] }>("massgen/read", { runId: run.id, seat: id });
     return transcripts.map(written).join("\n\n") || `${id} has said nothing${seat?.reason ? `: ${seat.reason}` : ""}.`;
   }

@@ -2,10 +2,12 @@
 
 import * as vscode from "vscode";
 import { readTemplates, remember, TEMPLATES } from "../model/history";
+import type { Attachment } from "../model/pictures";
 import type { Run } from "../model/run";
 import type { Order, Team } from "../model/wire";
 import { counted, oneLine } from "../model/words";
 import { type App, explain, readRun, type Target, theRun } from "./app";
+import { pickPictures } from "./pictures";
 
 const HISTORY = "massgen.history";
 
@@ -16,6 +18,7 @@ interface Choice {
   agents: readonly string[] | undefined;
   checks: readonly string[] | undefined;
   mode: string | undefined;
+  attachments: readonly Attachment[];
 }
 
 /** What a run was ordered with, for the next one like it. */
@@ -32,7 +35,7 @@ export async function runTask(app: App, given: Partial<Order> & { scopeKind?: Sc
   const selected = editor && editor.document.uri.scheme === "file" && !editor.selection.isEmpty;
   const choice: Choice = {
     scope: scopeKind ?? (selected ? "selection" : "workspace"),
-    agents: order.agents, checks: order.checks, mode: order.mode,
+    agents: order.agents, checks: order.checks, mode: order.mode, attachments: order.attachments ?? [],
   };
   const prompt = await ask(app, choice, order.scope !== undefined);
   if (!prompt) return undefined;
@@ -41,6 +44,7 @@ export async function runTask(app: App, given: Partial<Order> & { scopeKind?: Sc
     ...(choice.agents ? { agents: choice.agents } : {}),
     ...(choice.checks ? { checks: choice.checks } : {}),
     ...(choice.mode ? { mode: choice.mode } : {}),
+    ...(choice.attachments.length ? { attachments: choice.attachments } : {}),
   });
 }
 
@@ -64,7 +68,8 @@ export async function followUp(app: App, target?: Target & { prompt?: string }):
 async function orderOf(app: App, run: Run): Promise<Order> {
   await readRun(app, run);
   const scope = run.scope ? { scope: { textDocument: { uri: vscode.Uri.joinPath(vscode.Uri.file(run.folder), run.scope).toString() } } } : {};
-  return { prompt: run.prompt, folder: run.folder, ...scope };
+  const attachments = run.attachments.length ? { attachments: run.attachments } : {};
+  return { prompt: run.prompt, folder: run.folder, ...scope, ...attachments };
 }
 
 /** Whether programs may be started here; says what to do when they may not. */
@@ -188,11 +193,13 @@ function ask(app: App, choice: Choice, fixedScope: boolean): Promise<string | un
   const box = vscode.window.createQuickPick<Item>();
   const scope: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("list-selection"), tooltip: "Scope" };
   const team: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("organization"), tooltip: "Agents, checks and mode" };
+  const pictures: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("file-media"), tooltip: "Attach pictures" };
   const history = app.context.workspaceState.get<string[]>(HISTORY) ?? [];
   const own = readTemplates(vscode.workspace.getConfiguration("massgen").get("templates"));
   const draw = (): void => {
     const agents = choice.agents ? `, ${counted(choice.agents.length, "agent")}` : "";
-    box.title = `massgen: run a task on ${fixedScope ? "this place" : scopeWords(choice.scope)}${agents}`;
+    const shown = choice.attachments.length ? `, ${counted(choice.attachments.length, "picture")}` : "";
+    box.title = `massgen: run a task on ${fixedScope ? "this place" : scopeWords(choice.scope)}${agents}${shown}`;
     const typed = box.value.trim();
     const separator = (label: string): Item => ({ label, kind: vscode.QuickPickItemKind.Separator });
     box.items = [
@@ -205,7 +212,7 @@ function ask(app: App, choice: Choice, fixedScope: boolean): Promise<string | un
   box.placeholder = "What shall the team do? (Enter runs it)";
   box.matchOnDescription = true;
   box.ignoreFocusOut = true;
-  box.buttons = fixedScope ? [team] : [scope, team];
+  box.buttons = fixedScope ? [team, pictures] : [scope, team, pictures];
   draw();
   return new Promise((resolve) => {
     let paused = false;
@@ -218,6 +225,7 @@ function ask(app: App, choice: Choice, fixedScope: boolean): Promise<string | un
     box.onDidTriggerButton(async (button) => {
       paused = true;
       if (button === scope) choice.scope = (await pickScope()) ?? choice.scope;
+      else if (button === pictures) choice.attachments = await pickPictures(app.context, choice.attachments);
       else {
         const picked = await pickAgents(app, choice.agents ? { picked: choice.agents } : {}).catch((error: unknown) => void failed(app, error));
         if (picked) Object.assign(choice, picked);

@@ -2,6 +2,7 @@
 
 import * as vscode from "vscode";
 import { childrenOf, runNode, type TreeNode } from "../model/nodes";
+import type { Change } from "../model/runs";
 import { type App, explain, readRun } from "./app";
 
 export class RunsTree implements vscode.TreeDataProvider<TreeNode> {
@@ -9,18 +10,29 @@ export class RunsTree implements vscode.TreeDataProvider<TreeNode> {
   readonly onDidChangeTreeData = this.changed.event;
   /** How often it has been told to draw anew: for the measurements. */
   drawn = 0;
+  private visible = false;
+  private missed = false;
   private readonly shown = new Map<string, TreeNode>();
 
   constructor(private readonly app: App) {
-    const stop = app.runs.onChange((change) => {
-      this.drawn++;
-      if (change.runs === null) return this.changed.fire(undefined);
-      for (const id of change.runs) {
-        const known = this.shown.get(id);
-        this.changed.fire(known);
-      }
-    });
-    app.context.subscriptions.push({ dispose: stop }, this.changed);
+    app.context.subscriptions.push({ dispose: app.runs.onChange((change) => this.draw(change)) }, this.changed);
+  }
+
+  /** The view that shows this tree: while nobody sees it nothing is drawn. */
+  follow(view: vscode.TreeView<TreeNode>): void {
+    this.visible = view.visible;
+    this.app.context.subscriptions.push(view.onDidChangeVisibility(({ visible }) => {
+      this.visible = visible;
+      if (visible && this.missed) this.draw({ runs: null });
+    }));
+  }
+
+  private draw(change: Change): void {
+    this.missed = !this.visible;
+    if (this.missed) return;
+    this.drawn++;
+    if (change.runs === null) return this.changed.fire(undefined);
+    for (const id of change.runs) this.changed.fire(this.shown.get(id));
   }
 
   async getChildren(parent?: TreeNode): Promise<TreeNode[]> {

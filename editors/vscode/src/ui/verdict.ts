@@ -16,7 +16,7 @@ interface Message {
 
 const ACTS: Record<string, string> = {
   compare: "massgen.compareCandidate", apply: "massgen.applyCandidate", log: "massgen.openLog",
-  export: "massgen.exportMarkdown", rerun: "massgen.rerun",
+  export: "massgen.exportMarkdown", rerun: "massgen.rerun", twoBest: "massgen.compareCandidates",
 };
 
 export class Verdicts {

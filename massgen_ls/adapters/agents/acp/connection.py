@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from massgen_ls.adapters.agents.acp.jsonrpc import (
@@ -24,9 +24,10 @@ from massgen_ls.adapters.agents.acp.jsonrpc import (
 )
 from massgen_ls.adapters.agents.program.mail import Mail
 from massgen_ls.adapters.agents.program.members import Object, as_object, inner, objects, text
+from massgen_ls.adapters.agents.program.seeing import in_base64
 from massgen_ls.adapters.agents.program.talk import Gone, Line, Noise, Talk, group_around, open_talk
 from massgen_ls.core.task import Json
-from massgen_ls.ports import Command, Finished, Inbox, Message, Processes
+from massgen_ls.ports import Command, Finished, Inbox, Message, Picture, Processes
 
 VERSION = 1
 STOPPING = 1.0
@@ -173,6 +174,11 @@ class Greeting:
         """Whether it takes up an old conversation, and tells all of it again."""
         return self.capabilities.get("loadSession") is True
 
+    @property
+    def sees(self) -> bool:
+        """Whether it can be shown pictures."""
+        return inner(self.capabilities, "promptCapabilities").get("image") is True
+
     def can(self, what: str) -> bool:
         """Whether it can ``resume``, ``close``, ``fork`` sessions."""
         return isinstance(inner(self.capabilities, "sessionCapabilities").get(what), dict)
@@ -286,15 +292,18 @@ class Connection:
         box.deaf = False
         return box, as_object(told)
 
-    async def prompt(self, box: Box, words: str) -> None:
+    async def prompt(self, box: Box, words: str, pictures: Sequence[Picture] = ()) -> None:
         """Begins a turn; its end comes as `Answered`."""
+        shown: list[Json] = []
+        if self.greeting is not None and self.greeting.sees:
+            shown = await asyncio.to_thread(_blocks, pictures)
 
         async def done(outcome: Outcome) -> None:
             if not isinstance(outcome, PeerGoneError):  # `Left` tells that
                 await box.put(Answered(outcome))
 
         block: Json = {"type": "text", "text": words}
-        params: dict[str, Json] = {"sessionId": box.session, "prompt": [block]}
+        params: dict[str, Json] = {"sessionId": box.session, "prompt": [*shown, block]}
         await self.peer.ask("session/prompt", params, done)
 
     async def cancel(self, box: Box) -> None:
@@ -413,3 +422,10 @@ async def connect(
         finally:
             serving.cancel()
             await connection.hang_up()
+
+
+def _blocks(pictures: Sequence[Picture]) -> list[Json]:
+    return [
+        {"type": "image", "mimeType": picture.media_type, "data": body}
+        for picture, body in in_base64(pictures)
+    ]

@@ -59,6 +59,8 @@ class Session:
     _permit: Permit = field(init=False)
     _fresh: bool = True
     """Whether the agent knows nothing yet of what it is about."""
+    _shown: bool = False
+    """Whether it was shown the task's pictures."""
 
     def __post_init__(self) -> None:
         place = self.frame.place
@@ -161,8 +163,10 @@ class Session:
 
     async def _prompted(self, box: Box, words: str) -> AsyncGenerator[AgentNews]:
         frame = self.frame
+        pictures = () if self._shown else frame.brief.pictures
+        self._shown = True
         try:
-            await self.connection.prompt(box, words)
+            await self.connection.prompt(box, words, pictures)
         except PeerGoneError:
             yield self._crashed()
             return

@@ -176,7 +176,7 @@ class _Work:
         async with talking as talk:
             session = ClaudeSession(talk, place)
             try:
-                await session.begin(self.frame.brief.prompt)
+                await session.begin(self.frame.brief.prompt, self.frame.brief.pictures)
                 while finished is None:
                     talk.patience = self._patience(session)
                     talk.due = self._ends_at()

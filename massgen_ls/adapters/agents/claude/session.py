@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
+from collections.abc import Sequence
 
 from massgen_ls.adapters.agents.attempt.settings import from_top, inside
 from massgen_ls.adapters.agents.claude.events import Question, Reading, Strange, Taken
 from massgen_ls.adapters.agents.claude.tools import wanted
+from massgen_ls.adapters.agents.program.seeing import in_base64
 from massgen_ls.adapters.agents.program.talk import Talk
 from massgen_ls.core.permissions import Action, Decision
 from massgen_ls.core.task import Json
-from massgen_ls.ports import Place
+from massgen_ls.ports import Picture, Place
 
 _NOBODY = Decision("deny", "nobody can be asked here")
 
@@ -53,9 +55,10 @@ class ClaudeSession:
         """
         return bool(self._waiting)
 
-    async def begin(self, task: str) -> None:
-        """Gives it its task."""
-        await self._say(task, str(uuid.uuid4()))
+    async def begin(self, task: str, pictures: Sequence[Picture] = ()) -> None:
+        """Gives it its task, and shows it what belongs to it."""
+        shown = await asyncio.to_thread(_blocks, pictures)
+        await self._say(task, str(uuid.uuid4()), shown)
 
     async def note(self, words: str) -> None:
         """Puts a message into the turn that runs, at the next chance; else it begins a turn."""
@@ -77,9 +80,10 @@ class ClaudeSession:
         waiting = self._waiting.values() if self._tells or not ended_well else ()
         return (*self._lost, *waiting)
 
-    async def _say(self, words: str, name: str) -> None:
+    async def _say(self, words: str, name: str, shown: Sequence[Json] = ()) -> None:
         # What begins with a slash would be taken for a command, and only then.
-        content = f" {words}" if words.startswith("/") else words
+        text = f" {words}" if words.startswith("/") else words
+        content: Json = [*shown, {"type": "text", "text": text}] if shown else text
         message: dict[str, Json] = {"role": "user", "content": content}
         await self._talk.send({"type": "user", "uuid": name, "message": message})
 
@@ -160,3 +164,13 @@ class ClaudeSession:
             return path
         whole = os.path.normpath(os.path.join(self._place.folder, path))
         return from_top(whole, self._place.path)
+
+
+def _blocks(pictures: Sequence[Picture]) -> list[Json]:
+    return [
+        {
+            "type": "image",
+            "source": {"type": "base64", "media_type": picture.media_type, "data": body},
+        }
+        for picture, body in in_base64(pictures)
+    ]

@@ -100,10 +100,14 @@ class Launch:
     options: tuple[str, ...]
     prelude: str = ""
     """To be said before the task: what the configuration has no room for."""
+    pictures: tuple[str, ...] = ()
+    """Files to be shown with the first turn."""
 
     def turn(self, words: str, session: str) -> Command:
         """One turn of a conversation; without a session a new one begins."""
-        where = ("resume", *self.options, session) if session else self.options
+        # With `=`: an option that takes several values would swallow what follows.
+        shown = (f"--image={path}" for path in self.pictures)
+        where = ("resume", *self.options, session) if session else (*self.options, *shown)
         argv = (*self.command.argv, "exec", *where, "-")
         return replace(self.command, argv=argv, stdin=words.encode("utf-8", "replace"))
 
@@ -160,6 +164,7 @@ def prepare(
         ),
         (*options, *settings.args),
         prelude,
+        tuple(picture.path for picture in brief.pictures),
     )
 
 

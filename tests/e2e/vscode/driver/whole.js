@@ -4,7 +4,6 @@ const AFTER = "UNSAVED\ntwo\nthree\nfour\nFIVE\n";
 
 module.exports = async (world) => {
   const { vscode, api } = world;
-  world.measured.activation_ms = api.measured.activation;
   await api.ready();
   world.step("trusted", vscode.workspace.isTrusted, true);
 
@@ -22,8 +21,6 @@ module.exports = async (world) => {
   const first = await vscode.commands.executeCommand("massgen.run", argument);
   let run = await world.settled(first);
   world.step("outcome", [run.outcome, run.winner], ["won", "one.1"]);
-  world.measured.shown_ms = api.measured.shown;
-  world.measured.first_progress_ms = api.measured.progress;
   await world.until("the whole run", () => run.whole && run.candidates.get("one.1")?.checks.length > 0);
   const tree = await world.tree();
   world.step("tree", tree.map((line) => line.replace(/ · [\d.]+ s$/, "")), [
@@ -110,7 +107,7 @@ module.exports = async (world) => {
 
   // ── at work: a note, one seat stopped, an answer now, cancel ────────────────────────────────
   const slow = await world.command("runTask", { prompt: "slowly", agents: ["slow", "one"] });
-  await world.until("slow at work", () => world.run(slow)?.seats.get("slow")?.log.includes("waiting"));
+  await world.until("slow at work", () => world.run(slow)?.seats.get("slow")?.log.toString().includes("waiting"));
   await world.command("answerNow", { run: slow });
   run = await world.settled(slow);
   world.step("answered now", [run.outcome, run.candidates.has("slow.1")], ["won", true]);
@@ -127,52 +124,33 @@ module.exports = async (world) => {
   world.step("rerun", [...run.seats.keys()], ["two"]);
   // These agents are programs of which nothing is known but what they left: nothing to go on from.
   world.step("follow-up", (await world.command("followUp", { run: again, prompt: "go on" })) ?? null, null);
+  const talk = await world.command("runTask", { prompt: "say hello\nedit b.py new", agents: ["talks"] });
+  world.step("an agent that talks", (await world.settled(talk)).outcome, "won");
+  const more = await world.command("followUp", { run: talk, prompt: "edit c.py newer" });
+  run = await world.settled(more);
+  world.step("follow-up of one", [run.outcome, run.prompt], ["won", "edit c.py newer"]);
+  const { task } = await api.ask("massgen/read", { runId: more, format: "outline" });
+  world.step("it is told what was said", task.context.includes("hello"), true);
+
+  // ── nobody won ──────────────────────────────────────────────────────────────────────────────
+  const spoilt = await world.command("runTask", { prompt: "spoil it", agents: ["two", "three"] });
+  run = await world.settled(spoilt);
+  world.step("abstained", [run.outcome, run.winner, [...run.candidates.keys()].length], ["abstained", null, 2]);
+  await world.until("the whole run", () => run.whole && run.candidates.get("two.1")?.checks.length > 0);
+  const [undecided] = await api.tree.getChildren();
+  const { contextValue } = api.tree.getTreeItem(undecided);
+  world.step("menus", [" undecided ", " several "].map((word) => contextValue.includes(word)), [true, true]);
+  const [best, second] = run.candidates.keys();
+  await world.command("compareCandidates", { run: spoilt });
+  await world.shows(`${best} ↔ ${second}`);
+  const forced = await world.command("applyCandidate", { run: spoilt, candidate: "three.1" });
+  world.step("one is applied by hand", [forced.applied, await world.text("other.py")], [true, "other\nbroken\n"]);
+  await world.command("undoApply");
   await world.command("discardCandidate", { run: first, candidate: "one.1" });
   world.step("discarded", world.run(first).candidates.get("one.1").discarded, true);
   await world.command("restartServer");
   await world.command("refresh");
-  world.step("after a restart", api.runs.all.length, 4);
+  world.step("after a restart", api.runs.all.length, 7);
   const reread = await world.tree();
-  world.step("its tree", reread.filter((line) => line.startsWith("run ")).length, 4);
-
-  // ── how fast ────────────────────────────────────────────────────────────────────────────────
-  await world.type("a.py", BEFORE);
-  const key = performance.now();
-  const started = world.command("runTask", { prompt: "fast", agents: ["many"] });
-  const big = await started;
-  world.measured.run_answered_ms = performance.now() - key;
-  await world.settled(big);
-  world.measured.warm_shown_ms = api.measured.shown;
-  world.measured.warm_first_progress_ms = api.measured.progress;
-  await world.until("fifty files", () => world.run(big).candidates.get("many.1")?.files.length === 50);
-  for (const round of ["cold", "warm"]) {
-    const began = performance.now();
-    await world.command("compareCandidate", { run: big, candidate: "many.1" });
-    world.measured[`diff_of_50_files_${round}_ms`] = performance.now() - began;
-    await vscode.commands.executeCommand("workbench.action.closeActiveEditor");
-  }
-  const ids = [...Array(16).keys()].map((i) => `s${i}`);
-  const event = (kind, more) => api.runs.take({ kind, run: "load", seq: 1, time: Date.now() / 1000, ...more });
-  event("run_started", { spec: { task: { prompt: "load" }, agents: ids.map((id) => ({ id, type: "x" })), checks: [] }, folder: "/" });
-  for (const seat of ids) event("attempt_started", { seat, attempt: 1, type: "x" });
-  const drawn = api.tree.drawn;
-  const cpu = process.cpuUsage();
-  const began = performance.now();
-  // Each seat says something ten times a second, as the server gathers it, and acts twice.
-  for (let beat = 0; beat < 50; beat++) {
-    for (const seat of ids) {
-      event("delta", { source: seat, stream: "stdout", text: "some words of an agent at work\n".repeat(4) });
-      if (beat % 5 === 0) event("agent_acted", { seat, action: "edit", target: `f${beat}.py` });
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  const seconds = (performance.now() - began) / 1000;
-  const spent = process.cpuUsage(cpu);
-  world.measured.tree_updates_per_second = (api.tree.drawn - drawn) / seconds;
-  world.measured.host_core_percent_16_seats = ((spent.user + spent.system) / 1e4) / seconds;
-  const idle = process.cpuUsage();
-  await new Promise((resolve) => setTimeout(resolve, 3000));
-  const rest = process.cpuUsage(idle);
-  world.measured.host_core_percent_idle = ((rest.user + rest.system) / 1e4) / 3;
-  event("run_settled", { verdict: { outcome: "none", winner: null, why: "", ranking: [] } });
+  world.step("its tree", reread.filter((line) => line.startsWith("run ")).length, 7);
 };

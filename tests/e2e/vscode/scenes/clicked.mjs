@@ -19,6 +19,22 @@ export default async function clicked({ page, shot }) {
   await page.getByPlaceholder("What shall the team do?").waitFor();
   await still();
   await shot("1-task");
+
+  // A picture, pasted.
+  await page.getByRole("button", { name: "Attach pictures" }).click();
+  await page.getByRole("option", { name: "Paste or drop…" }).click();
+  const pasting = page.frameLocator("iframe.webview.ready").frameLocator("iframe#active-frame");
+  await pasting.locator("main:not([aria-busy])").waitFor();
+  await pasting.locator("body").evaluate((body) => {
+    const bytes = Uint8Array.from(atob("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="), (c) => c.charCodeAt(0));
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File([bytes], "dot.png", { type: "image/png" }));
+    body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  });
+  await pasting.getByRole("img", { name: "dot.png" }).waitFor();
+  await shot("1-pictures");
+  await pasting.getByRole("button", { name: "Attach" }).click();
+  await shown("1 picture").waitFor();
   await page.keyboard.type("clean up this package");
   await still();
   await shot("2-typed");

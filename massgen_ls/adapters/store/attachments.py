@@ -1,0 +1,91 @@
+"""The pictures of tasks: files named by their content, in a folder of ours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from massgen_ls.core.attachments import attachment
+from massgen_ls.core.errors import NotFoundError, StorageError
+from massgen_ls.core.task import Attachment
+from massgen_ls.ports import Clock
+
+KEPT = 30 * 24 * 3600.0
+"""Seconds after its last use; by then its run is forgotten as well."""
+T = TypeVar("T")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class AttachmentFolder:
+    """Keeps pictures; implements `ports.Attachments`.
+
+    Args:
+        top: The folder; made when something is to be kept.
+        clock: Says how old a file is.
+    """
+
+    def __init__(self, top: Path, clock: Clock) -> None:
+        self._top = top
+        self._clock = clock
+
+    async def keep(self, name: str, content: bytes) -> Attachment:
+        """Keeps a picture, and lets go of those that nothing has used for long."""
+        kept = attachment(name, content)
+        await asyncio.to_thread(self._written, partial(self._keep, kept, content))
+        return kept
+
+    async def find(self, name: str, digest: str) -> Attachment:
+        """A picture that was kept before."""
+        return await asyncio.to_thread(self._find, name, digest)
+
+    async def lay(self, attachment: Attachment, folder: str) -> str:
+        """Copies a picture to where an agent can read it."""
+        return await asyncio.to_thread(self._written, partial(self._lay, attachment, folder))
+
+    def _written(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
+        except OSError as error:
+            raise StorageError(f"a picture cannot be kept in {self._top}: {error}") from error
+
+    def _keep(self, kept: Attachment, content: bytes) -> None:
+        self._top.mkdir(parents=True, exist_ok=True, mode=0o700)
+        now = self._clock.now()
+        for file in self._top.iterdir():
+            with contextlib.suppress(OSError):  # another process may have been quicker
+                if file.stat().st_mtime < now - KEPT:
+                    file.unlink()
+        handle, staged = tempfile.mkstemp(dir=self._top)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.replace(staged, self._top / kept.digest)
+        except BaseException:
+            os.unlink(staged)
+            raise
+
+    def _find(self, name: str, digest: str) -> Attachment:
+        if _DIGEST.fullmatch(digest):
+            with contextlib.suppress(OSError):
+                return attachment(name, (self._top / digest).read_bytes())
+        raise NotFoundError(f"The picture {name} is not there any more", "Attach it anew")
+
+    def _lay(self, wanted: Attachment, folder: str) -> str:
+        self._find(wanted.name, wanted.digest)
+        source = self._top / wanted.digest
+        os.makedirs(folder, exist_ok=True)
+        # A new folder each time: who worked here before may have left links. Named by content: a
+        # name of the user's may be anything.
+        place = tempfile.mkdtemp(prefix="picture-", dir=folder)
+        path = os.path.join(place, f"{wanted.digest[:12]}.{wanted.media_type.partition('/')[2]}")
+        shutil.copyfile(source, path)
+        os.utime(source)
+        return path

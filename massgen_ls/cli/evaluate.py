@@ -29,6 +29,7 @@ from massgen_ls.config import load
 from massgen_ls.core.errors import ConfigError, MassgenError, WorkspaceError
 from massgen_ls.core.evaluation import CaseResult, Summary, summary
 from massgen_ls.core.task import CheckSpec, Json, Rules, VotingRule
+from massgen_ls.core.wire import to_json
 from massgen_ls.core.wording import counted
 from massgen_ls.evaluation.cases import BadCaseError, case_folders, read_case
 from massgen_ls.evaluation.replay import WITHOUT_CROSS_TESTS, Replay, Replayed
@@ -306,6 +307,7 @@ def _case_json(replayed: Replayed, way: str) -> dict[str, Json]:
             }
             for trial in case.trials
         ],
+        "support": to_json(replayed.support),
         "notes": [*replayed.notes],
         "checks_run": replayed.checks,
         "wall_seconds": round(replayed.seconds, 3),

@@ -15,18 +15,16 @@ from dataclasses import dataclass, replace
 from massgen_ls.core.basetests import BaseTest
 from massgen_ls.core.candidate import TreeId, whole
 from massgen_ls.core.consensus import AskVoter, counting, open_votes, words_of
+from massgen_ls.core.gates import clusters, eligible, to_look_at_again
 from massgen_ls.core.polls import AskJudge, open_questions
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import (
     agreed,
     base_runs,
-    clusters,
     cross_runs,
     early_base_run,
-    eligible,
     scorecards,
     to_fuse,
-    to_look_at_again,
 )
 from massgen_ls.core.seats import SeatState
 from massgen_ls.core.task import SeatId

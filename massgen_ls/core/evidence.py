@@ -72,7 +72,7 @@ def _weigh(check: str, base: tuple[CheckResult, ...], mine: tuple[CheckResult, .
         lost = counted(len(gone), "failure")
         note = note or f"{check}: {lost} of the base went away with the tests themselves"
     if any(run.part for run in mine):
-        note = f"{check}: of who fails the tests of the changed files, no others were run"
+        note = f"{check}: who fails the tests of what it changes was not put through the others"
     return Evidence(
         check,
         outcome,

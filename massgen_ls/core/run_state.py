@@ -46,7 +46,7 @@ from massgen_ls.core.events import (
     UsageReported,
 )
 from massgen_ls.core.looks import once
-from massgen_ls.core.seats import Asked, Refined, SeatState, may_improve
+from massgen_ls.core.seats import Asked, Refined, SeatEvent, SeatState, may_improve
 from massgen_ls.core.task import AgentSpec, CandidateId, RunSpec, SeatId
 from massgen_ls.core.voting import Verdict
 
@@ -206,7 +206,7 @@ def evolve(state: RunState, event: Event) -> RunState:
             return replace(
                 state,
                 interrupted=True,
-                seats=tuple(_interrupt(s) for s in state.seats),
+                seats=tuple(s.interrupted() for s in state.seats),
             )
         case SnapshotTaken(snapshot=snapshot):
             return state if state.snapshot else replace(state, snapshot=snapshot)
@@ -239,12 +239,6 @@ def evolve(state: RunState, event: Event) -> RunState:
             return _spent(state, event)
         case _:
             return state
-
-
-def _interrupt(seat: SeatState) -> SeatState:
-    if seat.phase == "working":
-        return replace(seat, phase="ended", outcome="interrupted", captured=True)
-    return replace(seat, captured=True) if seat.phase == "ended" else seat
 
 
 def _checked(state: RunState, event: CheckFinished) -> RunState:
@@ -304,18 +298,7 @@ def _refine(state: RunState, event: RefinementChosen) -> RunState:
     wishes = seat.wishes + 1
     if not may_improve(state.spec.rules.consensus, state.seats, state.epoch, seat):
         return _with_seat(state, replace(seat, wishes=wishes))
-    again = replace(
-        seat,
-        phase="waiting",
-        outcome=None,
-        captured=False,
-        reason="",
-        failure=None,
-        onto=onto.id,
-        wished=state.epoch,
-        improved=seat.improved + 1,
-        wishes=wishes,
-    )
+    again = seat.improving(onto.id, state.epoch)
     granted = Refined(state.epoch, seat.seat, onto.id, seat.attempt + 1, event.reason)
     refined = sorted([*state.refined, granted], key=lambda r: (r.epoch, r.seat))
     # Its later word counts: who improves has not voted.
@@ -384,62 +367,28 @@ def _looked_at(state: RunState, seat: SeatState) -> SeatState:
         or seat.onto is not None  # its first answer stands
     ):
         return seat
-    return replace(
-        seat,
-        phase="waiting",
-        outcome=None,
-        captured=False,
-        agent=seat.agent + 1,
-        lost=(*seat.lost, seat.reason or str(seat.outcome).replace("_", " ")),
-        reason="",
-        failure=None,
-    )
+    return seat.handed_on()
 
 
 def _spent(state: RunState, event: UsageReported) -> RunState:
     seat = state.seat(event.seat)
     if seat is None or not 1 <= event.attempt <= seat.attempt:
         return state
-    spent = [*seat.spent, *[Usage()] * (event.attempt - len(seat.spent))]
-    spent[event.attempt - 1] = event.usage
-    state = _with_seat(state, replace(seat, spent=tuple(spent)))
+    state = _with_seat(state, seat.spending(event))
     return replace(state, overdrawn=state.used_up)
 
 
-def _at_seat(
-    state: RunState,
-    event: AttemptStarted | AgentActed | AttemptEnded | AttemptPaused | NothingCaptured,
-) -> RunState:
+def _at_seat(state: RunState, event: SeatEvent) -> RunState:
     seat = state.seat(event.seat)
     if seat is None:
         return state
-    match event:
-        case AttemptStarted(attempt=n) if seat.phase == "waiting" and n == seat.attempt + 1:
-            return _with_seat(state, replace(seat, phase="working", attempt=n, type=event.type))
-        case AgentActed(action=action, target=target) if seat.phase == "working":
-            return _with_seat(state, replace(seat, action=f"{action} {target}".strip()))
-        case AttemptPaused(attempt=n, reason=why, seconds=pause) if (
-            seat.phase == "working" and n == seat.attempt
-        ):
-            return _with_seat(state, replace(seat, action=f"waits {pause:.0f} s: {why}"))
-        case AttemptEnded(attempt=n) if seat.phase == "working" and n == seat.attempt:
-            ended = replace(
-                seat,
-                phase="ended",
-                outcome=event.outcome,
-                reason=event.reason,
-                seconds=event.seconds,
-                failure=event.failure,
-                action="",
-            )
-            return _with_seat(state, ended)
-        case NothingCaptured(attempt=n, reason=reason) if (
-            seat.phase == "ended" and not seat.captured and n == seat.attempt
-        ):
-            over = replace(seat, captured=True, reason=seat.reason or reason)
-            return _with_seat(state, _looked_at(state, over))
-        case _:
-            return state
+    if not isinstance(event, NothingCaptured):
+        now = seat.after(event)
+        return state if now is seat else _with_seat(state, now)
+    if seat.phase != "ended" or seat.captured or event.attempt != seat.attempt:
+        return state
+    over = replace(seat, captured=True, reason=seat.reason or event.reason)
+    return _with_seat(state, _looked_at(state, over))
 
 
 def _with_seat(state: RunState, seat: SeatState) -> RunState:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from massgen_ls.core import basetests
@@ -12,86 +11,26 @@ from massgen_ls.core.agreement import Told, joined
 from massgen_ls.core.basetests import BaseTest
 from massgen_ls.core.candidate import (
     Candidate,
-    CheckResult,
-    Cluster,
-    Evidence,
     Scorecard,
     TreeId,
     whole,
 )
-from massgen_ls.core.changes import ChangeSet
 from massgen_ls.core.crosstests import (
     MOST_AUTHORS,
     CrossRow,
     Suite,
     brought,
-    is_test,
     owner,
     passes,
     scores,
     telling,
 )
-from massgen_ls.core.evidence import looks_flaky, weigh
 from massgen_ls.core.fusion import FUSED, LEAST
+from massgen_ls.core.gates import eligible, gated, to_look_at_again
 from massgen_ls.core.looks import once
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import CheckSpec, SeatId
 from massgen_ls.core.voting import contenders
-from massgen_ls.core.wording import counted
-
-
-def eligible(state: RunState) -> tuple[Candidate, ...]:
-    """Candidates that may win: their attempt ended well.
-
-    What a crashed or stopped attempt left is kept and listed, yet it is half a work.
-    """
-    return tuple(c for c in state.candidates if c.id in state.finished)
-
-
-@once
-def clusters(state: RunState) -> tuple[Cluster, ...]:
-    """The choices that there are: eligible candidates, those that do the same as one.
-
-    What is judged and delivered of a cluster is its smallest change, the one that touches the least
-    beyond what all its members do; of equal ones the one that is configured first. A member whose
-    own tree fails a gate (a formatter's, say) stands alone: it speaks neither for nor against the
-    others, and the next one is judged in its place.
-
-    Returns:
-        In configuration order of their earliest members.
-    """
-    found: dict[tuple[str, TreeId], list[Candidate]] = {}
-    for candidate in eligible(state):
-        alone = candidate.tree if _ruled_out(state, candidate.tree) else ""
-        found.setdefault((candidate.substance, alone), []).append(candidate)
-    return tuple(_cluster(members) for members in found.values())
-
-
-def _cluster(members: list[Candidate]) -> Cluster:
-    ordered = sorted(members, key=lambda c: c.changes.size)
-    # Equal trees side by side: the first of them is offered, and all of them have been judged.
-    tree = ordered[0].tree
-    ordered.sort(key=lambda c: c.tree != tree)
-    return Cluster(tree, tuple(c.id for c in ordered))
-
-
-def _ruled_out(state: RunState, tree: TreeId) -> bool:
-    """Whether a tree fails a gate for good."""
-    return any(
-        not e.clears and not to_look_at_again(state, e.check, tree)
-        for e in _evidence(state).get(tree, ())
-    )
-
-
-def to_look_at_again(state: RunState, check: str, tree: TreeId) -> bool:
-    """Whether a failure of a candidate waits for its second look."""
-    assert state.snapshot is not None, "no candidate without a base"
-    base, mine = state.results(check, state.snapshot.tree), state.results(check, tree)
-    return (
-        bool(mine)
-        and mine[0].outcome in {"failed", "timed_out"}
-        and looks_flaky(base, as_in_base(state, tree, mine))
-    )
 
 
 @once
@@ -113,12 +52,12 @@ def _prevailing(state: RunState) -> Scorecard | None:
     """The choice of more than half of all seats, by the gates."""
     if state.spec is None or not state.spec.rules.early_exit or len(state.seats) < 2:
         return None
-    gated = _gated(state)
-    cards = joined(gated, _told(state, gated))
+    by_tree = gated(state)
+    cards = joined(by_tree, _told(state, by_tree))
     seats = {c.id: c.seat for c in state.candidates if not c.parts}
     for card in cards:
         if 2 * len({seats[m] for m in card.cluster.members if m in seats}) > len(state.seats):
-            judged = all(_judged(state, other.cluster.tree) for other in gated)
+            judged = all(_judged(state, other.cluster.tree) for other in by_tree)
             most = max(other.fixed for other in cards if other.clears) if card.clears else 0
             return card if judged and card.clears and card.fixed == most else None
     return None
@@ -185,7 +124,7 @@ def early_base_run(state: RunState) -> BaseTest | None:
 @once
 def per_tree(state: RunState) -> tuple[Scorecard, ...]:
     """The evidence about every cluster of candidates that do the same in all, tests included."""
-    cards = _gated(state)
+    cards = gated(state)
     rows = cross_rows(state)
     if not rows:
         return cards
@@ -195,33 +134,13 @@ def per_tree(state: RunState) -> tuple[Scorecard, ...]:
     return tuple(replace(card, cross=found.get(card.cluster.tree, card.cross)) for card in cards)
 
 
-@once
-def _gated(state: RunState) -> tuple[Scorecard, ...]:
-    sizes = {c.tree: _beside_tests(c.changes) for c in state.candidates}
-    fused = {c.id for c in state.candidates if c.parts}
-    return tuple(
-        Scorecard(
-            cluster,
-            _evidence(state)[cluster.tree],
-            sizes[cluster.tree],
-            fused=fused.issuperset(cluster.members),
-        )
-        for cluster in clusters(state)
-    )
-
-
-def _beside_tests(changes: ChangeSet) -> int:
-    """Changed lines without those of tests: nobody shall lose by the tests that they bring."""
-    return ChangeSet(tuple(f for f in changes.files if not is_test(f.path))).size
-
-
 def to_fuse(state: RunState) -> tuple[Candidate, ...]:
     """One candidate of each choice that passes every gate, where what they share may be tried."""
     if state.spec is None or not state.spec.rules.fusion or state.fusion_tried:
         return ()
     if state.seat(SeatId(FUSED)) is not None:
         return ()  # its name is taken
-    cards = [card for card in _gated(state) if card.clears]
+    cards = [card for card in gated(state) if card.clears]
     total = len(eligible(state))
     if len(cards) < LEAST or any(2 * len(card.cluster.members) > total for card in cards):
         return ()
@@ -241,7 +160,7 @@ def cross_runs(state: RunState) -> Iterator[tuple[TreeId, TreeId, int]]:
     """
     if state.spec is None or state.snapshot is None or not state.spec.rules.cross_tests.enabled:
         return
-    contenders = [card for card in _gated(state) if card.clears]
+    contenders = [card for card in gated(state) if card.clears]
     if len(contenders) < 2:
         return
     base = state.snapshot.tree
@@ -284,7 +203,7 @@ def cross_rows(state: RunState) -> tuple[CrossRow, ...]:
     """Every telling test with those who pass it; an author's tests count when all have had them."""
     if not state.crossed or state.snapshot is None:
         return ()
-    contenders = [card for card in _gated(state) if card.clears]
+    contenders = [card for card in gated(state) if card.clears]
     trees = [card.cluster.tree for card in contenders]
     found: list[CrossRow] = []
     for author in _authors(state, contenders):
@@ -331,80 +250,3 @@ def _telling(state: RunState, author: TreeId, repeats: Sequence[int] = (0, 1)) -
     base, most = state.results(name, state.snapshot.tree), state.spec.rules.cross_tests.max_tests
     sets = [telling(before, after, base, most) for before in on_base for after in own]
     return tuple(test for test in sets[0] if all(test in one for one in sets)) if sets else ()
-
-
-# ── gates ───────────────────────────────────────────────────────────────────────────────────────
-
-
-@once
-def _evidence(state: RunState) -> Mapping[TreeId, tuple[Evidence, ...]]:
-    """What the checks so far say about each tree."""
-    return {c.tree: tuple(_weighed(state, c.tree)) for c in eligible(state)}
-
-
-def _weighed(state: RunState, tree: TreeId) -> Iterator[Evidence]:
-    assert state.spec is not None, "a run that has not begun has no candidates"
-    assert state.snapshot is not None, "no candidate without a base"
-    for check in state.spec.checks:
-        base = state.results(check.name, state.snapshot.tree)
-        mine = as_in_base(state, tree, state.results(check.name, tree))
-        if base and mine:
-            yield _without_deleted(state, tree, weigh(check.name, base, mine))
-
-
-def _without_deleted(state: RunState, tree: TreeId, evidence: Evidence) -> Evidence:
-    """Takes back the credit for failures that went away with the file they were found in.
-
-    Deleting a failing test mends nothing.
-    """
-    candidate = next((c for c in state.candidates if c.tree == tree), None)
-    if candidate is None or not evidence.fixed:
-        return evidence
-    gone: set[str] = set()
-    for change in candidate.changes.files:
-        if change.kind == "delete":
-            stem = change.path.rpartition(".")[0] or change.path
-            gone |= {change.path, stem.replace("/", "."), stem.rpartition("/")[2]}
-    words = re.compile(r"[^\w./-]+")
-    kept = tuple(name for name in evidence.fixed if gone.isdisjoint(_names(name, words)))
-    if len(kept) == len(evidence.fixed):
-        return evidence
-    lost = len(evidence.fixed) - len(kept)
-    note = f"{evidence.check}: {counted(lost, 'failure')} only went away with a deleted file"
-    return replace(evidence, fixed=kept, note=evidence.note or note)
-
-
-def _names(failure: str, words: re.Pattern[str]) -> set[str]:
-    """Everything in a failure's name that may name a file or a module, with its parents."""
-    found: set[str] = set()
-    for word in words.split(failure):
-        found.add(word)
-        parts = word.split(".")
-        found |= {".".join(parts[:end]) for end in range(1, len(parts))}
-        found |= set(parts)
-    return found
-
-
-def as_in_base(
-    state: RunState, tree: TreeId, results: Iterable[CheckResult]
-) -> tuple[CheckResult, ...]:
-    """A candidate's results with findings named by the files' old paths.
-
-    A finding that moved along with its file is not a new one.
-    """
-    candidate = next(c for c in state.candidates if c.tree == tree)
-    assert state.snapshot is not None, "no candidate without a base"
-    top = f"{state.snapshot.prefix}/" if state.snapshot.prefix else ""
-    moved = {
-        f"{change.path.removeprefix(top)}: ": f"{change.old_path.removeprefix(top)}: "
-        for change in candidate.changes.files
-        if change.old_path and change.old_path != change.path
-    }
-    if not moved:
-        return tuple(results)
-
-    def renamed(failure: str) -> str:
-        path, separator, rest = failure.partition(": ")
-        return moved.get(path + separator, path + separator) + rest
-
-    return tuple(replace(r, failures=tuple(sorted(map(renamed, r.failures)))) for r in results)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from massgen_ls.core.budget import Usage, total
-from massgen_ls.core.events import AttemptOutcome
+from massgen_ls.core.events import (
+    AgentActed,
+    AttemptEnded,
+    AttemptOutcome,
+    AttemptPaused,
+    AttemptStarted,
+    NothingCaptured,
+    UsageReported,
+)
 from massgen_ls.core.failures import FailureKind
 from massgen_ls.core.task import CandidateId, ConsensusRules, SeatId
 
@@ -58,6 +66,62 @@ class SeatState:
     def refining(self) -> bool:
         """Whether it improves on a candidate, or is about to."""
         return self.onto is not None and not self.over
+
+    # ── what becomes of it; an event that makes no sense changes nothing ────────────────────────
+
+    def after(self, event: WorkEvent) -> SeatState:
+        """The seat after one more event of its agent's work."""
+        match event:
+            case AttemptStarted(attempt=n) if self.phase == "waiting" and n == self.attempt + 1:
+                return replace(self, phase="working", attempt=n, type=event.type)
+            case AgentActed(action=action, target=target) if self.phase == "working":
+                return replace(self, action=f"{action} {target}".strip())
+            case AttemptPaused(attempt=n, reason=why, seconds=pause) if (
+                self.phase == "working" and n == self.attempt
+            ):
+                return replace(self, action=f"waits {pause:.0f} s: {why}")
+            case AttemptEnded(attempt=n) if self.phase == "working" and n == self.attempt:
+                return replace(
+                    self,
+                    phase="ended",
+                    outcome=event.outcome,
+                    reason=event.reason,
+                    seconds=event.seconds,
+                    failure=event.failure,
+                    action="",
+                )
+            case _:
+                return self
+
+    def spending(self, event: UsageReported) -> SeatState:
+        """What an attempt of it has spent so far."""
+        spent = [*self.spent, *[Usage()] * (event.attempt - len(self.spent))]
+        spent[event.attempt - 1] = event.usage
+        return replace(self, spent=tuple(spent))
+
+    def interrupted(self) -> SeatState:
+        """Our process died: whatever was going on is over, and nothing more is captured."""
+        if self.phase == "working":
+            return replace(self, phase="ended", outcome="interrupted", captured=True)
+        return replace(self, captured=True) if self.phase == "ended" else self
+
+    def handed_on(self) -> SeatState:
+        """It waits for its fallback, as its agent could not work."""
+        why = self.reason or str(self.outcome).replace("_", " ")
+        return replace(self._anew(), agent=self.agent + 1, lost=(*self.lost, why))
+
+    def improving(self, onto: CandidateId, epoch: int) -> SeatState:
+        """It is to improve on a candidate, as its agent wished in this epoch."""
+        begun = replace(self._anew(), onto=onto, wished=epoch)
+        return replace(begun, improved=self.improved + 1, wishes=self.wishes + 1)
+
+    def _anew(self) -> SeatState:
+        return replace(self, phase="waiting", outcome=None, captured=False, reason="", failure=None)
+
+
+WorkEvent = AttemptStarted | AgentActed | AttemptPaused | AttemptEnded
+"""What is heard of an agent at work."""
+SeatEvent = WorkEvent | NothingCaptured
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,16 +126,24 @@ class Archive:
         Raises:
             NotFoundError: No such run, candidate or file.
         """
-        snapshot = await self._snapshot(run)
-        tree = snapshot.tree if candidate is None else (await self._chosen(run, candidate))[1].tree
         try:
             checked = rel_path(path)
         except UnsafePathError as error:
             raise NotFoundError(str(error)) from error
-        entry = await self._world.objects.entry(snapshot, tree, checked)
-        if entry is None:
-            raise NotFoundError(f"There is no {path} in {candidate or 'the base'} of run {run}")
-        return (await self._world.objects.read(snapshot, [(checked, entry[0])]))[0]
+        if candidate is None:
+            snapshot, changes = await self._snapshot(run), ()
+            tree = snapshot.tree
+        else:
+            snapshot, chosen = await self._chosen(run, candidate)
+            tree, changes = chosen.tree, chosen.changes.files
+        # What it changes is known; git is asked for the rest alone.
+        oid = next((c.new_oid for c in changes if c.path == checked and c.new_oid), None)
+        if oid is None:
+            entry = await self._world.objects.entry(snapshot, tree, checked)
+            if entry is None:
+                raise NotFoundError(f"There is no {path} in {candidate or 'the base'} of run {run}")
+            oid = entry[0]
+        return (await self._world.objects.read(snapshot, [(checked, oid)]))[0]
 
     async def files(self, run: RunId, candidate: CandidateId) -> Mapping[str, bytes]:
         """Every file that a candidate changes and has, read at once; links and such left out.

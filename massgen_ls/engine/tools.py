@@ -11,8 +11,8 @@ from massgen_ls.core.candidate import Candidate, TreeId
 from massgen_ls.core.conversation import shorten
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import BallotCast, Event
+from massgen_ls.core.gates import clusters
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.scoring import clusters
 from massgen_ls.core.task import CandidateId, Json, SeatId
 from massgen_ls.core.wording import counted
 from massgen_ls.ports import Objects, ToolAnswer, ToolSpec

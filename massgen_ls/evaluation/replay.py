@@ -29,6 +29,18 @@ OpenSupervisor = Callable[[Mapping[str, str]], AbstractAsyncContextManager[Super
 
 
 @dataclass(frozen=True, slots=True)
+class Support:
+    """What speaks for a choice, beside its having passed the gates."""
+
+    mends: int
+    """Failures of the base that it mends."""
+    shares: bool
+    """Whether it passes tests that others brought, too, and that some fail."""
+    agents: int
+    """How many arrived at it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Replayed:
     """What came of one case."""
 
@@ -41,6 +53,8 @@ class Replayed:
     """From the task to the first verdict."""
     checks: int
     """Runs of checks, cross-tests and the base's tests until then."""
+    support: Support | None
+    """Of the first way's choice; None without one."""
 
 
 class Replay:
@@ -125,7 +139,9 @@ class Replay:
             way: CaseResult(case.id, trials, _chosen(found, names))
             for way, found in verdicts.items()
         }
-        return Replayed(results, verdicts, tuple(_notes(state, names)), seconds, _runs(state))
+        notes = tuple(_notes(state, names))
+        support = _support(state, verdicts[self._ways[0]])
+        return Replayed(results, verdicts, notes, seconds, _runs(state), support)
 
     async def _agent(self, recorded: Recorded, seat: str, work: Path, top: Path) -> AgentSpec:
         """An agent that applies a patch, from a place that its sandbox lets it see."""
@@ -179,6 +195,13 @@ def _chosen(found: Verdict, names: Mapping[str, str]) -> str | None:
     if seat not in names:
         raise BadCaseError(f"{found.winner} was chosen, of which nobody knows whether it is right")
     return names[seat]
+
+
+def _support(state: RunState, found: Verdict) -> Support | None:
+    for card in scorecards(state):
+        if found.winner in card.cluster.members:
+            return Support(card.fixed, card.cross.shared > 0, len(card.cluster.members))
+    return None
 
 
 def _notes(state: RunState, names: Mapping[str, str]) -> Iterator[str]:

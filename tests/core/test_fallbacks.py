@@ -32,8 +32,8 @@ from massgen_ls.core.events import (
     SnapshotTaken,
     UsageReported,
 )
+from massgen_ls.core.gates import eligible
 from massgen_ls.core.run_state import RunState, evolve, fold
-from massgen_ls.core.scoring import eligible
 from massgen_ls.core.seats import SeatState
 from massgen_ls.core.task import (
     AgentId,

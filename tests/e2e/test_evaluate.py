@@ -119,6 +119,8 @@ async def test_golden_numbers(calc: World) -> None:
     one, three, two = found["per_case"]
     assert [case["id"] for case in found["per_case"]] == ["one", "three", "two"]
     assert one["chosen"] in ("r1", "r2")
+    assert one["support"] == {"mends": 0, "shares": True, "agents": 2}
+    assert three["support"] is None
     # The two right ones are one change with and without tests.
     assert [c["group"] for c in one["candidates"]] == [0, 0, 1, 1, 2, 0]
     assert (three["chosen"], three["outcome"]) == (None, "abstained")

@@ -11,6 +11,7 @@ import pytest
 from massgen_ls.core.ballots import CRITERIA
 from massgen_ls.testing.models import Answer, Edit, Episode, Request, Script, Text, Turn
 from tests.e2e.cast import CODEX, FREE, OPUS, PRO, SONNET, Cast, of
+from tests.e2e.test_evaluate import case, patch
 
 pytestmark = [pytest.mark.e2e, pytest.mark.agents]
 
@@ -92,3 +93,28 @@ async def test_a_judge_that_makes_nothing_itself_and_one_that_never_answers(cast
     # (Once the others' answers decide, it is not asked a second time.)
     assert [m["judge"] for m in missed] in (["silent"], ["silent", "silent"])
     assert {b["ballot"]["judge"] for b in of(ended, "ballot_cast")} == {"referee"}
+
+
+async def test_evaluate_asks_judges_and_counts_their_ballots(cast: Cast) -> None:
+    cast.world.init()
+    cast.models.scripts |= {OPUS: member("", "+SIX")}
+    small = patch(cast.world, {"a.py": "FIVE\n"})
+    long = patch(cast.world, {"a.py": "FIVE\nSIX\n"})
+    case(cast.world, "one", {"small": (small, False), "long": (long, True)}, checks=[])
+    judge = cast.claude("referee", OPUS)
+    config = {"agents": [cast.gemini()], "orchestrator": {"voting": {"judges": [judge]}}}
+    file = cast.world.top / "judges.json"
+    file.write_text(json.dumps(config))
+    rules = ("--rule=pairwise", "--rule=evidence-only")
+    ended = await cast.world.massgen(
+        "evaluate", str(cast.world.top / "cases"), "--json", "--config", str(file), *rules
+    )
+    assert ended.code == 0, ended
+    found = json.loads(ended.out)
+    (one,) = found["per_case"]
+    assert one["rules"]["pairwise"] == "long"
+    assert one["rules"]["evidence-only"] == "small", "which is the smaller one"
+    assert "long.1 wins by the judges' word: long.1 preferred 1 of 1 times" in one["why"]
+    asked = [set(shown(request)) for request in cast.models.turns(OPUS) if shown(request)]
+    assert len(asked) == 2, "once in each order"
+    assert (found["selected"], found["rules"]["evidence-only"]["selected"]) == (1, 0)

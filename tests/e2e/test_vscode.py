@@ -80,7 +80,7 @@ def team(world: World) -> str:
     long = "".join(f"line {i}\n" for i in range(20))
     world.init(extra="gone\n", **{"other.py": "other\n", "old.py": long})
     program = str(ROOT / "tests" / "agents" / "sdk_agent.py")
-    talks = {"id": "talks", "backend": {"type": "acp", "argv": [sys.executable, program]}}
+    talks = {"id": "talks", "backend": {"type": "acp", "argv": [sys.executable, "-P", program]}}
     agents = [
         world.agent("one", EVERYTHING),
         world.agent("two", BREAKS),

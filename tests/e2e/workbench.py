@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e.recorder import wrapped
 from tests.e2e.world import ROOT, World
 
 HERE = ROOT / "tests" / "e2e" / "vscode"
@@ -120,10 +121,11 @@ class Workbench:
     ) -> AsyncIterator[str]:
         top = self.world.top / f"code-{scenario}-{self.out.name}"
         extensions = top / "extensions"
+        top.mkdir()
         self._unpack(extensions)
         text = json.dumps(
             {
-                "massgen.server.interpreter": sys.executable,
+                "massgen.server.interpreter": wrapped(sys.executable, "vscode", top),
                 "security.workspace.trust.enabled": False,
                 "remote.autoForwardPorts": False,
                 "workbench.startupEditor": "none",

@@ -16,9 +16,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
+from massgen_ls.core.gates import clusters
 from massgen_ls.core.normal import Normaliser, form
 from massgen_ls.core.run_state import fold
-from massgen_ls.core.scoring import clusters
 from tests.laws.histories import SNAPSHOT, digested, made, spec, started
 
 ROOT = Path(__file__).resolve().parents[2]

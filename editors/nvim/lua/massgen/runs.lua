@@ -23,6 +23,7 @@ local M = {}
 ---@field files integer
 ---@field added integer
 ---@field removed integer
+---@field first? string  The first file, by name, that it has
 
 ---@class massgen.CheckWord
 ---@field outcome string
@@ -212,10 +213,12 @@ end
 local function captured(run, candidate, files)
   local seat = seat_of(run, candidate.seat)
   local added, removed = 0, 0
+  local first ---@type table?
   seat.candidate, seat.files = candidate.id, {}
   for _, file in ipairs(files) do
     added, removed = added + (file.added or 0), removed + (file.removed or 0)
     seat.files[file.path] = true
+    first = (not first or file.path < first.path) and file or first
   end
   table.insert(run.candidates, {
     id = candidate.id,
@@ -224,6 +227,7 @@ local function captured(run, candidate, files)
     files = #files,
     added = added,
     removed = removed,
+    first = first and first.kind ~= 'delete' and first.path or nil,
   })
 end
 

@@ -72,7 +72,7 @@ module.exports = async (world) => {
   const texts = () => Promise.all(names.map((name) => world.text(name)));
   const untouched = await texts();
   const delivery = await world.command("applyCandidate", { run: first });
-  world.step("applied", [delivery.applied, delivery.conflicts], [true, []]);
+  world.step("applied", [delivery.applied, delivery.conflicts, delivery.reason], [true, [], ""]);
   const landed = await texts();
   world.step("landed", landed, [AFTER, "other\nmore\n", "made\n", null, null, untouched[4]]);
   world.step("one undo", await world.command("undoApply"), true);

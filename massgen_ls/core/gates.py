@@ -1,0 +1,174 @@
+"""What the gates say about the candidates of a run: which choices there are, what fails anew."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from massgen_ls.core.candidate import (
+    Candidate,
+    CheckResult,
+    Cluster,
+    Evidence,
+    Scorecard,
+    TreeId,
+)
+from massgen_ls.core.changes import ChangeSet
+from massgen_ls.core.crosstests import is_test
+from massgen_ls.core.evidence import looks_flaky, weigh
+from massgen_ls.core.looks import once
+from massgen_ls.core.run_state import RunState
+from massgen_ls.core.wording import counted
+
+
+def eligible(state: RunState) -> tuple[Candidate, ...]:
+    """Candidates that may win: their attempt ended well.
+
+    What a crashed or stopped attempt left is kept and listed, yet it is half a work.
+    """
+    return tuple(c for c in state.candidates if c.id in state.finished)
+
+
+@once
+def clusters(state: RunState) -> tuple[Cluster, ...]:
+    """The choices that there are: eligible candidates, those that do the same as one.
+
+    What is judged and delivered of a cluster is its smallest change, the one that touches the least
+    beyond what all its members do; of equal ones the one that is configured first. A member whose
+    own tree fails a gate (a formatter's, say) stands alone: it speaks neither for nor against the
+    others, and the next one is judged in its place.
+
+    Returns:
+        In configuration order of their earliest members.
+    """
+    found: dict[tuple[str, TreeId], list[Candidate]] = {}
+    for candidate in eligible(state):
+        alone = candidate.tree if _ruled_out(state, candidate.tree) else ""
+        found.setdefault((candidate.substance, alone), []).append(candidate)
+    return tuple(_cluster(members) for members in found.values())
+
+
+def _cluster(members: list[Candidate]) -> Cluster:
+    ordered = sorted(members, key=lambda c: c.changes.size)
+    # Equal trees side by side: the first of them is offered, and all of them have been judged.
+    tree = ordered[0].tree
+    ordered.sort(key=lambda c: c.tree != tree)
+    return Cluster(tree, tuple(c.id for c in ordered))
+
+
+def _ruled_out(state: RunState, tree: TreeId) -> bool:
+    """Whether a tree fails a gate for good."""
+    return any(
+        not e.clears and not to_look_at_again(state, e.check, tree)
+        for e in _evidence(state).get(tree, ())
+    )
+
+
+def to_look_at_again(state: RunState, check: str, tree: TreeId) -> bool:
+    """Whether a failure of a candidate waits for its second look."""
+    assert state.snapshot is not None, "no candidate without a base"
+    base, mine = state.results(check, state.snapshot.tree), state.results(check, tree)
+    return (
+        bool(mine)
+        and mine[0].outcome in {"failed", "timed_out"}
+        and looks_flaky(base, as_in_base(state, tree, mine))
+    )
+
+
+@once
+def gated(state: RunState) -> tuple[Scorecard, ...]:
+    """What the checks so far say about every cluster."""
+    sizes = {c.tree: _beside_tests(c.changes) for c in state.candidates}
+    fused = {c.id for c in state.candidates if c.parts}
+    return tuple(
+        Scorecard(
+            cluster,
+            _evidence(state)[cluster.tree],
+            sizes[cluster.tree],
+            fused=fused.issuperset(cluster.members),
+        )
+        for cluster in clusters(state)
+    )
+
+
+def _beside_tests(changes: ChangeSet) -> int:
+    """Changed lines without those of tests: nobody shall lose by the tests that they bring."""
+    return ChangeSet(tuple(f for f in changes.files if not is_test(f.path))).size
+
+
+# ── what each check says ────────────────────────────────────────────────────────────────────────
+
+
+@once
+def _evidence(state: RunState) -> Mapping[TreeId, tuple[Evidence, ...]]:
+    """What the checks so far say about each tree."""
+    return {c.tree: tuple(_weighed(state, c.tree)) for c in eligible(state)}
+
+
+def _weighed(state: RunState, tree: TreeId) -> Iterator[Evidence]:
+    assert state.spec is not None, "a run that has not begun has no candidates"
+    assert state.snapshot is not None, "no candidate without a base"
+    for check in state.spec.checks:
+        base = state.results(check.name, state.snapshot.tree)
+        mine = as_in_base(state, tree, state.results(check.name, tree))
+        if base and mine:
+            yield _without_deleted(state, tree, weigh(check.name, base, mine))
+
+
+def _without_deleted(state: RunState, tree: TreeId, evidence: Evidence) -> Evidence:
+    """Takes back the credit for failures that went away with the file they were found in.
+
+    Deleting a failing test mends nothing.
+    """
+    candidate = next((c for c in state.candidates if c.tree == tree), None)
+    if candidate is None or not evidence.fixed:
+        return evidence
+    gone: set[str] = set()
+    for change in candidate.changes.files:
+        if change.kind == "delete":
+            stem = change.path.rpartition(".")[0] or change.path
+            gone |= {change.path, stem.replace("/", "."), stem.rpartition("/")[2]}
+    words = re.compile(r"[^\w./-]+")
+    kept = tuple(name for name in evidence.fixed if gone.isdisjoint(_names(name, words)))
+    if len(kept) == len(evidence.fixed):
+        return evidence
+    lost = len(evidence.fixed) - len(kept)
+    note = f"{evidence.check}: {counted(lost, 'failure')} only went away with a deleted file"
+    return replace(evidence, fixed=kept, note=evidence.note or note)
+
+
+def _names(failure: str, words: re.Pattern[str]) -> set[str]:
+    """Everything in a failure's name that may name a file or a module, with its parents."""
+    found: set[str] = set()
+    for word in words.split(failure):
+        found.add(word)
+        parts = word.split(".")
+        found |= {".".join(parts[:end]) for end in range(1, len(parts))}
+        found |= set(parts)
+    return found
+
+
+def as_in_base(
+    state: RunState, tree: TreeId, results: Iterable[CheckResult]
+) -> tuple[CheckResult, ...]:
+    """A candidate's results with findings named by the files' old paths.
+
+    A finding that moved along with its file is not a new one.
+    """
+    candidate = next(c for c in state.candidates if c.tree == tree)
+    assert state.snapshot is not None, "no candidate without a base"
+    top = f"{state.snapshot.prefix}/" if state.snapshot.prefix else ""
+    moved = {
+        f"{change.path.removeprefix(top)}: ": f"{change.old_path.removeprefix(top)}: "
+        for change in candidate.changes.files
+        if change.old_path and change.old_path != change.path
+    }
+    if not moved:
+        return tuple(results)
+
+    def renamed(failure: str) -> str:
+        path, separator, rest = failure.partition(": ")
+        return moved.get(path + separator, path + separator) + rest
+
+    return tuple(replace(r, failures=tuple(sorted(map(renamed, r.failures)))) for r in results)

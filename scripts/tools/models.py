@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from massgen_ls.config.assist.findings import agents_of
 from massgen_ls.config.document import scan
+from massgen_ls.config.layers import agents_of
 
 TOP = Path(__file__).resolve().parents[2]
 _EXAMPLES = TOP / "tests/config/massgen"

@@ -54,8 +54,8 @@ class Assisting:
         """``textDocument/completion``."""
         opened = self._known(params.text_document.uri)
         found = self._configs.found(params.text_document.uri)
-        if opened is None or (found is not None and found.kind == "massgen"):
-            return None  # of MassGen's own keys we know what becomes of them, not what they mean
+        if opened is None:
+            return None
         from massgen_ls.adapters.agents.acp.rows import rows
         from massgen_ls.config.assist.complete import Around, complete
 

@@ -102,6 +102,8 @@ SPEC = RunSpec(
     (CheckSpec("tests", ("pytest", "-q"), 5.0, "junit"),),
     Rules(
         "consensus",
+        "auto",
+        2,
         1.5,
         2.5,
         0.5,

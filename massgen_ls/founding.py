@@ -102,10 +102,10 @@ def kinds() -> dict[str, Coder]:
 
 
 def _kinds() -> list[_Kind]:
-    from massgen_ls.adapters.agents.acp_rows import rows
-    from massgen_ls.adapters.agents.claude_launch import KEYS as CLAUDE_KEYS
-    from massgen_ls.adapters.agents.codex_launch import KEYS as CODEX_KEYS
-    from massgen_ls.adapters.agents.gemini import KEYS as GEMINI_KEYS
+    from massgen_ls.adapters.agents.acp.rows import rows
+    from massgen_ls.adapters.agents.claude.launch import KEYS as CLAUDE_KEYS
+    from massgen_ls.adapters.agents.codex.launch import KEYS as CODEX_KEYS
+    from massgen_ls.adapters.agents.gemini.driver import KEYS as GEMINI_KEYS
 
     own = (
         ("claude_code", "Claude Code", CLAUDE_KEYS),

@@ -146,8 +146,8 @@ async def _run(options: Options, spec: RunSpec, folder: str) -> int:
     async with open_supervisor() as supervisor:
         if options.context:
             earlier, _, agent = options.context.partition("/")
-            told = await supervisor.context(earlier, agent or None)
-            spec = replace(spec, task=replace(spec.task, context=told))
+            task = await supervisor.continued(spec.task, earlier, agent or None)
+            spec = replace(spec, task=task)
         if options.attach:
             kept = [await supervisor.attach(name, body) for name, body in read(options.attach)]
             spec = replace(spec, task=replace(spec.task, attachments=tuple(kept)))

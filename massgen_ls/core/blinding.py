@@ -9,6 +9,7 @@ can close.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -228,13 +229,9 @@ def clean(text: str) -> str:
 def fence(salt: str, contents: Iterable[str]) -> str:
     """A mark that stands in none of these texts: what is between two of them cannot close it."""
     texts = list(contents)
-    number = 0
-    while True:
-        digest = hashlib.sha256("\0".join((salt, str(number), *texts)).encode()).hexdigest()
-        mark = digest[:20]
-        if not any(mark in text for text in texts):
-            return mark
-        number += 1
+    salted = ("\0".join((salt, str(number), *texts)).encode() for number in itertools.count())
+    marks = (hashlib.sha256(words).hexdigest()[:20] for words in salted)
+    return next(mark for mark in marks if not any(mark in text for text in texts))
 
 
 def _lines(text: str) -> list[str]:

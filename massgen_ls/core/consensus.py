@@ -8,6 +8,7 @@ Everything here is a pure function of the state, and votes only tell apart what 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -183,13 +184,10 @@ def labels(state: RunState) -> dict[CandidateId, str]:
     """A name for each candidate that stays the same in the run and that its author cannot guess."""
     found: dict[CandidateId, str] = {}
     for candidate in sorted(state.candidates, key=lambda c: c.id):
-        number = 0
-        while True:
-            name = aliases([candidate.id], f"{candidate.commit}\0{number}")[candidate.id]
-            if name not in found.values():
-                break
-            number += 1
-        found[candidate.id] = name
+        salts = (f"{candidate.commit}\0{number}" for number in itertools.count())
+        names = (aliases([candidate.id], salt)[candidate.id] for salt in salts)
+        taken = {*found.values()}
+        found[candidate.id] = next(name for name in names if name not in taken)
     return found
 
 

@@ -83,10 +83,8 @@ def _full(part: Part) -> str:
 
 
 def _brief(part: Part) -> str:
-    match part:
-        case Spoken(text=text, by=by):
-            who = "it was told" if by == "user" else "it said"
-            return f"- {who}: {shorten(' '.join(text.split()), 160)}"
-        case Called(tool=tool, target=target, ok=ok):
-            failed = " (failed)" if ok is False else ""
-            return f"- {tool} {shorten(' '.join(target.split()), 160)}".rstrip() + failed
+    if isinstance(part, Spoken):
+        who = "it was told" if part.by == "user" else "it said"
+        return f"- {who}: {shorten(' '.join(part.text.split()), 160)}"
+    failed = " (failed)" if part.ok is False else ""
+    return f"- {part.tool} {shorten(' '.join(part.target.split()), 160)}".rstrip() + failed

@@ -217,7 +217,7 @@ def _walk(
     elif isinstance(value, list | tuple):
         for number, item in enumerate(cast("list[object]", value)):
             yield from _walk((*where, number), item, _twin(item, below), depth + 1, merged)
-    elif value is not None or below is not None:
+    else:
         yield Finding(where, value, UNKNOWN)
 
 
@@ -244,7 +244,7 @@ def _may(row: Row, value: object, under: object) -> bool:
         case "fewer":
             words = _words(value)
             return words is not None and set(words) <= set(_words(below) or ())
-        case None:
+        case _:
             return False
 
 

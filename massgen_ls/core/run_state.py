@@ -277,13 +277,12 @@ def _asked(state: RunState, event: BallotMissed | JudgingUsed) -> RunState:
     key = (event.judge, event.epoch, event.shown)
     found = {(a.judge, a.epoch, a.shown): a for a in state.asked}
     now = found.get(key) or Asked(*key)
-    match event:
-        case JudgingUsed(usage=usage):
-            now = replace(now, usage=usage)
-        case BallotMissed(reason=reason) if event.epoch == state.epoch:
-            now = replace(now, missed=now.missed or reason or "no answer came")
-        case BallotMissed():
-            return state
+    if isinstance(event, JudgingUsed):
+        now = replace(now, usage=event.usage)
+    elif event.epoch == state.epoch:
+        now = replace(now, missed=now.missed or event.reason or "no answer came")
+    else:
+        return state
     found[key] = now
     state = replace(state, asked=tuple(found[k] for k in sorted(found)))
     return replace(state, overdrawn=state.used_up)

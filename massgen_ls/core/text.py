@@ -131,11 +131,6 @@ class Lines(Sequence[str]):
         self._found = line, at
         return at
 
-    def between(self, first: int, last: int) -> str:
-        """The text of lines ``[first, last)``."""
-        start, end = self.starts((first, last))
-        return self.text[start:end]
-
 
 _SOUGHT = 4
 """Lines that are sooner found one by one than by an index of all."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import rel_path
@@ -12,7 +13,7 @@ from massgen_ls.core.errors import NotFoundError, UnsafePathError
 from massgen_ls.core.events import Conversed, Envelope
 from massgen_ls.core.learning import NEWEST, TELLING, Record, records
 from massgen_ls.core.run_state import RunState, fold
-from massgen_ls.core.task import Attachment, CandidateId, RunId
+from massgen_ls.core.task import Attachment, CandidateId, Origin, RunId, Task
 from massgen_ls.engine.world import World
 from massgen_ls.ports import RunRecord
 
@@ -98,8 +99,8 @@ class Archive:
         found = (envelope.event for envelope in events)
         return [event.transcript for event in found if isinstance(event, Conversed)]
 
-    async def context(self, run: str, seat: str | None = None) -> str:
-        """What the agents of an earlier run did, as text for those of another.
+    async def continued(self, task: Task, run: str, seat: str | None = None) -> Task:
+        """A task that goes on from what the agents of an earlier run did, or one of them.
 
         Raises:
             NotFoundError: No such run, or no such agent in it, or nothing is known of it.
@@ -112,7 +113,10 @@ class Archive:
                 f"Nothing is known of what {seat or 'the agents'} did in run {run}",
                 f"There are transcripts of: {there}",
             )
-        return shared(chosen)
+        last = chosen[-1]
+        one = last.session and {t.agent for t in chosen} == {last.agent}
+        origin = Origin(last.type, last.session) if one else None
+        return replace(task, context=shared(chosen), origin=origin)
 
     # ── what a run made ─────────────────────────────────────────────────────────────────────
 
@@ -122,16 +126,24 @@ class Archive:
         Raises:
             NotFoundError: No such run, candidate or file.
         """
-        snapshot = await self._snapshot(run)
-        tree = snapshot.tree if candidate is None else (await self._chosen(run, candidate))[1].tree
         try:
             checked = rel_path(path)
         except UnsafePathError as error:
             raise NotFoundError(str(error)) from error
-        entry = await self._world.objects.entry(snapshot, tree, checked)
-        if entry is None:
-            raise NotFoundError(f"There is no {path} in {candidate or 'the base'} of run {run}")
-        return (await self._world.objects.read(snapshot, [(checked, entry[0])]))[0]
+        if candidate is None:
+            snapshot, changes = await self._snapshot(run), ()
+            tree = snapshot.tree
+        else:
+            snapshot, chosen = await self._chosen(run, candidate)
+            tree, changes = chosen.tree, chosen.changes.files
+        # What it changes is known; git is asked for the rest alone.
+        oid = next((c.new_oid for c in changes if c.path == checked and c.new_oid), None)
+        if oid is None:
+            entry = await self._world.objects.entry(snapshot, tree, checked)
+            if entry is None:
+                raise NotFoundError(f"There is no {path} in {candidate or 'the base'} of run {run}")
+            oid = entry[0]
+        return (await self._world.objects.read(snapshot, [(checked, oid)]))[0]
 
     async def files(self, run: RunId, candidate: CandidateId) -> Mapping[str, bytes]:
         """Every file that a candidate changes and has, read at once; links and such left out.

@@ -43,7 +43,9 @@ def brief(
     shares = spec.rules.share_candidates or bool(before)
     rules = _worktree(spec, access, shares=shares)
     text = _joined(task.prompt, _scope(task.scope), shown, context, before, rules)
-    return Brief(task, seat, attempt, text, system, pictures=pictures)
+    known = task.origin is not None and task.origin.type == agent.type
+    origin = task.origin.session if task.origin and known else ""
+    return Brief(task, seat, attempt, text, system, origin=origin, pictures=pictures)
 
 
 def _joined(*parts: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from massgen_ls.config.lines import Lines
 from massgen_ls.core.text import LineIndex, Position
 from massgen_ls.lsp import uris
 from massgen_ls.lsp.configs import Configs, extent
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from massgen_ls.config.assist.complete import Offer
     from massgen_ls.config.assist.findings import Findings
     from massgen_ls.config.assist.fixes import Fix
+    from massgen_ls.config.massgen.report import Kind
 
 _LONGEST = 256 * 1024
 """Characters of a text past which nothing is proposed while it is typed."""
@@ -54,14 +56,14 @@ class Assisting:
         found = self._configs.found(params.text_document.uri)
         if opened is None or (found is not None and found.kind == "massgen"):
             return None  # of MassGen's own keys we know what becomes of them, not what they mean
-        from massgen_ls.adapters.agents.acp_rows import rows
+        from massgen_ls.adapters.agents.acp.rows import rows
         from massgen_ls.config.assist.complete import Around, complete
 
         document, path = opened
         around = Around(tuple(os.environ), {row.id: row.name for row in rows().values()})
         cursor = self._offset(document, params.position)
         index = LineIndex(document.text)
-        offers = complete(document.text, cursor, path, around)
+        offers = complete(document.text, cursor, path, around, _kind(found))
         items = [self._item(index, i, each) for i, each in enumerate(offers)]
         return types.CompletionList(is_incomplete=False, items=items)
 
@@ -96,11 +98,13 @@ class Assisting:
         from massgen_ls.config.assist.explained import explain
 
         document, path = opened
-        told = explain(document.text, self._offset(document, params.position), path)
+        cursor = self._offset(document, params.position)
+        kind = _kind(self._configs.found(params.text_document.uri))
+        told = explain(document.text, cursor, path, kind)
         if told is None:
             return None
         where = self._configs.range(LineIndex(document.text), told.start, told.end)
-        counts = await self._configs.counts(path, told.where) if told.where else ""
+        counts = await self._configs.counts(path, told.where) if kind != "massgen" else ""
         text = f"{told.text}\n\n{counts}" if counts else told.text
         return types.Hover(self._text(text), where)
 
@@ -153,18 +157,26 @@ class Assisting:
         self, params: types.CodeActionParams, document: Document, path: Path, found: Findings
     ) -> Iterator[types.CodeAction]:
         from massgen_ls.config.assist.fixes import converted, fixes
+        from massgen_ls.config.assist.migrate import migrated
 
         uri, index = params.text_document.uri, LineIndex(document.text)
         first = self._offset(document, params.range.start)
         last = self._offset(document, params.range.end)
         given = params.context.diagnostics
         met = ((f, *extent(index, f)) for f in found.listed)
-        here = (each for each in met if each[1] <= last and each[2] >= first)
+        here = [each for each in met if each[1] <= last and each[2] >= first]
         for finding, start, end in islice(here, _MOST):
             about = [d for d in given if d.code == finding.code and d.range.start
                      == self._configs.range(index, start, end).start]  # fmt: skip
             for fix in fixes(document.text, path, found.document, finding):
                 yield self._action(uri, index, fix, about)
+        places = [f.problem.where for f, *_ in islice(here, _MOST) if f.code == "unknown-key"]
+        if found.kind == "massgen":
+            at = Lines(document.text).at(first)
+            places.append(found.document.at(*at))
+        for where in dict.fromkeys(places):
+            if where and (one := migrated(document.text, path, found.document, where)):
+                yield self._action(uri, index, one, [])
         if found.kind == "massgen" and (whole := converted(document.text, path, found.document)):
             yield self._action(uri, index, whole, [])
 
@@ -179,6 +191,10 @@ class Assisting:
             is_preferred=fix.preferred or None,
             edit=types.WorkspaceEdit(changes={uri: [edit]}),
         )
+
+
+def _kind(found: Findings | None) -> Kind:
+    return "massgen-ls" if found is None or found.kind is None else found.kind
 
 
 def _plain(markdown: str) -> str:

@@ -23,6 +23,7 @@ from massgen_ls.core.task import (
     RunId,
     RunSpec,
     Scope,
+    Task,
 )
 from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.bus import Gap
@@ -226,8 +227,8 @@ class Engine(Protocol):
         """What each agent of a run said and did."""
         ...
 
-    async def context(self, run: str, seat: str | None = None) -> str:
-        """What the agents of an earlier run did, as text for others."""
+    async def continued(self, task: Task, run: str, seat: str | None = None) -> Task:
+        """A task that goes on from what the agents of an earlier run did."""
         ...
 
     async def attach(self, name: str, content: bytes) -> Attachment:

@@ -49,6 +49,9 @@ class Brief:
     session: str = ""
     """An agent's own name for a conversation to go on with (`Ended.session`), in the same
     worktree; then ``prompt`` is only what is new."""
+    origin: str = ""
+    """An agent's own name for a conversation of an earlier run, which it may still have: then it
+    goes on with a copy, so that others can go on from there too. ``prompt`` does without it."""
     schema: Mapping[str, Json] | None = None
     """A JSON schema: the agent is asked for a judgement and not for work, and its answer is in
     `Ended.answer`. It needs no tool for that and must not change a file."""

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.adapters.agents import argv as argv_module
-from massgen_ls.adapters.agents.argv import BadArgvError, Values, rounds
-from massgen_ls.adapters.agents.command import PROMPT_FILE, CommandDriver
+from massgen_ls.adapters.agents.command import argv as argv_module
+from massgen_ls.adapters.agents.command.argv import BadArgvError, Values, rounds
+from massgen_ls.adapters.agents.command.driver import PROMPT_FILE, CommandDriver
 from massgen_ls.adapters.host.process import HostProcesses, Patience
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.task import AgentId, AgentSpec, Json, LineRange, RunId, Scope, SeatId, Task

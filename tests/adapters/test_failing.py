@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.adapters.agents.failing import Advice, explained, kind_of, retry_after
+from massgen_ls.adapters.agents.attempt.failing import Advice, explained, kind_of, retry_after
 from massgen_ls.core.failures import FAILURE_KINDS, FailureKind
 
 REAL: list[tuple[int | None, str, FailureKind | None]] = [

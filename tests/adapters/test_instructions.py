@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from massgen_ls.adapters.agents.instructions import instructions
+from massgen_ls.adapters.agents.attempt.instructions import instructions
 from massgen_ls.core.task import RunId
 from massgen_ls.ports import Place
 
@@ -139,7 +139,7 @@ def test_a_huge_file_is_cut(place: Place) -> None:
 
 COUNTING = """
 import sys
-from massgen_ls.adapters.agents.instructions import instructions
+from massgen_ls.adapters.agents.attempt.instructions import instructions
 from massgen_ls.ports import Place
 
 opened = []

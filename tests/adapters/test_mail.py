@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from massgen_ls.adapters.agents.mail import Mail
+from massgen_ls.adapters.agents.program.mail import Mail
 
 
 async def filled(mail: Mail[str], *items: tuple[str, int]) -> list[str]:

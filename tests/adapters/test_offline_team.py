@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from massgen_ls.adapters.agents.command import CommandDriver
+from massgen_ls.adapters.agents.command.driver import CommandDriver
 from massgen_ls.adapters.checks.command import CommandChecker
 from massgen_ls.adapters.checks.detect import detect
 from massgen_ls.adapters.host.process import HostProcesses

@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from massgen_ls.adapters.agents.surroundings import NETWORK, PASSED_ON, Surroundings, make_home
+from massgen_ls.adapters.agents.program.surroundings import (
+    NETWORK,
+    PASSED_ON,
+    Surroundings,
+    make_home,
+)
 from massgen_ls.core.task import RunId, SeatId
 from massgen_ls.ports import Place
 

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, aclosing
 
 import pytest
 
-from massgen_ls.adapters.agents.talk import (
+from massgen_ls.adapters.agents.program.talk import (
     LONGEST,
     Due,
     Gone,

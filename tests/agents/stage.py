@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from massgen_ls.adapters.agents.surroundings import Surroundings
+from massgen_ls.adapters.agents.program.surroundings import Surroundings
 from massgen_ls.adapters.host.process import HostProcesses, Patience
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.core.budget import Usage

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from massgen_ls.adapters.agents.acp import AcpDriver
+from massgen_ls.adapters.agents.acp.driver import AcpDriver
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.core.budget import Usage
 from massgen_ls.core.permissions import Permissions

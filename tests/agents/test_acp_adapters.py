@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from massgen_ls.adapters.agents.acp import AcpDriver
+from massgen_ls.adapters.agents.acp.driver import AcpDriver
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import AgentSpec, Json

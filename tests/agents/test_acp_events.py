@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.adapters.agents.acp_events import Feed, permitted
-from massgen_ls.adapters.agents.acp_permits import option
-from massgen_ls.adapters.agents.speech import Saying
+from massgen_ls.adapters.agents.acp.events import Feed, permitted
+from massgen_ls.adapters.agents.acp.permits import option
+from massgen_ls.adapters.agents.program.speech import Saying
 from massgen_ls.core.budget import Usage
 from massgen_ls.ports import Acted, AgentNews, Returned, Said, Spoke, Used
 

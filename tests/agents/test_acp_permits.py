@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from massgen_ls.adapters.agents.acp_permits import Permit
+from massgen_ls.adapters.agents.acp.permits import Permit
 from massgen_ls.core.permissions import Action, Decision, Permissions, judge
 from massgen_ls.core.task import RunId
 from massgen_ls.ports import Access, Place

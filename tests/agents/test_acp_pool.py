@@ -14,8 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
-from massgen_ls.adapters.agents.acp import AcpDriver
-from massgen_ls.adapters.agents.acp_pool import KEEP, STOPPING, AcpPool
+from massgen_ls.adapters.agents.acp.driver import AcpDriver
+from massgen_ls.adapters.agents.acp.pool import KEEP, STOPPING, AcpPool
 from massgen_ls.core.task import AgentSpec, Json, RunId, SeatId
 from massgen_ls.ports import AgentNews, Fence, Halt, Returned
 from tests.agents.stage import Stage, Told, agent, attempt, begun, brief, there

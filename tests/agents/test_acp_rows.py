@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from massgen_ls.adapters.agents.acp_rows import Row, row, rows
+from massgen_ls.adapters.agents.acp.rows import Row, row, rows
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = sorted(rows())
@@ -42,7 +42,7 @@ def test_every_agent_of_the_table_is_in_the_manual() -> None:
 
 def test_the_table_is_in_the_wheel() -> None:
     """hatch takes every file of the package that git does not ignore."""
-    table = ROOT / "massgen_ls" / "adapters" / "agents" / "acp_rows.toml"
+    table = ROOT / "massgen_ls" / "adapters" / "agents" / "rows.toml"
     built = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
     assert built["targets"]["wheel"]["packages"] == ["massgen_ls"]
     assert "exclude" not in built["targets"]["wheel"]

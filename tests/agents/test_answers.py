@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.adapters.agents.answers import again, answer, problem, wish
+from massgen_ls.adapters.agents.attempt.answers import again, answer, problem, wish
 from massgen_ls.core.task import Json
 
 VOTE: dict[str, Json] = {

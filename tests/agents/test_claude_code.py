@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from massgen_ls.adapters.agents.claude_code import ClaudeCodeDriver, version_of
+from massgen_ls.adapters.agents.claude.driver import ClaudeCodeDriver, version_of
 from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.core.permissions import Action, Decision, Permissions
 from massgen_ls.core.task import Json
@@ -206,6 +206,29 @@ async def test_with_the_user_s_own_login(kind: Kind, stage: Stage) -> None:
     assert mark.exists()
     assert (own / "projects").is_dir()
     assert not (stage.home / "claude").exists()
+
+
+async def test_two_go_on_from_one_conversation_of_an_earlier_run(kind: Kind, stage: Stage) -> None:
+    """Each with a copy: the conversation itself stays what it was."""
+    own = stage.user / ".claude"
+    settings: dict[str, Json] = {"login": "user", "env": ["ANTHROPIC_API_KEY"]}
+    async with scene(kind, stage, *[Turn(Text("Said."))] * 3) as on:
+        first = await attempt(on.driver, on.spec(**settings), brief("FIRST-TASK"), stage.place())
+        (record,) = own.glob(f"projects/*/{first.ended.session}.jsonl")
+        before = record.read_bytes()
+        sessions = {first.ended.session}
+        for name in ("one", "two"):
+            other = Stage(stage.top / name, stage.environ)
+            order = brief(f"GO-ON-{name}", origin=first.ended.session)
+            driver = ClaudeCodeDriver(other.processes, stage.around)
+            told = await attempt(driver, on.spec(**settings), order, other.place())
+            assert told.how == DONE, told.ended
+            sessions.add(told.ended.session)
+            sent = str(on.turns[-1].body["messages"])
+            assert [w in sent for w in ("FIRST-TASK", f"GO-ON-{name}")] == [True, True]
+        assert "GO-ON-one" not in sent
+    assert len(sessions) == 3
+    assert record.read_bytes() == before
 
 
 async def test_nothing_secret_is_to_be_seen(kind: Kind, stage: Stage) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from massgen_ls.adapters.agents.claude_code import ClaudeCodeDriver
+from massgen_ls.adapters.agents.claude.driver import ClaudeCodeDriver
 from massgen_ls.core.permissions import Action, Decision, Permissions
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Note, Said

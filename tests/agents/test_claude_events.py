@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.adapters.agents.claude_events import (
+from massgen_ls.adapters.agents.claude.events import (
     Begun,
     Question,
     Reading,
@@ -21,7 +21,7 @@ from massgen_ls.adapters.agents.claude_events import (
     Told,
     Withdrawn,
 )
-from massgen_ls.adapters.agents.claude_tools import acted, wanted
+from massgen_ls.adapters.agents.claude.tools import acted, wanted
 from massgen_ls.core.budget import Usage
 from massgen_ls.ports import Acted, Returned, Said, Spoke, Used
 

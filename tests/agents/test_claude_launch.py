@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from massgen_ls.adapters.agents.claude_code import ClaudeCodeDriver
-from massgen_ls.adapters.agents.claude_launch import free, launch
-from massgen_ls.adapters.agents.coding import CodingSettings
+from massgen_ls.adapters.agents.attempt.settings import CodingSettings
+from massgen_ls.adapters.agents.claude.driver import ClaudeCodeDriver
+from massgen_ls.adapters.agents.claude.launch import free, launch
 from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Access, Brief, Command, Fence, Health, Place
@@ -92,6 +92,20 @@ def test_the_user_s_own_login_takes_their_folder_and_no_key(stage: Stage) -> Non
 
 def after(command: Command, flag: str) -> str:
     return command.argv[command.argv.index(flag) + 1]
+
+
+def test_what_is_left_of_an_earlier_run_is_copied_and_what_is_gone_is_done_without(
+    stage: Stage,
+) -> None:
+    kept = stage.user / ".claude" / "projects" / "-w" / "s-1.jsonl"
+    kept.parent.mkdir(parents=True)
+    kept.touch()
+    command = started(stage, order=brief(origin="s-1"), login="user")
+    assert (after(command, "--resume"), "--fork-session" in command.argv) == ("s-1", True)
+    again = started(stage, order=brief(origin="s-1", session="s-2"), login="user")
+    assert (after(again, "--resume"), "--fork-session" in again.argv) == ("s-2", False)
+    for origin, login in (("s-1", "own"), ("s-3", "user"), ("../-w/s-1", "user"), ("", "user")):
+        assert "--resume" not in started(stage, order=brief(origin=origin), login=login).argv
 
 
 def test_a_project_s_settings_are_read_when_it_is_trusted(stage: Stage) -> None:

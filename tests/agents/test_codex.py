@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from massgen_ls.adapters.agents.codex import CodexDriver
+from massgen_ls.adapters.agents.codex.driver import CodexDriver
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.core.permissions import Permissions

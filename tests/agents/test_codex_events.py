@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.adapters.agents.codex_events import Reading, bare
-from massgen_ls.adapters.agents.codex_launch import overrides, toml
-from massgen_ls.adapters.agents.failing import kind_of
+from massgen_ls.adapters.agents.attempt.failing import kind_of
+from massgen_ls.adapters.agents.codex.events import Reading, bare
+from massgen_ls.adapters.agents.codex.launch import overrides, toml
 from massgen_ls.core.budget import Usage
 from massgen_ls.ports import Acted, AgentNews, Returned, Said, Spoke, Used
 

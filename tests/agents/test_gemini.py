@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from massgen_ls.adapters.agents.acp_pool import AcpPool
-from massgen_ls.adapters.agents.gemini import GeminiDriver
+from massgen_ls.adapters.agents.acp.pool import AcpPool
+from massgen_ls.adapters.agents.gemini.driver import GeminiDriver
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import AgentSpec, Json

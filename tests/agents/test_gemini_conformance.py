@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from massgen_ls.adapters.agents.gemini import GeminiDriver
+from massgen_ls.adapters.agents.gemini.driver import GeminiDriver
 from tests.agents.conformance import Conformance, Kind
 from tests.agents.stage import Stage
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.adapters.agents.gemini_events import Told
+from massgen_ls.adapters.agents.gemini.events import Told
 from massgen_ls.core.budget import Usage
 from massgen_ls.ports import Acted, AgentNews, Returned, Said, Spoke, Used
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from massgen_ls.adapters.agents.gemini import GeminiDriver
+from massgen_ls.adapters.agents.gemini.driver import GeminiDriver
 from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import Json
 from massgen_ls.testing.models import Episode, Shell, Text, Turn, Write, serving

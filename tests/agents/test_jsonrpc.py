@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.adapters.agents.jsonrpc import (
+from massgen_ls.adapters.agents.acp.jsonrpc import (
     CANCEL,
     Params,
     Peer,

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from massgen_ls.adapters.agents.acp import AcpDriver
-from massgen_ls.adapters.agents.acp_pool import AcpPool
-from massgen_ls.adapters.agents.claude_code import ClaudeCodeDriver
-from massgen_ls.adapters.agents.codex import CodexDriver
-from massgen_ls.adapters.agents.gemini import GeminiDriver
+from massgen_ls.adapters.agents.acp.driver import AcpDriver
+from massgen_ls.adapters.agents.acp.pool import AcpPool
+from massgen_ls.adapters.agents.claude.driver import ClaudeCodeDriver
+from massgen_ls.adapters.agents.codex.driver import CodexDriver
+from massgen_ls.adapters.agents.gemini.driver import GeminiDriver
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.core.task import AgentSpec
 from massgen_ls.ports import STOPPED, Driver, Halt, Note, Said

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path, PurePath
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,8 +19,11 @@ from massgen_ls.config.assist.complete import Around, Offer, complete
 from massgen_ls.config.assist.explained import explain, includes
 from massgen_ls.config.assist.findings import Findings, find
 from massgen_ls.config.assist.fixes import converted, fixes
+from massgen_ls.config.assist.migrate import migrated
 from massgen_ls.config.assist.recognise import recognised
 from massgen_ls.config.document import scan
+from massgen_ls.config.massgen.kind import kind_of
+from massgen_ls.config.problems import Where
 
 AROUND = Around(("HOME", "MY_API_KEY", "PATH"), {"goose": "Goose"})
 AGENT = "agents:\n- id: x\n  backend:\n    type: claude_code\n"
@@ -68,14 +73,13 @@ VALUES = [
     ("orchestrator:\n  mode: '|'", ["'best_of_n'", "'consensus'"]),
     ("orchestrator: {sandbox: |}", ["auto", '"off"', "required"]),
     ("orchestrator:\n  early_exit: |", ["true", "false"]),
-    (AGENT + "    model: |", ["opus", "sonnet", "haiku"]),
     (AGENT + "    env: [|]", ["MY_API_KEY", "HOME", "PATH"]),
     (AGENT + "    env:\n      - |", ["MY_API_KEY", "HOME", "PATH"]),
     ("agent:\n  backend: {type: acp, agent: |}", ["goose"]),
     ("agent:\n  backend:\n    type: openai\n    api_key: |", ['"${MY_API_KEY}"']),
     ("checks:\n- name: x\n  parser: |", ["auto", "exit", "junit", "lines"]),
     ("agents: [{id: q}]\norchestrator:\n  voting:\n    judges: [|]", ["q"]),
-    ("agent:\n  backend: {type: codex, model: |}", []),
+    ("agent:\n  backend: {type: command, model: |}", []),
     ("agent:\n  system_message: |", []),
     ("agent:\n  system_message: >\n    mo|re: x\n", []),
     ("orchestrator:\n  mode: x # comm|ent\n", []),
@@ -85,6 +89,29 @@ VALUES = [
 @pytest.mark.parametrize(("text", "wanted"), VALUES)
 def test_values(text: str, wanted: list[str]) -> None:
     assert [each.new for each in at(text)] == wanted
+
+
+def test_models_are_those_that_the_programs_of_the_tests_know() -> None:
+    found = {p.new: p.documentation for p in at(AGENT + "    model: |")}
+    assert list(found)[:3] == ["opus", "sonnet", "haiku"]
+    assert any(name.startswith("claude-opus-") for name in found)
+    listed = json.loads((TOP / "massgen_ls/config/models.json").read_text())
+    lock = json.loads((TOP / "tests/programs/package-lock.json").read_text())["packages"]
+    packages = {
+        "claude_code": "@anthropic-ai/claude-code",
+        "codex": "@openai/codex",
+        "gemini_cli": "@google/gemini-cli",
+    }
+    for kind, package in packages.items():
+        program = listed["programs"][kind]
+        assert program["version"] == lock[f"node_modules/{package}"]["version"], (
+            "run scripts/models"
+        )
+        assert len(program["models"]) == len(set(program["models"])) > 3
+        (first, *_) = at(f"agent:\n  backend: {{type: {kind}, model: |}}")
+        assert first.documentation == f"Known to {program['program']} {program['version']}."
+    seen = at("agent:\n  backend: {type: openai, model: |}")
+    assert {p.documentation for p in seen} == {"Named in configurations of MassGen."}
 
 
 def test_every_type_of_an_agent_is_explained() -> None:
@@ -242,3 +269,126 @@ def test_nothing_is_said_of_what_is_nested_without_end(open_: str) -> None:
     text = "agents: " + open_ * 5_000
     assert complete(text, len(text), PurePath("massgen.yaml"), Around((), {})) == []
     assert explain(text, len(text), PurePath("massgen.yaml")) is None
+
+
+TEAM = """\
+# mine
+agents:
+  - id: one
+    backend:
+      type: claude_code
+      cwd: workspace1
+      append_system_prompt: "Be brief"   # please
+      allowed_tools: [Read, Edit]
+  - id: two
+    backend: {type: codex, approval_mode: full-auto}
+timeout_settings:
+  orchestrator_timeout_seconds: 600
+  round_timeout_grace_seconds: 5
+ui:
+  display_type: simple
+"""
+MIGRATED = [
+    (("agents", 0, "backend", "append_system_prompt"), ("agents", 0, "system_message"), "Be brief"),
+    (("agents", 0, "backend", "allowed_tools"), ("agents", 0, "permissions"),
+     {"allow": ["read", "edit"]}),
+    (("agents", 0, "backend", "allowed_tools", 1), ("agents", 0, "permissions"),
+     {"allow": ["read", "edit"]}),
+    (("timeout_settings", "orchestrator_timeout_seconds"), ("orchestrator", "timeout"), 600),
+    (("agents", 1, "backend", "approval_mode"), ("agents", 1, "permissions"), {"mode": "auto"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "target", "value"), MIGRATED)
+@pytest.mark.parametrize("name", ["any.yaml", "any.json"])
+def test_one_key_of_massgens_is_put_where_we_say_it(
+    name: str, where: Where, target: Where, value: Any
+) -> None:
+    text = TEAM if name == "any.yaml" else json.dumps(scan(TEAM).body, indent=2)
+    before = scan(text, name)
+    fix = migrated(text, PurePath(name), before, where)
+    assert fix is not None
+    after_text = text[: fix.start] + fix.new + text[fix.end :]
+    after = scan(after_text, name)
+    assert after.problems == ()
+    found: Any = after.body
+    for step in target:
+        found = found[step]
+    assert found == value
+    # Of a file that is ours from here on it has to be said what MassGen does with several agents.
+    mode = after.body.get("orchestrator", {}).get("mode")
+    assert mode == ("consensus" if kind_of(after.body) == "massgen-ls" else None)
+    key = where if isinstance(where[-1], str) else where[:-1]
+    assert key not in after.keys
+    kept = {w: v for w, v in before.leaves() if w[: len(key)] != key}
+    assert kept.items() <= dict(after.leaves()).items()
+    assert name == "any.json" or after_text.startswith("# mine\n")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        ("ui",),  # it has no effect here
+        ("ui", "display_type"),
+        ("timeout_settings",),  # a part of it would be lost
+        ("agents", 0, "backend", "cwd"),
+        ("agents", 0, "backend", "type"),  # it is the same in both
+        ("agents", 0, "id"),
+        ("agents",),
+        (),
+    ],
+)
+def test_what_cannot_be_put_elsewhere_wholly_stays(where: Where) -> None:
+    assert migrated(TEAM, PurePath("any.yaml"), scan(TEAM), where) is None
+
+
+def test_a_key_that_is_left_in_a_file_of_ours_is_put_in_its_place(tmp_path: Path) -> None:
+    text = "agent: {id: a, backend: {type: codex}}\nchecks: []\nmax_rounds: 3\n"
+    (finding,) = looked(tmp_path, text).listed
+    assert finding.code == "unknown-key"
+    fix = migrated(text, tmp_path / "massgen.yaml", scan(text), finding.problem.where)
+    assert fix is not None
+    assert fix.title == (
+        "Migrate MassGen's 'max_rounds' to 'orchestrator.max_new_answers_per_agent'"
+    )
+    after = text[: fix.start] + fix.new + text[fix.end :]
+    assert scan(after).body["orchestrator"] == {"max_new_answers_per_agent": 3}
+    assert looked(tmp_path, after).listed == ()
+    taken = "agent: {id: a, backend: {type: codex}}\nchecks: []\nmax_rounds: 3\n" + (
+        "orchestrator: {max_new_answers_per_agent: 5}\n"
+    )
+    assert migrated(taken, tmp_path / "massgen.yaml", scan(taken), ("max_rounds",)) is None
+
+
+def foreign(marked: str) -> dict[str, Offer]:
+    cursor = marked.rindex("|")
+    text = marked[:cursor] + marked[cursor + 1 :]
+    return {o.label: o for o in complete(text, cursor, PurePath("x.yaml"), AROUND, "massgen")}
+
+
+def test_keys_and_words_of_massgens_files_are_proposed() -> None:
+    top = foreign("agents: []\n|")
+    assert {"ui", "orchestrator", "timeout_settings", "memory"} <= top.keys()
+    assert top["memory"].detail == "not used here"
+    assert "AGENTS.md" in top["memory"].documentation
+    assert "num_agents" not in top
+    assert list(top).index("timeout_settings") < list(top).index("memory")
+    backend = foreign("agents:\n  - id: a\n    backend:\n      type: codex\n      |")
+    assert backend["approval_mode"].detail == "used here"
+    assert "approval_mode" not in foreign("agent:\n  backend:\n    type: openai\n    |")
+    modes = foreign("agent:\n  backend:\n    type: claude_code\n    permission_mode: |")
+    assert list(modes) == ["default", "acceptEdits", "bypassPermissions", "plan"]
+    assert "changes nothing" in modes["plan"].documentation
+    assert "claude_code" in foreign("agent:\n  backend:\n    type: |")
+    key = foreign("agent:\n  backend:\n    type: openai\n    api_key: |")
+    assert key["${MY_API_KEY}"].new == '"${MY_API_KEY}"'
+
+
+def test_the_pointer_is_told_what_becomes_of_a_massgen_key() -> None:
+    told = explain(TEAM, TEAM.index("orchestrator_timeout") + 1, PurePath("x.yaml"), "massgen")
+    assert told is not None
+    assert "MassGen, used here" in told.text
+    assert "`orchestrator.timeout`" in told.text
+    told = explain(TEAM, TEAM.index("display_type") + 1, PurePath("x.yaml"), "massgen")
+    assert told is not None
+    assert "not used: our command line" in told.text

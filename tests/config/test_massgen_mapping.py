@@ -145,7 +145,7 @@ def test_places_are_those_of_the_source() -> None:
         ),
         ({"backend__hooks": {"PreToolUse": [1]}}, "backend.hooks.PreToolUse[0]", "refused", "hook"),
         ({"backend__modle": "x"}, "backend.modle", "errors", "no key 'modle'"),
-        ({"backend__zzzzzz": "x"}, "backend.zzzzzz", "errors", "no key 'zzzzzz'"),
+        ({"backend__zzzzzz": "x"}, "backend.zzzzzz", "ignored", "no such key either"),
         ({"backend__max_turns": 0}, "backend.max_turns", "errors", "whole number"),
         ({"backend__base_url": "nowhere"}, "backend.base_url", "errors", "address"),
         ({"backend__temperature": 0.5}, "backend.temperature", "ignored", "does not hand"),
@@ -310,12 +310,18 @@ def test_rules_of_permissions() -> None:
         ),
         ("agents: [{id: 1, backend: {type: codex}}]", "agents[0].id", "errors", "word"),
         ("checkpoint: {}", "checkpoint", "ignored", ""),
-        ("wibble: 1", "wibble", "errors", "no key 'wibble'"),
+        ("wibble: 1", "wibble", "ignored", "no such key either"),
+        ("agnets: 1", "agnets", "errors", "no key 'agnets'"),
+        ("ui: {show_reasoning: true}", "ui.show_reasoning", "ignored", "displays of their own"),
+        ("orchestrator: {wibble: [1]}", "orchestrator.wibble[0]", "ignored", "reads over it"),
+        ("agent: {id: a, wibble: 1}", "agent.wibble", "ignored", "reads over it"),
+        ("agent: {id: a, model: m}", "agent.model", "errors", "no key 'model'"),
+        ("agent: {backend: {type: codex, wibble: 1}}", "agent.backend.wibble", "ignored", "over"),
         ("x-defaults: {a: 1}", "x-defaults.a", "ignored", ""),
     ],
 )
 def test_a_key_of_the_whole(text: str, path: str, fate: str, word: str) -> None:
-    _, report = mapped(f"ui: {{}}\n{text}")
+    _, report = mapped(text if text.startswith("ui") else f"ui: {{}}\n{text}")
     found, message, _ = said(report, path)
     assert (found, word in message) == (fate, True), message
 

@@ -1,14 +1,20 @@
-"""The main job as pytest-lsp's recorded clients see it: what real editors said they could do."""
+"""The main job as recorded clients see it, pytest-lsp's and ours: what real editors said.
+
+`scripts/record_clients` makes ours.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from lsprotocol import types
+from lsprotocol.converters import get_converter
 from pytest_lsp import ClientServerConfig, LanguageClient, client_capabilities
 
 from massgen_ls.core.text import Edit, Encoding, LineIndex, Position, apply_edits
@@ -16,13 +22,29 @@ from tests.e2e.world import DEADLINE, World
 
 pytestmark = pytest.mark.e2e
 
-PROFILES = ("visual-studio-code@1.65.2", "neovim@0.11.0", "neovim@0.7.0", "emacs@29.1")
+CLIENTS = Path(__file__).parent / "clients"
+PROFILES = (
+    *("visual-studio-code@1.65.2", "neovim@0.11.0", "neovim@0.7.0", "emacs@29.1"),
+    *sorted(each.stem for each in CLIENTS.iterdir()),
+)
 UNSAVED = "unsaved\ntwo\nthree\nfour\nfive\n"
 AGENT = """
 text = open('a.py').read()
 assert text.startswith('unsaved'), text
 open('a.py', 'w').write(text.replace('five', 'FIVE'))
 """
+
+
+def greeting(profile: str) -> dict[str, Any]:
+    """The parameters of `initialize` that are the client's own."""
+    if "@" in profile:
+        return {"capabilities": client_capabilities(profile)}
+    found = json.loads((CLIENTS / f"{profile}.json").read_text())
+    structure = get_converter().structure
+    own = {"capabilities": structure(found["capabilities"], types.ClientCapabilities)}
+    if "clientInfo" in found:
+        own["client_info"] = structure(found["clientInfo"], types.ClientInfo)
+    return own
 
 
 @asynccontextmanager
@@ -38,11 +60,7 @@ async def session(world: World, profile: str) -> AsyncIterator[LanguageClient]:
         root = world.repo.as_uri()
         folder = types.WorkspaceFolder(uri=root, name="repo")
         await client.initialize_session(
-            types.InitializeParams(
-                capabilities=client_capabilities(profile),
-                root_uri=root,
-                workspace_folders=[folder],
-            )
+            types.InitializeParams(**greeting(profile), root_uri=root, workspace_folders=[folder])
         )
         client.text_document_did_open(
             types.DidOpenTextDocumentParams(
@@ -79,8 +97,30 @@ def landed(edit: types.WorkspaceEdit, uri: str, encoding: Encoding) -> tuple[str
     return apply_edits(UNSAVED, sorted(edits)), version
 
 
+async def offered(client: LanguageClient, uri: str) -> list[str]:
+    """The titles of the code actions on a task comment in a new buffer."""
+    client.text_document_did_open(
+        types.DidOpenTextDocumentParams(
+            types.TextDocumentItem(
+                uri=uri, language_id="python", version=1, text="# massgen: tidy up\nx = 1\n"
+            )
+        )
+    )
+    start = types.Position(0, 4)
+    actions = await client.text_document_code_action_async(
+        types.CodeActionParams(
+            types.TextDocumentIdentifier(uri),
+            types.Range(start, start),
+            types.CodeActionContext(diagnostics=[]),
+        )
+    )
+    return [action.title for action in actions or []]
+
+
 @pytest.mark.parametrize("profile", PROFILES)
-async def test_an_unsaved_buffer_gets_the_winner(world: World, profile: str) -> None:
+async def test_a_comment_offers_a_run_and_an_unsaved_buffer_gets_the_winner(
+    world: World, profile: str
+) -> None:
     async with asyncio.timeout(DEADLINE), session(world, profile) as client:
         uri = world.repo.joinpath("a.py").as_uri()
         edits: list[types.WorkspaceEdit] = []
@@ -89,6 +129,9 @@ async def test_an_unsaved_buffer_gets_the_winner(world: World, profile: str) -> 
         def _(params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
             edits.append(params.edit)
             return types.ApplyWorkspaceEditResult(applied=True)
+
+        titles = await offered(client, world.repo.joinpath("b.py").as_uri())
+        assert [title for title in titles if "tidy up" in title], titles
 
         async def command(name: str, argument: dict[str, Any]) -> Any:
             return await client.workspace_execute_command_async(
@@ -111,26 +154,3 @@ async def test_an_unsaved_buffer_gets_the_winner(world: World, profile: str) -> 
         assert version in {3, None}
         assert (world.repo / "a.py").read_text().startswith("one\n")
     await world.gone()
-
-
-@pytest.mark.parametrize("profile", PROFILES)
-async def test_a_task_comment_offers_a_run(world: World, profile: str) -> None:
-    async with asyncio.timeout(DEADLINE), session(world, profile) as client:
-        uri = world.repo.joinpath("b.py").as_uri()
-        client.text_document_did_open(
-            types.DidOpenTextDocumentParams(
-                types.TextDocumentItem(
-                    uri=uri, language_id="python", version=1, text="# massgen: tidy up\nx = 1\n"
-                )
-            )
-        )
-        start = types.Position(0, 4)
-        actions = await client.text_document_code_action_async(
-            types.CodeActionParams(
-                types.TextDocumentIdentifier(uri),
-                types.Range(start, start),
-                types.CodeActionContext(diagnostics=[]),
-            )
-        )
-        titles = [action.title for action in actions or []]
-        assert [t for t in titles if "tidy up" in t], titles

@@ -19,7 +19,7 @@ from massgen_ls.core.events import (
     Conversed,
     NoteSent,
 )
-from massgen_ls.core.task import AgentSpec, RunId, RunSpec
+from massgen_ls.core.task import AgentSpec, Origin, RunId, RunSpec, Task
 from massgen_ls.engine.inbox import ROOM
 from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
@@ -280,28 +280,32 @@ async def test_transcripts_are_whole_in_the_record_of_another_process(bench: Ben
 async def test_context_tells_what_one_or_all_did(bench: Bench) -> None:
     async with bench.engine({"ada": works("ada"), "bob": works("bob")}) as supervisor:
         run = await two_have_worked(bench, supervisor)
-        ada = await supervisor.context(run, "ada")
+        task = Task("Go on.")
+        one = await supervisor.continued(task, run, "ada")
+        assert (one.prompt, one.origin) == ("Go on.", Origin("scripted", "s1"))
+        ada = one.context
         assert ada == (
             "### What ada did\nIn its own words: ada is done.\nIt changed: ada.txt\n"
             "Its steps:\n- edit ada.txt\n  with:\n    hello\n  result:\n    written"
         )
-        both = await supervisor.context(run)
-        assert ada in both
-        assert "### What bob did" in both
-        assert "secret thought" not in both
+        both = await supervisor.continued(task, run)
+        assert both.origin is None, "nobody goes on with two conversations"
+        assert ada in both.context
+        assert "### What bob did" in both.context
+        assert "secret thought" not in both.context
 
 
 async def test_context_of_nobody_says_who_there_is(bench: Bench) -> None:
     async with bench.engine({"ada": works("ada"), "bob": ends(Ended("done"))}) as supervisor:
         run = await two_have_worked(bench, supervisor)
         with pytest.raises(NotFoundError, match="Nothing is known of what zoe did") as caught:
-            await supervisor.context(run, "zoe")
+            await supervisor.continued(Task(""), run, "zoe")
         assert "There are transcripts of: ada" in str(caught.value)
         with pytest.raises(NotFoundError, match="There is no run"):
-            await supervisor.context("nope")
+            await supervisor.continued(Task(""), "nope")
         idle, _ = await bench.finish(supervisor, bench.spec("bob"))
         with pytest.raises(NotFoundError, match="what the agents did") as caught:
-            await supervisor.context(idle)
+            await supervisor.continued(Task(""), idle)
         assert "There are transcripts of: nobody" in str(caught.value)
 
 

@@ -9,6 +9,7 @@ from massgen_ls.core.task import (
     CheckSpec,
     Diagnostic,
     LineRange,
+    Origin,
     Rules,
     RunSpec,
     Scope,
@@ -61,6 +62,12 @@ def test_a_plain_wish_with_the_rules() -> None:
     assert brief(AGENT, spec(task), 2, briefed=True) == Brief(
         task, SeatId("a"), 2, f"Fix it, {{please}} %s.\n\n{RULES}\n{DONE}", "You are careful."
     )
+
+
+def test_only_its_own_kind_goes_on_with_a_conversation() -> None:
+    for kind, origin in ((AGENT.type, "s1"), ("other", "")):
+        told = brief(AGENT, spec(Task("x", origin=Origin(kind, "s1"))), 1, briefed=True)
+        assert (told.origin, told.session) == (origin, "")
 
 
 def test_our_own_placeholders_are_no_part_of_a_command_that_an_agent_reads() -> None:

@@ -23,7 +23,7 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.permissions import Action, Permissions
 from massgen_ls.core.secrets import secrets_of
-from massgen_ls.core.task import AgentId, AgentSpec, CheckSpec, RunId, SeatId
+from massgen_ls.core.task import AgentId, AgentSpec, CheckSpec, RunId, SeatId, Task
 from massgen_ls.core.wire import envelope_json, to_json
 from massgen_ls.engine.report import run_json
 from massgen_ls.engine.veil import Veil
@@ -137,7 +137,7 @@ async def test_no_sink_of_a_run_gets_a_key(bench: Bench) -> None:
             "record": [envelope_json(item) for item in history],
             "show --json": run_json(run, state),
             "transcripts": [to_json(t) for t in await supervisor.transcripts(run)],
-            "context": await supervisor.context(run),
+            "context": (await supervisor.continued(Task(""), run)).context,
             "people": [repr(action) for action in desk.asked],
         }
     shown["file"] = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from massgen_ls.core.attachments import attachment
@@ -31,7 +32,7 @@ from massgen_ls.core.events import (
 from massgen_ls.core.plan import EditPlan, EditText
 from massgen_ls.core.run_state import RunState, evolve
 from massgen_ls.core.survey import FileSurvey, PlacedHunk
-from massgen_ls.core.task import AgentSpec, Attachment, CandidateId, RunId, RunSpec, SeatId
+from massgen_ls.core.task import AgentSpec, Attachment, CandidateId, RunId, RunSpec, SeatId, Task
 from massgen_ls.core.text import Edit
 from massgen_ls.engine.bus import Bus, Subscription
 from massgen_ls.engine.delivery import Delivery
@@ -142,8 +143,8 @@ class FakeSupervisor:
     async def transcripts(self, run: RunId) -> Sequence[Transcript]:
         return [Transcript("one", "scripted", (Spoken("Done."),)), Transcript("two", "scripted")]
 
-    async def context(self, run: str, seat: str | None = None) -> str:
-        return f"what {seat or 'everybody'} did in {run}"
+    async def continued(self, task: Task, run: str, seat: str | None = None) -> Task:
+        return replace(task, context=f"what {seat or 'everybody'} did in {run}")
 
     async def attach(self, name: str, content: bytes) -> Attachment:
         kept = attachment(name, content)

@@ -17,8 +17,8 @@ BROAD_EXCEPTS = {
     "massgen_ls/engine/judging.py",
     "massgen_ls/engine/polling.py",
     "massgen_ls/engine/supervisor.py",
-    "massgen_ls/adapters/agents/acp_connection.py",
-    "massgen_ls/adapters/agents/acp_pool.py",
+    "massgen_ls/adapters/agents/acp/connection.py",
+    "massgen_ls/adapters/agents/acp/pool.py",
     "massgen_ls/adapters/mcp/speaking.py",
 }
 """Where a bug may become a value: at the seat, in judging, around a whole run; in lsp/; where

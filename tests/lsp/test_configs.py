@@ -249,3 +249,24 @@ async def test_the_pointer_is_told_who_has_the_last_word(tmp_path: Path) -> None
         told = await client.request("textDocument/hover", place(client, uri, 5, 4))
         end = "Not in effect: the editor's settings says 0.5."
         assert told["contents"]["value"].endswith(end)
+
+
+async def test_one_key_of_massgens_is_migrated_where_the_cursor_is(tmp_path: Path) -> None:
+    text = MASSGEN + "timeout_settings: {orchestrator_timeout_seconds: 60}\n"
+    async with talking(tmp_path, PLAIN) as client:
+        uri = client.open("team.yaml", text)
+        await told(client, uri, lambda p: p["version"] == 1)
+        at = {"line": 9, "character": 25}
+        params = {
+            "textDocument": {"uri": uri},
+            "range": {"start": at, "end": at},
+            "context": {"diagnostics": []},
+        }
+        titles = [each["title"] for each in await client.request("textDocument/codeAction", params)]
+        wanted = "Migrate MassGen's 'orchestrator_timeout_seconds' to 'orchestrator.timeout'"
+        assert f"massgen: {wanted}" in titles
+        assert "massgen: Convert this MassGen file to massgen-ls" in titles
+        hover = await client.request("textDocument/hover", place(client, uri, 9, 25))
+        assert "orchestrator.timeout" in hover["contents"]["value"]
+        found = await client.request("textDocument/completion", place(client, uri, 7, 2))
+        assert "context_paths" in {item["label"] for item in found["items"]}

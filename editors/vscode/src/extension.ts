@@ -81,7 +81,8 @@ export function activate(context: vscode.ExtensionContext): Api {
     const target = argument as Target & Partial<Order> | undefined;
     switch (name) {
       case "massgen.run": {
-        const { apply: _, ...order } = (target ?? {}) as Partial<Order>;
+        const order = { ...target } as Partial<Order>;
+        delete order.apply;
         return runTask(app, order);
       }
       case "massgen.apply": return applying.apply(target);
@@ -182,7 +183,7 @@ export function activate(context: vscode.ExtensionContext): Api {
     { dispose: () => { leaving = server.stop(); } },
   );
   // Where a person has worked with it before, lenses and code actions are there without a click.
-  const start = vscode.workspace.getConfiguration("massgen").get("server.startWithWindow", true);
+  const start = vscode.workspace.getConfiguration("massgen").get<boolean>("server.startWithWindow", true);
   if (start) setTimeout(() => void server.ready().catch((error: unknown) => server.output.warn(explain(error))), 0);
 
   return { runs, tree, measured: Object.assign(latest, { activation: performance.now() - began }), ask: (method, params) => server.ask(method, params), startedFrom: () => server.from, ready: async () => { await server.ready(); } };

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 
-from massgen_ls.adapters.agents.acp_pool import AcpPool
-from massgen_ls.adapters.agents.surroundings import Surroundings
+from massgen_ls.adapters.agents.acp.pool import AcpPool
+from massgen_ls.adapters.agents.program.surroundings import Surroundings
 from massgen_ls.ports import Driver, Processes
 
 
@@ -39,27 +39,27 @@ class Roster(Mapping[str, Driver]):
         return len(self._kinds)
 
     def _command(self) -> Driver:
-        from massgen_ls.adapters.agents.command import CommandDriver
+        from massgen_ls.adapters.agents.command.driver import CommandDriver
 
         return CommandDriver(self._processes, self._around.environ, self._around.python)
 
     def _claude_code(self) -> Driver:
-        from massgen_ls.adapters.agents.claude_code import ClaudeCodeDriver
+        from massgen_ls.adapters.agents.claude.driver import ClaudeCodeDriver
 
         return ClaudeCodeDriver(self._processes, self._around)
 
     def _codex(self) -> Driver:
-        from massgen_ls.adapters.agents.codex import CodexDriver
+        from massgen_ls.adapters.agents.codex.driver import CodexDriver
 
         return CodexDriver(self._processes, self._around)
 
     def _gemini_cli(self) -> Driver:
-        from massgen_ls.adapters.agents.gemini import GeminiDriver
+        from massgen_ls.adapters.agents.gemini.driver import GeminiDriver
 
         return GeminiDriver(self._processes, self._around, self._pool)
 
     def _acp(self) -> Driver:
-        from massgen_ls.adapters.agents.acp import AcpDriver
+        from massgen_ls.adapters.agents.acp.driver import AcpDriver
 
         return AcpDriver(self._processes, self._around, self._pool)
 

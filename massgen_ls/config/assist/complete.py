@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, Literal, cast
@@ -12,12 +12,12 @@ from massgen_ls.config.assist import known
 from massgen_ls.config.assist.known import Value
 from massgen_ls.config.assist.place import place
 from massgen_ls.config.assist.shape import Spot
+from massgen_ls.config.massgen.report import Kind
+from massgen_ls.config.models import models
 from massgen_ls.config.problems import Where
 from massgen_ls.config.secrets import names_secret
 
 _MOST = 200
-_MODELS: Mapping[str, tuple[str, ...]] = {"claude_code": ("opus", "sonnet", "haiku")}
-"""Names that a program has for whatever model is the newest of a kind. All other names change."""
 _PATTERNS = ("read", "edit", "run:", "fetch", "other", "*")
 
 
@@ -50,7 +50,9 @@ class Offer:
     required: bool = False
 
 
-def complete(text: str, cursor: int, file: PurePath, around: Around) -> list[Offer]:
+def complete(
+    text: str, cursor: int, file: PurePath, around: Around, kind: Kind = "massgen-ls"
+) -> list[Offer]:
     """Everything that may stand at a place. Never raises.
 
     Args:
@@ -58,7 +60,12 @@ def complete(text: str, cursor: int, file: PurePath, around: Around) -> list[Off
         cursor: An offset in it.
         file: Its path, for the language.
         around: What is known beside it.
+        kind: Whose file it is.
     """
+    if kind == "massgen":
+        from massgen_ls.config.assist import foreign as source
+    else:
+        source = known
     try:
         shape = place(text, cursor, file)
         body = shape.root.plain()
@@ -66,17 +73,23 @@ def complete(text: str, cursor: int, file: PurePath, around: Around) -> list[Off
         return []
     found: list[Offer] = []
     for spot in shape.spots:
-        found += _keys(body, spot) if spot.role == "key" else _values(body, spot, around)
+        if spot.role == "key":
+            found += _keys(source.keys, body, spot)
+        else:
+            values = (*source.values(body, spot.node.where), *_special(body, spot, around))
+            found += _values(values, spot)
     return found[:_MOST]
 
 
-def _keys(body: Any, spot: Spot) -> Iterator[Offer]:
+def _keys(
+    known_keys: Callable[[Any, Where], Mapping[str, known.Key]], body: Any, spot: Spot
+) -> Iterator[Offer]:
     where = spot.node.where
     there = spot.there
     lead = spot.lead
-    found = known.keys(body, where)
+    found = known_keys(body, where)
     if not found and spot.style == "block":  # a list of mappings that has no item yet
-        found, lead = known.keys(body, (*where, 0)), lead + "- "
+        found, lead = known_keys(body, (*where, 0)), lead + "- "
     for name, key in found.items():
         if name in there:
             continue
@@ -129,9 +142,8 @@ def _documented(key: known.Key) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _values(body: Any, spot: Spot, around: Around) -> Iterator[Offer]:
-    where = spot.node.where
-    for value in (*known.values(body, where), *_special(body, where, around)):
+def _values(values: Iterable[Value], spot: Spot) -> Iterator[Offer]:
+    for value in values:
         yield Offer(
             value.text,
             "variable" if value.detail else "value",
@@ -157,7 +169,8 @@ def _scalar(value: Value, spot: Spot) -> str:
     return value.text if plain else json.dumps(value.text)
 
 
-def _special(body: Any, where: Where, around: Around) -> Iterator[Value]:
+def _special(body: Any, spot: Spot, around: Around) -> Iterator[Value]:
+    where = spot.node.where
     last = where[-1] if where else ""
     holder = where[-2] if len(where) > 1 else ""
     backend = _at(body, where[:-1]) if holder == "backend" else None
@@ -171,7 +184,7 @@ def _special(body: Any, where: Where, around: Around) -> Iterator[Value]:
     elif last == "agent" and kind == "acp":
         yield from (Value(name, about) for name, about in around.acp.items())
     elif last == "model":
-        yield from (Value(name, "The newest model of this name.") for name in _MODELS.get(kind, ()))
+        yield from (Value(model.name, model.about) for model in models(kind))
     elif "judges" in where and (isinstance(last, int) or last == "id"):
         yield from (Value(name, "An agent of this file.") for name in _ids(body))
     elif holder in {"allow", "deny"} and "permissions" in where:

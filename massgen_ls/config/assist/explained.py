@@ -11,6 +11,7 @@ from massgen_ls.config.assist import known
 from massgen_ls.config.assist.place import place
 from massgen_ls.config.document import Scan, part, scan
 from massgen_ls.config.lines import Lines
+from massgen_ls.config.massgen.report import Kind
 from massgen_ls.config.problems import Where, shown_path
 
 
@@ -24,14 +25,19 @@ class Explained:
     where: Where = ()
 
 
-def explain(text: str, cursor: int, file: PurePath) -> Explained | None:
+def explain(text: str, cursor: int, file: PurePath, kind: Kind = "massgen-ls") -> Explained | None:
     """What the key or value at a place means. Never raises.
 
     Args:
         text: The whole, right or not.
         cursor: An offset in it.
         file: Its path, for the language.
+        kind: Whose file it is.
     """
+    if kind == "massgen":
+        from massgen_ls.config.assist import foreign as source
+    else:
+        source = known
     try:
         shape = place(text, cursor, file)
         body = shape.root.plain()
@@ -46,13 +52,13 @@ def explain(text: str, cursor: int, file: PurePath) -> Explained | None:
             where = spot.node.where
         while where and isinstance(where[-1], int):
             where = where[:-1]
-        key = known.key(body, where)
+        key = source.key(body, where)
         if key is None or spot.start == spot.end:
             continue
         lines = [f"**{shown_path(where)}**: {key.kind}", key.documentation]
         if key.default:
             lines.append(f"Default: `{key.default}`.")
-        words = known.values(body, where)
+        words = source.values(body, where)
         if spot.role == "value":
             lines += [
                 f"`{word.text}`: {word.documentation}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -19,26 +19,12 @@ class Key:
     """A key that may stand at a place."""
 
     name: str
-    forms: tuple[Form, ...]
+    kind: str
+    """What stands there: ``number``, ``list``, ``mapping``, ``text``, as a few words."""
+    documentation: str = ""
+    default: str = ""
+    """Its value where nobody says one; empty for none."""
     required: bool = False
-
-    @property
-    def documentation(self) -> str:
-        """What it means."""
-        return next((str(f["description"]) for f in self.forms if f.get("description")), "")
-
-    @property
-    def kind(self) -> str:
-        """What stands there: ``number``, ``list``, ``mapping``, ``text``, as a few words."""
-        return " or ".join(dict.fromkeys(w for form in self.forms for w in _kinds(form)))
-
-    @property
-    def default(self) -> str:
-        """Its value where nobody says one; empty for none."""
-        given: object = next((f["default"] for f in self.forms if "default" in f), None)
-        if given in (None, "", [], {}) or isinstance(given, dict):
-            return ""
-        return json.dumps(given).strip('"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +78,21 @@ def keys(body: Any, where: Where) -> dict[str, Key]:
             listed = merged.setdefault(name, [])
             if inner not in listed:
                 listed.append(inner)
-    return {n: Key(n, tuple(_resolved(f) for f in fs), n in required) for n, fs in merged.items()}
+    return {
+        n: _key(n, [_resolved(f) for f in fs], required=n in required) for n, fs in merged.items()
+    }
+
+
+def _key(name: str, listed: Sequence[Form], *, required: bool) -> Key:
+    default: object = next((f["default"] for f in listed if "default" in f), None)
+    told = default not in (None, "", [], {}) and not isinstance(default, dict)
+    return Key(
+        name,
+        " or ".join(dict.fromkeys(word for form in listed for word in _kinds(form))),
+        next((str(f["description"]) for f in listed if f.get("description")), ""),
+        json.dumps(default).strip('"') if told else "",
+        required,
+    )
 
 
 def key(body: Any, where: Where) -> Key | None:
@@ -106,7 +106,7 @@ def values(body: Any, where: Where) -> list[Value]:
     """The words that the schema has for a place."""
     found: dict[str, Value] = {}
     for form in forms(body, where):
-        about = str(form.get("description", ""))
+        said = str(form.get("description", ""))
         listed = list(cast("Sequence[object]", form.get("enum", ())))
         if "const" in form:
             listed.append(form["const"])
@@ -114,22 +114,18 @@ def values(body: Any, where: Where) -> list[Value]:
             listed += [True, False]
         for each in listed:
             text = json.dumps(each) if not isinstance(each, str) else each
-            found.setdefault(text, Value(text, about, isinstance(each, str)))
+            found.setdefault(text, Value(text, said, isinstance(each, str)))
     if where[-2:-1] == ("backend",) and where[-1] == "type":
-        models = forms(body, (*where[:-1],)) if not found else _models()
-        about_types = _types(models)
-        found = {n: Value(n, about_types.get(n, v.documentation)) for n, v in found.items()}
+        about = types()
+        found = {n: Value(n, about.get(n, v.documentation)) for n, v in found.items()}
     return list(found.values())
 
 
-def _models() -> list[Form]:
-    return list(cast("dict[str, Form]", schema()["$defs"]).values())
-
-
-def _types(models: Sequence[Form]) -> dict[str, str]:
+@functools.cache
+def types() -> Mapping[str, str]:
     """What each type of a backend is."""
     found: dict[str, str] = {}
-    for model in models:
+    for model in cast("dict[str, Form]", schema()["$defs"]).values():
         kind = model.get("properties", {}).get("type", {})
         for name in kind.get("enum") or [kind.get("const")]:
             if name:

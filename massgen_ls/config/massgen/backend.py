@@ -19,6 +19,7 @@ from massgen_ls.config.massgen.readers import (
     read_type,
 )
 from massgen_ls.config.massgen.rules import (
+    UNREAD,
     ByType,
     Choice,
     Ignored,
@@ -292,6 +293,7 @@ CLAUDE_CODE = Table(
         ),
     },
     _FAMILIES,
+    UNREAD,
 )
 
 CODEX = Table(
@@ -337,6 +339,7 @@ CODEX = Table(
         **same("sandbox sandbox_mode profile config_overrides network_access", _SDK),
     },
     _FAMILIES,
+    UNREAD,
 )
 
 _YOLO = Choice(
@@ -352,7 +355,9 @@ _YOLO = Choice(
 )
 
 GEMINI_CLI = Table(
-    {**_KEYS, "approval_mode": _YOLO, **same("sandbox settings extensions", _SDK)}, _FAMILIES
+    {**_KEYS, "approval_mode": _YOLO, **same("sandbox settings extensions", _SDK)},
+    _FAMILIES,
+    UNREAD,
 )
 
 _OTHER_PROGRAM = Table(
@@ -362,6 +367,7 @@ _OTHER_PROGRAM = Table(
         **same("permission_policy copilot_permission_policy settings sandbox", _SDK),
     },
     _FAMILIES,
+    UNREAD,
 )
 
 BACKEND = ByType(

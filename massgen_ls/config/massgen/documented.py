@@ -78,7 +78,7 @@ def told(rule: Rule) -> str:
             return _sentence("not used", reason, instead)
         case Refused(reason, instead):
             return _sentence("**refused**", reason, instead)
-        case Wrong(reason, instead):
+        case Wrong(reason, instead, _):
             return _sentence("an error", reason.removeprefix("is "), instead)
         case To(target):
             return f"→ `{_target(target)}`"

@@ -13,11 +13,12 @@ from pydantic import ValidationError
 from massgen_ls.config.document import Document, Where, leaves
 from massgen_ls.config.explain import explain
 from massgen_ls.config.layers import Layer, merge
-from massgen_ls.config.massgen.backend import MODELS_TO_NAME
+from massgen_ls.config.massgen.backend import MODELS_TO_NAME, SERVICE
 from massgen_ls.config.massgen.outcome import Outcome
 from massgen_ls.config.massgen.readers import nearest
 from massgen_ls.config.massgen.report import Fate, Report
 from massgen_ls.config.massgen.rules import (
+    UNREAD,
     ByType,
     Choice,
     Entry,
@@ -81,7 +82,7 @@ class _Walk:
                 self._leaves("ignored", where, value, reason, instead)
             case Refused(reason, instead):
                 self._leaves("refused", where, value, reason, instead)
-            case Wrong(reason, instead):
+            case Wrong(reason, instead, _):
                 self._leaves("errors", where, value, f"`{where[-1]}` {reason}", instead)
             case To(target, shape, unless):
                 self._to(where, value, agent, target, shape, unless)
@@ -205,12 +206,14 @@ class _Walk:
             return
         known = list(table.rows)
         near = nearest(key, known) if self.outcome.errors < _MOST_NEAR else None
-        if near is None and table.otherwise is not None:
-            self.go(table.otherwise, where, below, agent)
+        many = self.outcome.errors >= _MOST_NEAR
+        place = _elsewhere(key, where) if near is None and not many else None
+        otherwise = None if place and table.otherwise is UNREAD else table.otherwise
+        if near is None and otherwise is not None:
+            self.go(otherwise, where, below, agent)
             return
         above = next((part for part in reversed(where[:-1]) if isinstance(part, str)), "")
         here = f" under `{above}`" if above else ""
-        place = _elsewhere(key) if near is None and self.outcome.errors < _MOST_NEAR else None
         advice = f"Did you mean {near!r}?" if near else "Take it out"
         if place:
             advice = f"It belongs under `{place}`"
@@ -276,8 +279,10 @@ def _get(holder: Any, key: str) -> Any:
     return cast("dict[str, Any]", holder).get(key) if isinstance(holder, dict) else None
 
 
-def _elsewhere(key: str) -> str | None:
+def _elsewhere(key: str, where: Where) -> str | None:
     """The group that has such a key."""
+    if where[0] in {"agents", "agent"}:
+        return "backend" if key in SERVICE.rows else None
     groups = (("", TOP), *((name, rule) for name, rule in TOP.rows.items()))
     for name, rule in groups:
         if name and isinstance(rule, Table):

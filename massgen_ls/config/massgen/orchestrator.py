@@ -9,6 +9,7 @@ from massgen_ls.config.massgen.readers import (
     read_sensitivity,
 )
 from massgen_ls.config.massgen.rules import (
+    UNREAD,
     Choice,
     Ignored,
     Reader,
@@ -54,7 +55,8 @@ TIMEOUTS = Table(
             "`attempt_timeout` is the same for every answer of an agent"
         ),
         "round_timeout_grace_seconds": Ignored("what an agent has done when its time ends is kept"),
-    }
+    },
+    otherwise=UNREAD,
 )
 
 COORDINATION = Table(
@@ -131,6 +133,7 @@ COORDINATION = Table(
         ("checkpoint_*", Ignored("the whole team works from the start")),
         ("standalone_checkpoint*", Ignored("the whole team works from the start")),
     ),
+    otherwise=UNREAD,
 )
 
 _VOTES: dict[str, Rule] = {
@@ -201,9 +204,17 @@ ORCHESTRATOR = Table(
         **same("type max_turns enabled", _NOT_READ),
         "docker": Ignored("commands are confined by a sandbox of the system, not by containers"),
         "session_id": Ignored("runs have ids of their own"),
-        "max_duration": Wrong(_V1, "Write `timeout_settings: {orchestrator_timeout_seconds: N}`"),
+        "max_duration": Wrong(
+            _V1,
+            "Write `timeout_settings: {orchestrator_timeout_seconds: N}`",
+            "timeout_settings.orchestrator_timeout_seconds",
+        ),
         "consensus_threshold": Wrong(_V1, "Take it out: a plurality of the votes wins"),
-        "max_debate_rounds": Wrong(_V1, "Write `max_new_answers_per_agent: N`"),
+        "max_debate_rounds": Wrong(
+            _V1,
+            "Write `max_new_answers_per_agent: N`",
+            "orchestrator.max_new_answers_per_agent",
+        ),
         **same("status_check_interval thread_pool_timeout", Wrong(_V1, "Take it out")),
     },
     families=(
@@ -212,4 +223,5 @@ ORCHESTRATOR = Table(
         ("audio_generation_*", _MEDIA),
         ("checklist_*", _PROMPTS),
     ),
+    otherwise=UNREAD,
 )

@@ -35,6 +35,9 @@ class Wrong:
 
     reason: str
     instead: str
+    becomes: str = ""
+    """The way to MassGen's newer key for the same value; from the agent when it begins with ``@``.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,10 @@ class Reader:
     """Why it is ignored where our schema has no such key."""
     required: bool = False
     """Whether it must not be empty."""
+
+
+UNREAD = Ignored("MassGen knows no such key either and reads over it", "Take it out")
+"""Of keys that nobody knows, where they cannot be mistaken for one that somebody does."""
 
 
 Rule = Ignored | Refused | Wrong | To | Sets | Choice | Table | ByType | Items | Reader

@@ -9,6 +9,7 @@ from massgen_ls.config.massgen.backend import BACKEND
 from massgen_ls.config.massgen.orchestrator import ORCHESTRATOR, TIMEOUTS
 from massgen_ls.config.massgen.readers import LEVELS, read_id
 from massgen_ls.config.massgen.rules import (
+    UNREAD,
     Ignored,
     Items,
     Reader,
@@ -33,7 +34,11 @@ V1_KEYS = {
         "models model_configs", Wrong(V1, "List them under `agents`, each with `id`, `backend`")
     ),
     "num_agents": Wrong(V1, "List as many `agents` as you want, each with an `id` and a `backend`"),
-    "max_rounds": Wrong(V1, "Write `orchestrator: {max_new_answers_per_agent: N}`"),
+    "max_rounds": Wrong(
+        V1,
+        "Write `orchestrator: {max_new_answers_per_agent: N}`",
+        "orchestrator.max_new_answers_per_agent",
+    ),
     "consensus_threshold": Wrong(V1, "Take it out: a plurality of the votes wins"),
     **same("voting_enabled enable_voting", Wrong(V1, "Take it out: agents always vote in MassGen")),
     "streaming_display": Wrong(V1, "Write `ui: {display_type: rich_terminal}`, or nothing"),
@@ -60,10 +65,11 @@ AGENT = Table(
         "subagent_agents": Ignored("agents start no further agents of ours"),
         "memory": MEMORY,
         **same("enable_nlip nlip nlip_config", NLIP),
-        "agent_id": Wrong(V1, "Write `id`"),
-        "agent_type": Wrong(V1, "Write `backend: {type: …}`"),
+        "agent_id": Wrong(V1, "Write `id`", "@id"),
+        "agent_type": Wrong(V1, "Write `backend: {type: …}`", "@backend.type"),
         "model_config": Wrong(V1, "Write `backend: {type: …, model: …}`"),
-    }
+    },
+    otherwise=UNREAD,
 )
 
 HOOK = Refused(
@@ -90,7 +96,8 @@ TOP = Table(
                 "skip_agent_selector use_orchestrator_for_single_agent skip_setup "
                 "vim_mode keep_sessions show_timestamps max_message_length",
                 SCREEN,
-            )
+            ),
+            otherwise=SCREEN,
         ),
         "display": SCREEN,
         "memory": MEMORY,
@@ -106,5 +113,6 @@ TOP = Table(
         **V1_KEYS,
     },
     families=(("x-*", NOT_READ), ("_*", NOT_READ)),
+    otherwise=UNREAD,
 )
 """The whole file."""

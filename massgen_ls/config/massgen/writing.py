@@ -34,10 +34,10 @@ def write(document: Document, report: Report, source: str) -> str:
             lines.append("agents:")
             for i, agent in enumerate(cast("list[Any]", value)):
                 lines += _notes(report, ("agents", i), "  ", noted)
-                lines += _yaml([agent], "  ")
+                lines += dumped([agent], "  ")
         else:
             lines += _notes(report, (key,), "", noted)
-            lines += _yaml({key: value}, "")
+            lines += dumped({key: value}, "")
     others = list(_notes(report, (), "", noted))
     if others:
         lines += ["", *others]
@@ -101,9 +101,23 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)  # pyright: ignore[reportUnknownMemberType] # the stub does not say
 
 
-def _yaml(value: Any, indent: str) -> list[str]:
+def dumped(value: Any, indent: str) -> list[str]:
+    """The lines of a value as a block, for people."""
     text: str = yaml.dump(  # pyright: ignore[reportUnknownMemberType] # the stub does not say
         value, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=_WIDTH, indent=2
     )
     # A line of a text may hold an odd line end, which is none for YAML's reader here.
     return [f"{indent}{line}" if line else line for line in text.rstrip("\n").split("\n")]
+
+
+def in_line(value: Any) -> str:
+    """A list or mapping in one line."""
+    text: str = yaml.dump(  # pyright: ignore[reportUnknownMemberType] # the stub does not say
+        value,
+        Dumper=yaml.SafeDumper,
+        allow_unicode=True,
+        sort_keys=False,
+        width=float("inf"),
+        default_flow_style=True,
+    )
+    return text.strip()

@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.nvim.served import Gate
 from tests.e2e.plain.terminal import Emacs, Vim
+from tests.e2e.recorder import recorded
 from tests.e2e.world import World
 
 HERE = Path(__file__).parent
@@ -44,7 +45,8 @@ def snippet(guide: str, which: str, server: list[str]) -> str:
 
 def server_of(world: World) -> int:
     """The process id of this world's one server."""
-    (found,) = [each for each in world.processes() if "massgen_ls serve" in each]
+    running = [each for each in world.processes() if "massgen_ls serve" in each]
+    (found,) = [each for each in running if "recorder" not in each]
     return int(found.split(":")[0])
 
 
@@ -90,13 +92,13 @@ def emacs(world: World, project: Path) -> Iterator[OpenEmacs]:
     asyncio.run(world.gone())
 
 
-def _ale() -> str:
+def ale() -> str:
     """How Vim loads ALE, for our server alone."""
-    ale = SYSTEM / "vim-ale"
-    if not ale.is_dir():
+    folder = SYSTEM / "vim-ale"
+    if not folder.is_dir():
         absent("VIM WITH ALE", "vim vim-ale")
     return (
-        f"set runtimepath^={ale}\nfiletype plugin on\nruntime plugin/ale.vim\n"
+        f"set runtimepath^={folder}\nfiletype plugin on\nruntime plugin/ale.vim\n"
         "let g:ale_linters = {'python': ['massgen']}\n" + snippet("vim", "ale#linter#Define", [])
     )
 
@@ -119,9 +121,10 @@ def vim(world: World, project: Path) -> Iterator[OpenVim]:
         absent("VIM", "vim")
     with ExitStack() as stack:
 
-        def start(server: list[str], client: Callable[[], str] = _ale) -> Vim:
+        def start(server: list[str], client: Callable[[], str] = ale) -> Vim:
+            command = recorded(server, client.__name__)
             (program := world.top / "massgen-ls").write_text(
-                f"#!/bin/sh\nexec {' '.join(server)}\n"
+                f"#!/bin/sh\nexec {' '.join(command)}\n"
             )
             program.chmod(0o755)
             rc = world.top / "vimrc"

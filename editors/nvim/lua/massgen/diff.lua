@@ -3,6 +3,7 @@
 
 local client_of = require('massgen.client')
 local documents = require('massgen.documents')
+local runs = require('massgen.runs')
 local say = require('massgen.say')
 local words = require('massgen.words')
 
@@ -271,11 +272,25 @@ local function files_of(candidates)
   return found
 end
 
+---Asks for what is shown first, where this session knows it, while the run is asked about.
+---@param client vim.lsp.Client
+---@param id string
+---@param wanted? string
+local function fetch_first(client, id, wanted)
+  local run = runs.get(id)
+  for _, candidate in ipairs(run and run.candidates or {}) do
+    if candidate.id == (wanted or run.winner) and candidate.first then
+      documents.load(client, id, candidate.id, candidate.first, function() end)
+    end
+  end
+end
+
 ---@param run? string
 ---@param candidate? string  The winner when absent
 ---@param other? string  A second candidate, which `candidate` is compared with
 function M.show(run, candidate, other)
   require('massgen.actions').with_run(run, function(client, id)
+    fetch_first(client, id, other or candidate)
     client_of.request(client, 'read', { runId = id, format = 'outline' }, function(record)
       local wanted = candidate or (record.verdict or {}).winner
       if not wanted then

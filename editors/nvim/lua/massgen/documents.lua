@@ -270,6 +270,10 @@ function M.read(bufnr, name)
   end
 end
 
+---Who has asked for a buffer that is on its way, and of which server.
+---@type table<integer, { client_id: integer, callbacks: fun(found: boolean)[] }>
+local waiting = {}
+
 ---Calls back with a buffer that shows a file as a candidate has it, and whether it is there.
 ---@param client vim.lsp.Client
 ---@param run string
@@ -282,20 +286,36 @@ function M.load(client, run, candidate, path, callback)
     callback(bufnr, true) -- a candidate never changes
     return
   end
+  local function wait(found)
+    callback(bufnr, found)
+  end
+  local before = waiting[bufnr]
+  if before and before.client_id == client.id then
+    table.insert(before.callbacks, wait)
+    return
+  end
+  local mine = { client_id = client.id, callbacks = { wait } }
+  waiting[bufnr] = mine
   local params = { runId = run, candidateId = candidate, path = path }
-  client:request('massgen/read', params, function(err, result)
-    if err then
-      callback(bufnr, false)
-      return
+  local sent = client:request('massgen/read', params, function(err, result)
+    if waiting[bufnr] == mine then
+      waiting[bufnr] = nil
     end
-    vim.b[bufnr].massgen_client = client.id
-    vim.b[bufnr].massgen_filling = true -- what BufReadCmd would ask for is here
-    vim.fn.bufload(bufnr)
-    vim.b[bufnr].massgen_filling = nil
-    local text = result.text or '(not text)'
-    fill(bufnr, lines_of(text), vim.filetype.match({ filename = path, buf = bufnr }))
-    callback(bufnr, true)
+    if not err then
+      vim.b[bufnr].massgen_client = client.id
+      vim.b[bufnr].massgen_filling = true -- what BufReadCmd would ask for is here
+      vim.fn.bufload(bufnr)
+      vim.b[bufnr].massgen_filling = nil
+      local text = result.text or '(not text)'
+      fill(bufnr, lines_of(text), vim.filetype.match({ filename = path, buf = bufnr }))
+    end
+    for _, each in ipairs(mine.callbacks) do
+      each(err == nil)
+    end
   end)
+  if not sent then
+    waiting[bufnr] = nil
+  end
 end
 
 ---Opens, or refreshes, a buffer about a run.

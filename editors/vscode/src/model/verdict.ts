@@ -79,20 +79,20 @@ function table(run: Run, report: RunReport): string {
     const candidate = known.get(row.candidate);
     const twins = row.cluster.filter((id) => id !== row.candidate);
     const name = `<th scope="row">${row.won ? '<span class="won" title="the winner">★</span> ' : ""}${escape(row.candidate)}`
-      + `${run.applied.has(row.candidate) ? ' <span class="tag">applied</span>' : ""}`
-      + `${candidate?.discarded ? ' <span class="tag">discarded</span>' : ""}`
-      + `${row.eligible ? "" : ' <span class="tag">not eligible</span>'}`
+      + (run.applied.has(row.candidate) ? ' <span class="tag">applied</span>' : "")
+      + (candidate?.discarded ? ' <span class="tag">discarded</span>' : "")
+      + (row.eligible ? "" : ' <span class="tag">not eligible</span>')
       + `${twins.length ? `<div class="twins">same change as ${escape(twins.join(", "))}</div>` : ""}</th>`;
     const cells = row.checks.map((said, j) => checkCell(row.candidate, checks[j] ?? "", said, candidate));
     const what = escape(row.candidate);
     return `<tr data-row="${i}" data-candidate="${what}" tabindex="${i === 0 ? 0 : -1}"${row.won ? ' class="winner"' : ""}>${name}`
       + `<td class="number">${row.files}</td><td class="number">${row.lines}</td>${cells.join("")}`
-      + `${judged ? `<td>${escape(row.judges)}</td>` : ""}`
+      + (judged ? `<td>${escape(row.judges)}</td>` : "")
       + `<td class="acts"><button data-do="compare" data-candidate="${what}" aria-label="Compare ${what} with your files">Compare</button> `
       + `<button data-do="apply" data-candidate="${what}" aria-label="Apply ${what}"${row.won ? "" : ' class="plain"'}>Apply</button></td></tr>`;
   });
   return `<table aria-label="Candidates, best first">
-<thead><tr>${head.map((h) => `<th scope="col">${escape(h)}</th>`).join("")}</tr></thead>
+<thead><tr>${head.map((h, i) => `<th scope="col"${i === 1 || i === 2 ? ' class="number"' : ""}>${h ? escape(h) : '<span class="unseen">What to do</span>'}</th>`).join("")}</tr></thead>
 <tbody>${body.join("\n")}</tbody></table>
 <p class="hint">↑ ↓ move · Enter compares · A applies · a check's cell shows what it printed</p>`;
 }
@@ -113,11 +113,14 @@ function ballots(report: RunReport): string {
 }
 
 function agents(report: RunReport): string {
-  const rows = report.seats.map((seat) => {
-    const money_ = money(seat.usage.cost === null ? null : Number(seat.usage.cost));
-    return `<tr><th scope="row"><button class="cell" data-do="log" data-seat="${escape(seat.seat)}" aria-label="Open the log of ${escape(seat.seat)}">${escape(seat.seat)}</button></th>`
-      + `<td>${escape(seat.type)}</td><td>${escape(seat.outcome ?? seat.phase)}</td><td class="number">${escape(duration(seat.seconds))}</td>`
-      + `<td>${escape(joined(tokens(seat.usage.tokens), money_))}</td><td>${escape(seat.reason)}</td></tr>`;
-  });
-  return `<h2>Agents</h2><table aria-label="Agents"><thead><tr><th scope="col">Agent</th><th scope="col">Kind</th><th scope="col">Ended</th><th scope="col">Time</th><th scope="col">Spent</th><th scope="col">Said</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
+  const spent = report.seats.map((seat) => joined(tokens(seat.usage.tokens), money(seat.usage.cost === null ? null : Number(seat.usage.cost))));
+  // A column in which nothing would stand is left out.
+  const [anySpent, anySaid] = [spent.some((each) => each), report.seats.some((seat) => seat.reason)];
+  const rows = report.seats.map((seat, i) =>
+    `<tr><th scope="row"><button class="cell" data-do="log" data-seat="${escape(seat.seat)}" aria-label="Open the log of ${escape(seat.seat)}">${escape(seat.seat)}</button></th>`
+    + `<td>${escape(seat.type)}</td><td>${escape(seat.outcome ?? seat.phase)}</td><td class="number">${escape(duration(seat.seconds))}</td>`
+    + `${anySpent ? `<td>${escape(spent[i] ?? "")}</td>` : ""}${anySaid ? `<td>${escape(seat.reason)}</td>` : ""}</tr>`);
+  const head = ["Agent", "Kind", "Ended", "Time", ...(anySpent ? ["Spent"] : []), ...(anySaid ? ["Said"] : [])]
+    .map((h) => `<th scope="col"${h === "Time" ? ' class="number"' : ""}>${h}</th>`);
+  return `<h2>Agents</h2><table aria-label="Agents"><thead><tr>${head.join("")}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
 }

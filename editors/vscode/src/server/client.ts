@@ -98,6 +98,7 @@ export class Server {
       outputChannel: this.output,
       traceOutputChannel: this.trace,
       initializationOptions: { events: "all", prompts: true, trusted: vscode.workspace.isTrusted },
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- the server is told of changes this way
       synchronize: { configurationSection: "massgen" },
       progressOnInitialization: false,
       errorHandler: {
@@ -110,7 +111,7 @@ export class Server {
       },
       middleware: {
         provideCodeLenses: (document, token, next) =>
-          vscode.workspace.getConfiguration("massgen").get("codeLens", true) ? next(document, token) : [],
+          vscode.workspace.getConfiguration("massgen").get<boolean>("codeLens", true) ? next(document, token) : [],
         executeCommand: (name, args, next) => this.hooks.command(name, args[0], async () => next(name, args) as Promise<unknown>),
         workspace: {
           handleApplyEdit: async (params, next) =>

@@ -80,8 +80,12 @@ export async function install(context: vscode.ExtensionContext, python: string, 
   const place = join(context.globalStorageUri.fsPath, "environment");
   const wheel = bundledWheel(context);
   if (!wheel) throw new NoServer("This extension came without the server. Set massgen.server.interpreter.", undefined);
-  await run(python, ["-m", "venv", "--clear", place], say);
-  await run(ownPython(context), ["-m", "pip", "install", "--disable-pip-version-check", wheel], say);
+  try {
+    await run(python, ["-m", "venv", "--clear", place], say);
+    await run(ownPython(context), ["-m", "pip", "install", "--disable-pip-version-check", wheel], say);
+  } catch (error) {
+    throw new Error(`the server could not be installed (${(error as Error).message}). “Massgen: Show the Log” has all of it.`);
+  }
 }
 
 export function bundledWheel(context: vscode.ExtensionContext): string | undefined {

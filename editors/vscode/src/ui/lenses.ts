@@ -18,7 +18,7 @@ export class RunLenses implements vscode.CodeLensProvider {
   }
 
   provideCodeLenses(document: vscode.TextDocument): vscode.CodeLens[] {
-    if (!vscode.workspace.getConfiguration("massgen").get("codeLens", true)) return [];
+    if (!vscode.workspace.getConfiguration("massgen").get<boolean>("codeLens", true)) return [];
     const uri = document.uri.toString();
     const top = new vscode.Range(0, 0, 0, 0);
     // The newest alone: every run that ever touched a file would hide the file.

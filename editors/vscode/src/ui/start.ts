@@ -57,12 +57,15 @@ export async function rerun(app: App, target?: Target & { agents?: string[] }): 
   return agents && start(app, { ...before, agents });
 }
 
-/** A new task whose agents are told what those of an earlier run did. */
+/** A new task for the agents of an earlier run, who are told what they did in it. */
 export async function followUp(app: App, target?: Target & { prompt?: string }): Promise<string | undefined> {
   const run = await theRun(app, target);
   if (!run) return undefined;
   const context = { runId: run.id, ...(target?.seat ? { seat: target.seat } : {}) };
-  return runTask(app, { ...(target?.prompt ? { prompt: target.prompt } : {}), folder: run.folder, context });
+  const agents = orders.get(run.id)?.agents;
+  return runTask(app, {
+    ...(target?.prompt ? { prompt: target.prompt } : {}), ...(agents ? { agents } : {}), folder: run.folder, context,
+  });
 }
 
 async function orderOf(app: App, run: Run): Promise<Order> {

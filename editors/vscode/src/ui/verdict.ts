@@ -52,6 +52,8 @@ export class Verdicts {
     panel.iconPath = { light: vscode.Uri.joinPath(media, "icon-light.svg"), dark: vscode.Uri.joinPath(media, "icon-dark.svg") };
     this.panels.set(run.id, panel);
     panel.onDidDispose(() => this.panels.delete(run.id));
+    // Out of sight a page is given up and hears nothing; it comes back as it was made.
+    panel.onDidChangeViewState(() => { if (panel.visible) void this.redraw(run); });
     panel.webview.onDidReceiveMessage((message: Message) => this.act(run, panel, message));
     const uri = (name: string): string => panel.webview.asWebviewUri(vscode.Uri.joinPath(media, name)).toString();
     const nonce = crypto.randomUUID().replaceAll("-", "");
@@ -61,7 +63,7 @@ export class Verdicts {
 
   private async redraw(run: Run): Promise<void> {
     const panel = this.panels.get(run.id);
-    if (!panel) return;
+    if (!panel?.visible) return;
     try {
       const report = await readRun(this.app, run);
       await panel.webview.postMessage({ body: verdictBody(run, report) });

@@ -6,6 +6,7 @@ module.exports = async (world) => {
   const { vscode, api, measured } = world;
   const tree = new BareTree(vscode);
   const view = vscode.window.createTreeView("bare", { treeDataProvider: tree });
+  await vscode.commands.executeCommand("setContext", "massgen.tests.bare", true);
   await vscode.commands.executeCommand("bare.focus");
   await world.until("the bare tree", () => view.visible);
   await quiet();

@@ -72,7 +72,7 @@ module.exports = async (world) => {
   const texts = () => Promise.all(names.map((name) => world.text(name)));
   const untouched = await texts();
   const delivery = await world.command("applyCandidate", { run: first });
-  world.step("applied", [delivery.applied, delivery.conflicts], [true, []]);
+  world.step("applied", [delivery.applied, delivery.conflicts, delivery.reason], [true, [], ""]);
   const landed = await texts();
   world.step("landed", landed, [AFTER, "other\nmore\n", "made\n", null, null, untouched[4]]);
   world.step("one undo", await world.command("undoApply"), true);
@@ -148,6 +148,12 @@ module.exports = async (world) => {
   await world.command("undoApply");
   await world.command("discardCandidate", { run: first, candidate: "one.1" });
   world.step("discarded", world.run(first).candidates.get("one.1").discarded, true);
+  await world.type("other.py", "# massgen: tidy up\nother\n");
+  const lens = await world.until("a lens above the task", async () => {
+    const found = await vscode.commands.executeCommand("vscode.executeCodeLensProvider", world.uri("other.py"), 10);
+    return found.find((each) => each.command?.command === "massgen.run");
+  });
+  world.step("lens", [lens.range.start.line, lens.command.arguments[0].prompt.includes("tidy up")], [0, true]);
   await world.command("restartServer");
   await world.command("refresh");
   world.step("after a restart", api.runs.all.length, 7);

@@ -1,0 +1,1 @@
+"""What an attempt is, whatever agent makes it: its frame, its failures, its answers."""

@@ -1,0 +1,1 @@
+"""Any program that edits files."""

@@ -1,0 +1,1 @@
+"""How a program is talked to, and what it finds around it."""

@@ -193,9 +193,6 @@ class Rules:
     """How a run is decided and when it has to end. Times in seconds."""
 
     mode: Mode = "best_of_n"
-    agents: TeamOrder = "listed"
-    max_agents: int | None = None
-    """How many of the team work, the first in order; None: all of them."""
     attempt_timeout: float = 1800.0
     run_timeout: float = 3600.0
     """What the agents have together; what they made by then is still judged."""
@@ -219,6 +216,9 @@ class Rules:
     """What holds in mode ``consensus``."""
     fusion: bool = False
     """Whether what several candidates share is tried as one more candidate."""
+    agents: TeamOrder = "listed"
+    max_agents: int | None = None
+    """How many of the team work, the first in order; None: all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from massgen_ls.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from massgen_ls.cli import Options
+    from massgen_ls.config.document import Document
     from massgen_ls.config.massgen.report import Fate, Report
     from massgen_ls.config.problems import Problem
 
@@ -58,11 +59,11 @@ def check(options: Options) -> int:
     """Says what is in a file."""
     from massgen_ls.config.files import checked
 
-    _, report = checked(Path(options.file))
+    document, report = checked(Path(options.file))
     if options.json:
         sys.stdout.write(json.dumps(report.plain(), indent=2, ensure_ascii=True) + "\n")
     else:
-        _print(_shown(options.file, report))
+        _print(_shown(options.file, report, document))
     return _OK if report.ok else _NOT_OK
 
 
@@ -90,7 +91,7 @@ def import_file(options: Options) -> int:
         told = {**report.plain(), "output": str(output)}
         sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=True) + "\n")
         return _OK
-    _print([*_shown(options.file, report), "", f"{output} is written."])
+    _print([*_shown(options.file, report, document), "", f"{output} is written."])
     if report.refused:
         _print(["What is refused above is not in it: look for NEEDS YOUR HAND before you use it."])
     return _OK
@@ -113,11 +114,20 @@ def _write(output: Path, text: str, *, force: bool) -> None:
         raise ConfigError(f"{output} cannot be written: {error.strerror}") from error
 
 
-def _shown(file: str, report: Report) -> Iterator[str]:
+def _shown(file: str, report: Report, document: Document) -> Iterator[str]:
+    from massgen_ls.config.files import missing
     from massgen_ls.config.massgen.report import FATES
 
+    if document.body == {} and [p.where for p in report.errors] == [()]:
+        (problem,) = report.errors
+        then = f" ({problem.suggestion})" if problem.suggestion else ""
+        yield f"{file}:{problem.line}:{problem.column}: {problem.message}{then}"
+        return
     whose = "a configuration of MassGen" if report.kind == "massgen" else "a configuration"
+    parts = missing(document) if report.ok else []
     can = "can be used" if report.ok else "cannot be used as it is"
+    if parts:
+        can = f"is right; a run needs the drivers for {parts[0]}, which are not built yet"
     yield f"{file}: {whose}, which {can}"
     lists = dict(report.lists())
     counts = [f"{len(lists[fate])} {word}" for fate, word in _COUNTED.items() if lists[fate]]

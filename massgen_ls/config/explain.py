@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import shlex
 from collections.abc import Sequence
 from typing import Any, cast, get_args
 
@@ -94,7 +96,20 @@ def explain(merged: Merged, error: Any, top: type[BaseModel]) -> Problem:
         raised = error["ctx"]["error"]
         where = (*where, *getattr(raised, "where", ()))
         return problem(merged, where, str(raised))
-    return problem(merged, where, _misfit(where, kind, given, str(error["msg"])))
+    then = _as_list(given) if kind == "tuple_type" and isinstance(given, str) else ""
+    what = _misfit(where, kind, given, str(error["msg"]))
+    return problem(merged, where, what, suggestion=then)
+
+
+def _as_list(given: str) -> str:
+    """One word for a list of them."""
+    try:
+        words = shlex.split(given)
+    except ValueError:
+        words = [given]
+    shown = ", ".join(words)
+    fits = shown == masked(shown)[1:-1] and all(_PLAIN.match(word) for word in words)
+    return f"write [{shown}]" if fits else "write each word as an item: [one, two]"
 
 
 def _misfit(where: Where, kind: str, given: object, said: str) -> str:
@@ -113,10 +128,12 @@ def _misfit(where: Where, kind: str, given: object, said: str) -> str:
             return f"the name of an environment variable is wanted, as {form}"
         return f"{shown} is no name: letters, digits, dot, dash and underscore only"
     asked = said.removeprefix("Input ").replace("valid tuple", "list")
-    asked = asked.removeprefix("Tuple ").removesuffix(", not 0")
+    asked = asked.removeprefix("Tuple ").removesuffix(", not 0").partition(", unable to")[0]
+    asked = asked.replace("a valid number", "a number").replace("a valid integer", "a whole number")
     return f"{asked}, not {(_KINDS.get(type(given)) or shown)[:60]}"
 
 
+_PLAIN = re.compile(r"^[A-Za-z0-9._/=-]+$")
 _KINDS: dict[type, str] = {dict: "a mapping", list: "a list", type(None): "nothing"}
 
 

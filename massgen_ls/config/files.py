@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from massgen_ls.config.backends import NOT_BUILT
 from massgen_ls.config.checkup import problems_of
 from massgen_ls.config.document import Document, part
-from massgen_ls.config.layers import Layer, merge
+from massgen_ls.config.layers import Layer, agents_of, merge
 from massgen_ls.config.massgen.kind import kind_of
 from massgen_ls.config.massgen.mapping import convert
 from massgen_ls.config.massgen.report import Report
@@ -59,6 +60,17 @@ def _ours(path: Path, environ: Mapping[str, str]) -> Report:
         errors=(*(p for p in every if p.severity == "error"), *included),
         ignored=tuple(p for p in every if p.severity == "warning"),
     )
+
+
+def missing(document: Document) -> list[str]:
+    """The parts of this version that a team would need and that are not there.
+
+    Args:
+        document: What `checked` returned.
+    """
+    kinds = {str(agent.get("backend", {}).get("type")) for agent in agents_of(document.body)
+             if isinstance(agent.get("backend"), dict)}  # fmt: skip
+    return [part for part, known in NOT_BUILT.items() if not kinds.isdisjoint(known)]
 
 
 def with_variables(ours: Document, report: Report, environ: Mapping[str, str]) -> Report:

@@ -380,3 +380,13 @@ def _changed(low: _Node | None, high: _Node, pool: dict[str, _Node]) -> _Node:
 def plain_name(name: str) -> str:
     """A name as the name of a variable can say it."""
     return "".join(c if c.isalnum() else "_" for c in name).lower()
+
+
+def agents_of(body: object) -> list[dict[str, Any]]:
+    """The agents that a file lists, in either form."""
+    if not isinstance(body, dict):
+        return []
+    top = cast("dict[str, Any]", body)
+    listed = top.get("agents")
+    every = [*(cast("list[Any]", listed) if isinstance(listed, list) else ()), top.get("agent")]
+    return [cast("dict[str, Any]", each) for each in every if isinstance(each, dict)]

@@ -40,47 +40,12 @@ from massgen_ls.core.plan import (
     ReplaceFile,
     in_order,
 )
+from massgen_ls.core.selection import EVERYTHING, Selection, chosen_changes
 from massgen_ls.core.task import CandidateId
 from massgen_ls.core.text import Lines
 
 BOM = b"\xef\xbb\xbf"
 _LINE_END = re.compile(r"\r\n|\n|\r")
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The part of a candidate that should land."""
-
-    paths: AbstractSet[RelPath] | None = None
-    """Files that land; of a rename either name. None: all, or those of ``hunks`` if it has any."""
-    hunks: Mapping[RelPath, AbstractSet[int]] = field(
-        default_factory=dict[RelPath, AbstractSet[int]]
-    )
-    """Of these files only some hunks, as indices into `line_hunks` of base and candidate. A file
-    that has no hunks (added, deleted, binary) lands when any index is given."""
-    partial: bool = False
-    """Whether a file lands without the hunks that conflict, instead of not at all. Files in
-    ``hunks`` always do: whoever chose among hunks takes them one by one."""
-
-    def includes(self, change: FileChange) -> bool:
-        """Whether anything of a file's change should land."""
-        named = {change.path, change.old_path or change.path}
-        chosen = self.hunks_of(change)
-        if chosen is not None:
-            return bool(chosen)
-        if self.paths is None:
-            return not self.hunks
-        return bool(named & self.paths)
-
-    def hunks_of(self, change: FileChange) -> AbstractSet[int] | None:
-        """The chosen hunks of a file; None for all of them."""
-        for path in (change.path, change.old_path):
-            if path is not None and path in self.hunks:
-                return self.hunks[path]
-        return None
-
-
-EVERYTHING = Selection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +68,6 @@ def decode(content: bytes) -> str | None:
         return content.removeprefix(BOM).decode("utf-8")
     except UnicodeDecodeError:
         return None
-
-
-def chosen_changes(changes: ChangeSet, selection: Selection) -> tuple[FileChange, ...]:
-    """The changes that a selection takes.
-
-    Raises:
-        NotFoundError: It names a file that the candidate does not change.
-    """
-    known = set(changes.paths())
-    for path in sorted({*(selection.paths or ()), *selection.hunks}):
-        if path not in known:
-            raise NotFoundError(
-                f"the candidate does not change {path}", "Choose among the files that it lists."
-            )
-    return tuple(change for change in changes.files if selection.includes(change))
 
 
 def plan_landing(

@@ -9,13 +9,9 @@ from dataclasses import dataclass
 
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import FileChange, RelPath, folders_above
-from massgen_ls.core.landing import (
-    Contents,
-    Selection,
-    chosen_changes,
-    plan_landing,
-)
+from massgen_ls.core.landing import Contents, plan_landing
 from massgen_ls.core.plan import Conflict, EditPlan, Held
+from massgen_ls.core.selection import Selection, chosen_changes
 from massgen_ls.core.survey import FileSurvey, survey
 from massgen_ls.core.task import CandidateId
 from massgen_ls.engine.world import World

@@ -54,9 +54,10 @@ from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import first_look
 from massgen_ls.engine.polling import Polling
 from massgen_ls.engine.questions import news
-from massgen_ls.engine.seat import Seat, told
+from massgen_ls.engine.seat import Seat
 from massgen_ls.engine.veil import Veil, VeiledChecker
 from massgen_ls.engine.world import World
+from massgen_ls.engine.wrapup import told
 from massgen_ls.ports import Message, Note, SnapshotRequest
 
 _log = logging.getLogger(__name__)

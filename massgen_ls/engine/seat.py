@@ -4,51 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from massgen_ls.core.budget import Usage
 from massgen_ls.core.candidate import Candidate, Snapshot
-from massgen_ls.core.changes import ChangeSet
 from massgen_ls.core.consensus import labels
-from massgen_ls.core.conversation import Called, Recorder, Spoken, shorten
+from massgen_ls.core.conversation import Called, Recorder, Spoken
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import (
     AgentActed,
     AttemptEnded,
     AttemptPaused,
     AttemptStarted,
-    CandidateCaptured,
-    Conversed,
     Delta,
-    Event,
     NothingCaptured,
-    Notice,
     UsageReported,
 )
 from massgen_ls.core.failures import next_try
 from massgen_ls.core.normal import Normaliser
-from massgen_ls.core.novelty import refusal
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
+from massgen_ls.core.task import AgentSpec, RunId, RunSpec, SeatId
 from massgen_ls.engine import prompts
 from massgen_ls.engine.brief import brief
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.permits import Permits
 from massgen_ls.engine.pictures import pictures
 from massgen_ls.engine.questions import refinement
-from massgen_ls.engine.substance import substance
 from massgen_ls.engine.tools import SeatTools
 from massgen_ls.engine.veil import Veil, VeiledTools
 from massgen_ls.engine.world import World
+from massgen_ls.engine.wrapup import told, wrap_up
 from massgen_ls.ports import (
     STOPPED,
     Access,
     Acted,
     Brief,
-    Captured,
     Driver,
     Ended,
     Fence,
@@ -366,101 +359,11 @@ class _Attempt:
     async def _recorded(self, ended: Ended, seconds: float) -> Exception | None:
         """Wraps up; what goes wrong is a value, to be raised in the task that asked."""
         try:
-            await self._wrap_up(ended, seconds)
+            seat, said = self._seat, self._tools.summary or ended.summary
+            await wrap_up(seat, self._lease, ended, seconds, said, self._record, self._unheard)
         except Exception as error:  # noqa: BLE001 - handed over whole
             return error
         return None
-
-    async def _wrap_up(self, ended: Ended, seconds: float) -> None:
-        seat = self._seat
-        await seat.emit(
-            AttemptEnded(
-                seat.id,
-                seat.attempt,
-                ended.outcome,
-                ended.reason,
-                ended.exit_code,
-                seconds,
-                ended.failure,
-            ),
-            *(Notice("warning", _lost(note, seat.id), seat.id) for note in self._unheard),
-        )
-        started = seat.world.clock.monotonic()
-        name = CandidateId(f"{seat.id}.{seat.attempt}")
-        summary = self._tools.summary or ended.summary
-        try:
-            captured = await self._lease.capture(name, f"{name}: {seat.spec.task.prompt}")
-        except MassgenError as error:
-            await seat.emit(NothingCaptured(seat.id, seat.attempt, f"cannot be captured: {error}"))
-            return
-        found: list[Event] = [*told(captured.notes, seat.id)]
-        transcript = self._record.transcript(
-            str(seat.agent.id),
-            seat.agent.type,
-            files=(change.path for change in captured.changes.files),
-            summary=summary,
-            session=ended.session,
-        )
-        if transcript.parts:
-            # Before the last fact about this attempt, which may settle the run.
-            found.append(Conversed(seat.id, seat.attempt, transcript))
-        problem = await self._not_new(ended, captured)
-        if problem:
-            found.append(NothingCaptured(seat.id, seat.attempt, problem))
-        elif captured.changes:
-            alone = len(seat.spec.agents) == 1
-            digest, code = ("", "") if alone else await self._substance(captured.changes)
-            candidate = Candidate(
-                name,
-                seat.id,
-                seat.snapshot.tree,
-                captured.tree,
-                captured.commit,
-                captured.changes,
-                summary,
-                digest,
-                self._onto.id if self._onto else None,
-                code=code,
-            )
-            found.append(CandidateCaptured(candidate, seat.world.clock.monotonic() - started))
-        else:
-            found.append(NothingCaptured(seat.id, seat.attempt, "changed nothing"))
-        await seat.emit(*found)
-
-    async def _not_new(self, ended: Ended, captured: Captured) -> str:
-        """Why an improvement is no candidate; empty for one that is, and for a first answer."""
-        if self._onto is None:
-            return ""
-        if ended.outcome != "done":
-            return "its improvement was not finished"
-        seat, state = self._seat, self._seat.view()
-        if any(c.tree == captured.tree for c in state.candidates):
-            return "what it left is there already"
-        rule = seat.spec.rules.consensus.novelty
-        if rule == "lenient":
-            return ""
-        patch = seat.world.objects.patch
-        others = {c.id: await patch(seat.snapshot, c.tree) for c in state.candidates}
-        return refusal(rule, await patch(seat.snapshot, captured.tree), others)
-
-    async def _substance(self, changes: ChangeSet) -> tuple[str, str]:
-        seat = self._seat
-        return await substance(seat.world.objects, seat.snapshot, seat.normaliser, changes)
-
-
-def _lost(note: str, seat: SeatId) -> str:
-    return f"{seat} ended before it could be told: {shorten(note, 200)}"
-
-
-_MOST_NOTES = 20
-
-
-def told(notes: Sequence[str], seat: SeatId | None = None) -> list[Notice]:
-    """Notes as events; of very many only the first ones, and how many more there are."""
-    shown = list(notes[:_MOST_NOTES])
-    if len(notes) > _MOST_NOTES:
-        shown.append(f"… and {len(notes) - _MOST_NOTES} more notes like these")
-    return [Notice("warning", note, seat) for note in shown]
 
 
 def fence(spec: RunSpec, lease: Lease) -> Fence | None:

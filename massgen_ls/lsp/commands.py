@@ -11,19 +11,16 @@ from typing import cast
 
 from pygls.exceptions import JsonRpcException
 
-from massgen_ls.core.changes import RelPath, rel_path
+from massgen_ls.core.changes import rel_path
 from massgen_ls.core.errors import MassgenError, NotFoundError, UnsafePathError
 from massgen_ls.core.explain import markdown
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import (
     CandidateId,
-    Diagnostic,
     Json,
-    LineRange,
     RunId,
     Scope,
 )
-from massgen_ls.core.text import LineIndex, Range
 from massgen_ls.core.wire import to_json
 from massgen_ls.engine.report import record_json, run_json, settled
 from massgen_ls.lsp import protocol, uris
@@ -33,6 +30,7 @@ from massgen_ls.lsp.documents import buffer_of, encoding_of
 from massgen_ls.lsp.fields import ParamsError
 from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
 from massgen_ls.lsp.protocol import ScopeParams
+from massgen_ls.lsp.scopes import followed, named_folder, scope_of
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
 from massgen_ls.lsp.trust import Trusting
@@ -306,7 +304,7 @@ class Verbs:
         rest = uris.below(top, path)
         if rest is None:
             raise ParamsError(f"{path} lies outside of {top}", "Give its folder as `folder`.")
-        return top, self._scope(scope, rel_path(rest.replace(os.sep, "/")))
+        return top, scope_of(self.server.documents, scope, rel_path(rest.replace(os.sep, "/")))
 
     async def _one_of_many(self, *, asks: bool) -> str:
         """The folder of a run about nothing in particular; which one it is, the user is told.
@@ -351,26 +349,13 @@ class Verbs:
             )
         return titles[answer]
 
-    def _scope(self, scope: ScopeParams, path: RelPath) -> Scope:
-        document = self.server.documents.get(scope.uri or "")
-        last = len(LineIndex(document.text).starts) if document else None
-        lines = _lines(scope.range, last) if scope.range else None
-        return Scope(
-            path,
-            lines,
-            tuple(
-                Diagnostic(path, _lines(d.range, last).first, d.message, d.source, d.code)
-                for d in scope.diagnostics
-            ),
-        )
-
     async def _buffers(self, services: Services) -> tuple[Buffer, ...]:
         """Every open document that differs from its file."""
         found: list[Buffer] = []
         for document in self.server.documents:
             if document.path is None:
                 continue
-            path = await asyncio.to_thread(_followed, document.path)
+            path = await asyncio.to_thread(followed, document.path)
             folder, name = os.path.split(path)
             try:
                 key = rel_path(name)
@@ -411,40 +396,6 @@ def _last_look(
         "failures": [*looks[-1].failures],
         "text": looks[-1].output,
     }
-
-
-def _followed(path: str) -> str:
-    """A document that was opened through a link is the file behind it."""
-    return os.path.realpath(path) if os.path.islink(path) else path
-
-
-def named_folder(name: str) -> str:
-    """The folder that a path or a URI names.
-
-    Raises:
-        ParamsError: It names none.
-        MassgenError: There is none.
-    """
-    path = uris.to_path(name) if name.lower().startswith("file:") else name
-    if path is None or not os.path.isabs(path):
-        raise ParamsError(f"{name!r} is no folder", "Give an absolute path or a file: URI.")
-    if not os.path.isdir(path):
-        raise MassgenError(f"There is no folder {path}", "Give one that exists.")
-    return path
-
-
-def _lines(where: Range, last: int | None) -> LineRange:
-    """Whole lines as people count them, cut to the document's ``last`` line.
-
-    A range that ends before a line's first character does not reach into that line.
-    """
-    end = where.end.line
-    if where.end.character == 0 and end > where.start.line:
-        end -= 1
-    first = where.start.line + 1
-    if last is not None:
-        first, end = min(first, last), min(end, last - 1)
-    return LineRange(first, max(first, end + 1))
 
 
 def text_of(content: bytes) -> str | None:

@@ -270,7 +270,7 @@ class Configs:
         document = self._server.documents.get(uri)
         if found is None or document is None:
             return []
-        from massgen_ls.config.assist.findings import agents_of
+        from massgen_ls.config.layers import agents_of
 
         agents = len(agents_of(found.document.body))
         if not agents:

@@ -13,10 +13,10 @@ from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import Json
 from massgen_ls.core.wording import one_line
 from massgen_ls.lsp import protocol, uris
-from massgen_ls.lsp.commands import named_folder
 from massgen_ls.lsp.desk import Desk, Founded
 from massgen_ls.lsp.fields import ParamsError
 from massgen_ls.lsp.protocol import InitParams
+from massgen_ls.lsp.scopes import named_folder
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.trust import Trusting
 

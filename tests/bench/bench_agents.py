@@ -14,8 +14,8 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -24,16 +24,16 @@ import psutil
 import pytest
 
 from massgen_ls.adapters.agents.roster import open_drivers
-from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.core.events import AgentActed, AttemptEnded, Envelope
 from massgen_ls.core.task import AgentSpec, RunSpec
 from massgen_ls.engine.starts import Starts
-from massgen_ls.ports import Acted, Command, Ended
-from massgen_ls.testing.editor import NEOVIM, StandInEditor, open_editor
+from massgen_ls.ports import Acted, Ended
+from massgen_ls.testing.editor import StandInEditor
 from massgen_ls.wiring import open_supervisor
 from tests.agents.stage import Stage, brief
 from tests.bench import stand_in
-from tests.bench.measure import QUICK, ROOT, against, aged, build, show
+from tests.bench.editing import editing
+from tests.bench.measure import QUICK, against, aged, build, show
 from tests.bench.models import models
 from tests.bench.seats import (
     CLAUDE,
@@ -142,23 +142,6 @@ async def test_many_seats(tmp_path: Path) -> None:
             note = f"{ours.wall:.0f} and {hand.wall:.0f} ms; our CPU {ours.ours:.0f} ms, that of "
             note += f"the programs by hand {hand.theirs:.0f} ms"
             against(f"{kind.name}, time", ours.wall / hand.wall, 1.15, "× ", note)
-
-
-@asynccontextmanager
-async def editing(
-    repo: UserRepo, given: dict[str, str], config: Path
-) -> AsyncGenerator[tuple[StandInEditor, psutil.Process]]:
-    """The real server on the repository, and its process."""
-    command = Command(
-        (sys.executable, "-m", "massgen_ls", "serve", "--stdio", "--config", str(config)),
-        str(repo.top),
-        {**given, "PYTHONPATH": str(ROOT)},
-        tree=False,
-    )
-    async with open_editor(HostProcesses(), command, repo.top, NEOVIM) as editor:
-        mine = psutil.Process()
-        server = next(p for p in mine.children() if "massgen_ls" in p.cmdline())
-        yield editor, server
 
 
 def configured(spec: RunSpec, file: Path, sandbox: str = "auto") -> Path:

@@ -14,10 +14,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from massgen_ls.adapters.host.clock import SystemClock
 from massgen_ls.adapters.host.process import HostProcesses
+from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.core.candidate import CheckResult
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath, rel_path
 from massgen_ls.core.coordination import CrossTest, RunCheck, Settle, next_steps
@@ -35,7 +39,18 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.run_state import evolve, fold
-from massgen_ls.core.task import AgentId, AgentSpec, CheckSpec, RunSpec, SeatId, Task
+from massgen_ls.core.task import (
+    AgentId,
+    AgentSpec,
+    CandidateId,
+    CheckSpec,
+    RunId,
+    RunSpec,
+    SeatId,
+    Task,
+)
+from massgen_ls.core.voting import Verdict
+from massgen_ls.engine.archive import Archive
 from massgen_ls.ports import Command
 from massgen_ls.wiring import open_supervisor
 from tests.bench.bench_runs import world_environ
@@ -43,11 +58,16 @@ from tests.bench.measure import QUICK, against, show
 from tests.fakes.repositories import UserRepo
 from tests.laws.histories import SNAPSHOT, candidate
 
+if TYPE_CHECKING:
+    from massgen_ls.engine.world import World
+
 pytestmark = pytest.mark.bench
 
 CANDIDATES = 16
 CHANGED = 2_000
 """Lines of each: half of them removed, half of them added."""
+LARGE = 5_000
+"""Lines of a file that is changed in one place."""
 
 
 def source(seed: int, lines: int) -> bytes:
@@ -59,9 +79,15 @@ def source(seed: int, lines: int) -> bytes:
 
 
 def test_sixteen_candidates_of_two_thousand_changed_lines() -> None:
-    for suffix in ("py", "c"):
+    anew = {str(n): source(n, CHANGED // 2) for n in range(CANDIDATES + 1)}
+    large, edit = source(0, LARGE), source(1, 20)
+    near = {str(n): large + edit * n for n in range(CANDIDATES + 1)}
+    for name, suffix, contents in (
+        ("16 × 2,000 changed lines", "py", anew),
+        ("16 × 2,000 changed lines", "c", anew),
+        ("16 small changes of 5,000 lines", "py", near),
+    ):
         path = rel_path(f"a.{suffix}")
-        contents = {str(n): source(n, CHANGED // 2) for n in range(CANDIDATES + 1)}
         took: list[float] = []
         for _ in range(5):
             # Nothing but computing: this process's time, whoever else is at work on the machine.
@@ -70,7 +96,7 @@ def test_sixteen_candidates_of_two_thousand_changed_lines() -> None:
             digests = {digest(normaliser, path, contents, n) for n in range(1, CANDIDATES + 1)}
             took.append((time.process_time() - began) * 1000)
             assert len(digests) == CANDIDATES
-        against(f"normal forms, 16 × 2,000 changed lines, .{suffix}", min(took), 300.0)
+        against(f"normal forms, {name}, .{suffix}", min(took), 300.0)
 
 
 def digest(normaliser: Normaliser, path: RelPath, contents: dict[str, bytes], number: int) -> str:
@@ -129,6 +155,32 @@ def test_the_rules_look_at_sixteen_seats_after_every_event() -> None:
     name = f"rules, 16 seats, {TESTS:,} tests"
     show(f"{f'{name}: all {len(looks)} looks':<46}{sum(looks):9.1f} ms")
     against(f"{name}: the longest", max(looks), 50.0)
+
+
+RUNS = 200
+"""On record, of five agents each, and of a suite whose names are not read for this."""
+
+
+async def test_the_order_of_a_team_by_its_records(tmp_path: Path) -> None:
+    agents = tuple(AgentSpec(AgentId(f"a{n}"), "command") for n in range(5))
+    spec = RunSpec(Task("measure"), agents, (CheckSpec("tests", ("pytest",)),))
+    events: list[Event] = [RunStarted(spec, "/repo", "1:1"), SnapshotTaken(SNAPSHOT, 0.0)]
+    for n, agent in enumerate(agents):
+        seat = SeatId(str(agent.id))
+        events += [AttemptStarted(seat, 1, "/w"), AttemptEnded(seat, 1, "done")]
+        events.append(CandidateCaptured(candidate(seat, f"t{n}", n + 1)))
+        events.append(CheckFinished(CheckResult("tests", f"t{n}", "passed", passed=OLD)))
+    events.append(RunSettled(Verdict("won", CandidateId("a0.1"), "why")))
+    async with SqliteStore(tmp_path / "runs", SystemClock()) as store:
+        for n in range(RUNS):
+            await store.append(RunId(f"r{n:03}"), events)
+        archive = Archive(cast("World", SimpleNamespace(store=store)), lambda _: None)
+        took: list[float] = []
+        for _ in range(3):
+            began = time.process_time()
+            assert [record.wins for record in await archive.records("/repo")][:2] == [RUNS, 0]
+            took.append((time.process_time() - began) * 1000)
+    against(f"agents: auto, {RUNS} runs on record", min(took), 300.0)
 
 
 # ── whole selections ────────────────────────────────────────────────────────────────────────────

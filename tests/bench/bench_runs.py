@@ -12,23 +12,18 @@ import os
 import random
 import shutil
 import statistics
-import sys
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
-from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.core.events import AttemptEnded, AttemptStarted, Envelope, SnapshotTaken
 from massgen_ls.core.task import AgentId, AgentSpec, CheckSpec, RunId, RunSpec, Task
 from massgen_ls.engine.supervisor import Supervisor
-from massgen_ls.ports import Command
-from massgen_ls.testing.editor import NEOVIM, StandInEditor, open_editor
+from massgen_ls.testing.editor import StandInEditor
 from massgen_ls.wiring import open_supervisor
-from tests.bench.measure import QUICK, ROOT, against, aged, build, median, say, show
+from tests.bench.editing import editing
+from tests.bench.measure import QUICK, against, aged, build, median, say, show
 from tests.fakes.repositories import UserRepo
 
 pytestmark = pytest.mark.bench
@@ -147,23 +142,6 @@ async def test_overhead_of_runs(tmp_path: Path) -> None:
 
 REQUESTS_APART = 0.02
 """Seconds between code action requests."""
-
-
-@asynccontextmanager
-async def editing(
-    repo: UserRepo, environ: Mapping[str, str], config: Path
-) -> AsyncIterator[tuple[StandInEditor, psutil.Process]]:
-    """The real server on the repository, and its process."""
-    command = Command(
-        (sys.executable, "-m", "massgen_ls", "serve", "--stdio", "--config", str(config)),
-        str(repo.top),
-        {**environ, "PYTHONPATH": str(ROOT)},
-        tree=False,
-    )
-    async with open_editor(HostProcesses(), command, repo.top, NEOVIM) as editor:
-        mine = psutil.Process()
-        server = next(p for p in mine.children() if "massgen_ls" in p.cmdline())
-        yield editor, server
 
 
 async def ask(editor: StandInEditor, path: str) -> float:

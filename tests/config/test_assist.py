@@ -73,14 +73,13 @@ VALUES = [
     ("orchestrator:\n  mode: '|'", ["'best_of_n'", "'consensus'"]),
     ("orchestrator: {sandbox: |}", ["auto", '"off"', "required"]),
     ("orchestrator:\n  early_exit: |", ["true", "false"]),
-    (AGENT + "    model: |", ["opus", "sonnet", "haiku"]),
     (AGENT + "    env: [|]", ["MY_API_KEY", "HOME", "PATH"]),
     (AGENT + "    env:\n      - |", ["MY_API_KEY", "HOME", "PATH"]),
     ("agent:\n  backend: {type: acp, agent: |}", ["goose"]),
     ("agent:\n  backend:\n    type: openai\n    api_key: |", ['"${MY_API_KEY}"']),
     ("checks:\n- name: x\n  parser: |", ["auto", "exit", "junit", "lines"]),
     ("agents: [{id: q}]\norchestrator:\n  voting:\n    judges: [|]", ["q"]),
-    ("agent:\n  backend: {type: codex, model: |}", []),
+    ("agent:\n  backend: {type: command, model: |}", []),
     ("agent:\n  system_message: |", []),
     ("agent:\n  system_message: >\n    mo|re: x\n", []),
     ("orchestrator:\n  mode: x # comm|ent\n", []),
@@ -90,6 +89,29 @@ VALUES = [
 @pytest.mark.parametrize(("text", "wanted"), VALUES)
 def test_values(text: str, wanted: list[str]) -> None:
     assert [each.new for each in at(text)] == wanted
+
+
+def test_models_are_those_that_the_programs_of_the_tests_know() -> None:
+    found = {p.new: p.documentation for p in at(AGENT + "    model: |")}
+    assert list(found)[:3] == ["opus", "sonnet", "haiku"]
+    assert any(name.startswith("claude-opus-") for name in found)
+    listed = json.loads((TOP / "massgen_ls/config/models.json").read_text())
+    lock = json.loads((TOP / "tests/programs/package-lock.json").read_text())["packages"]
+    packages = {
+        "claude_code": "@anthropic-ai/claude-code",
+        "codex": "@openai/codex",
+        "gemini_cli": "@google/gemini-cli",
+    }
+    for kind, package in packages.items():
+        program = listed["programs"][kind]
+        assert program["version"] == lock[f"node_modules/{package}"]["version"], (
+            "run scripts/models"
+        )
+        assert len(program["models"]) == len(set(program["models"])) > 3
+        (first, *_) = at(f"agent:\n  backend: {{type: {kind}, model: |}}")
+        assert first.documentation == f"Known to {program['program']} {program['version']}."
+    seen = at("agent:\n  backend: {type: openai, model: |}")
+    assert {p.documentation for p in seen} == {"Named in configurations of MassGen."}
 
 
 def test_every_type_of_an_agent_is_explained() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from massgen_ls.config import load, pick_checks, team
+from massgen_ls.config import Beside, load, pick_checks, team
+from massgen_ls.config.problems import InvalidConfig
 from massgen_ls.core.budget import Limits
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.permissions import Permissions
@@ -365,3 +366,19 @@ def test_judges_are_agents_by_their_names_or_agents_that_only_judge(tmp_path: Pa
 )
 def test_what_is_wrong_with_judges(voting: str, said: str, tmp_path: Path) -> None:
     assert said in refusal(AGENTS + voting, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("argv: pytest", "should be a list, not 'pytest'; write [pytest]"),
+        ("argv: pytest -q", "should be a list, not 'pytest -q'; write [pytest, -q]"),
+        ("argv: \"a 'b c'\"", "write each word as an item: [one, two]"),
+        ("argv: [a], timeout: soon", "should be a number, not 'soon'"),
+    ],
+)
+def test_a_value_of_another_form_is_told_in_words(tmp_path: Path, given: str, said: str) -> None:
+    (tmp_path / "massgen.yaml").write_text(f"checks: [{{name: a, {given}}}]\n")
+    with pytest.raises(InvalidConfig) as error:
+        load(tmp_path, None, Beside({"HOME": str(tmp_path)}))
+    assert said in str(error.value)

@@ -9,7 +9,7 @@ import pytest
 from massgen_ls.adapters.git.linediff import differ, refiner
 from massgen_ls.core.changes import ChangeKind, ChangeSet, FileChange, FileType, RelPath
 from massgen_ls.core.errors import NotFoundError
-from massgen_ls.core.landing import Contents, Selection, decode, plan_landing
+from massgen_ls.core.landing import Contents, decode, plan_landing
 from massgen_ls.core.plan import (
     CreateFile,
     DeleteFile,
@@ -20,6 +20,7 @@ from massgen_ls.core.plan import (
     RenameFile,
     ReplaceFile,
 )
+from massgen_ls.core.selection import Selection
 from massgen_ls.core.task import CandidateId
 from massgen_ls.core.text import Edit, apply_edits
 

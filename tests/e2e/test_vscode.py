@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 import sysconfig
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,20 +111,16 @@ async def test_the_way_that_a_person_clicks(workbench: Workbench, world: World) 
     world.repo.rmdir()
     processes = HostProcesses()
     sample = await make_sample(world.repo, processes, world.env)
-    for theme in ("Default Dark Modern", "Default Light Modern"):
-        before = sample.buffer.read_text()
-        out = workbench.out / theme.split()[1].lower()
-        out.mkdir(exist_ok=True)
-        clicked = replace(workbench, out=out)
-        _, said = await clicked.play("", "clicked", **{"workbench.colorTheme": theme})
-        assert "page:" not in said, said
-        assert sample.buffer.read_text() == before, "it is applied to the buffer, and not saved"
-        (workbench.out / "clicked.txt").write_text(said)
+    before = sample.buffer.read_text()
+    dark = {"workbench.colorTheme": "Default Dark Modern"}
+    _, said = await workbench.play("", "clicked", **dark)
+    assert "page:" not in said, said
+    assert sample.buffer.read_text() == before, "it is applied to the buffer, and not saved"
     if os.environ.get("MASSGEN_TEST_PICTURES"):  # those of the README, made anew
         shown = EXTENSION / "media" / "readme"
         shown.mkdir(exist_ok=True)
         for name in ("1-task", "3-watch", "5-verdict", "6-compare", "8-preview"):
-            picture = workbench.out / "dark" / f"{name}.png"
+            picture = workbench.out / f"{name}.png"
             shutil.copyfile(picture, shown / f"{name.split('-')[1]}.png")
 
 

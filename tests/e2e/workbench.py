@@ -99,7 +99,11 @@ class Workbench:
             script = str(HERE / "workbench.mjs")
             process = await asyncio.create_subprocess_exec(
                 *("node", script, url, str(report), str(self.out), scene),
-                env={**os.environ, "CHROMIUM": self.chromium},
+                env={
+                    **os.environ,
+                    "CHROMIUM": self.chromium,
+                    "MASSGEN_TEST_SETTINGS": str(self._top(scenario) / "data"),
+                },
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
             )
@@ -115,11 +119,15 @@ class Workbench:
         assert process.returncode == 0, f"{words}\n{json.dumps(told, indent=1)[-4000:]}"
         return told, words
 
+    def _top(self, scenario: str) -> Path:
+        """Where code-server keeps what is its own."""
+        return self.world.top / f"code-{scenario}"
+
     @asynccontextmanager
     async def _serving(
         self, scenario: str, report: Path, settings: dict[str, Any]
     ) -> AsyncIterator[str]:
-        top = self.world.top / f"code-{scenario}-{self.out.name}"
+        top = self._top(scenario)
         extensions = top / "extensions"
         top.mkdir()
         self._unpack(extensions)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from massgen_ls.adapters.git.linediff import differ, refiner
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
 from massgen_ls.core.diff import Hunk, line_hunks
-from massgen_ls.core.landing import Contents, Selection, plan_landing
+from massgen_ls.core.landing import Contents, plan_landing
 from massgen_ls.core.merge import rebase
 from massgen_ls.core.plan import EditPlan, EditText, LiveFile
+from massgen_ls.core.selection import Selection
 from massgen_ls.core.task import CandidateId
 from massgen_ls.core.text import Edit, apply_edits, split_lines
 

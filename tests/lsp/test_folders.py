@@ -125,9 +125,13 @@ async def test_a_named_folder_wins_over_the_one_that_holds_the_document(tmp_path
 async def test_folders_of_one_repository_are_no_question(tmp_path: Path) -> None:
     (tmp_path / ".git").mkdir()
     async with opened(tmp_path, VSCODE, "one", "two", repositories=False) as client:
+        for path in ("one/a.py", "two/b.py"):
+            client.open(path, "unsaved\n")
         await client.command("massgen.run", {"prompt": "x"})
         assert started_in(client, tmp_path) == ["one"]
         assert len(notices(client)) == 1
+        buffers = [Path(buffer.path) for buffer in client.engine.started[0][2]]
+        assert buffers == [tmp_path / "one/a.py", tmp_path / "two/b.py"], "one snapshot has both"
 
 
 async def test_one_folder_is_neither_asked_for_nor_told(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import { withMarkers } from "../src/model/conflict";
 import { parseDiff } from "../src/model/diff";
 import { readTemplates, remember } from "../src/model/history";
 import { changedSince, difference, type Landing, stepsBack } from "../src/model/landing";
-import { childrenOf, runNode, status } from "../src/model/nodes";
+import { childrenOf, nextSteps, runNode, status } from "../src/model/nodes";
 import { attached, joined, MOST, pasted } from "../src/model/pictures";
 import { Run } from "../src/model/run";
 import { Runs } from "../src/model/runs";
@@ -255,11 +255,30 @@ test("the verdict's page runs nothing of what it shows", () => {
   assert.equal(escape(`<a href='"'>&`), "&#60;a href=&#39;&#34;&#39;&#62;&#38;");
 });
 
+test("what one can do with a run, by how it ended", () => {
+  const run = started();
+  assert.equal(nextSteps(run), undefined, "it goes on");
+  const end = (outcome: string, winner: string | null): string[] => {
+    run.take({ kind: "run_settled", run: "r", time: 106, verdict: { outcome, winner, why: "", ranking: [] } });
+    return Object.keys(nextSteps(run) ?? {});
+  };
+  assert.deepEqual(end("none", null), ["Run Again with…", "Verdict"]);
+  assert.equal(run.undecided, false, "there is nothing to take");
+  for (const id of ["one.1", "two.1"]) run.take({ kind: "candidate_captured", run: "r", time: 104, candidate: { ...CANDIDATE, id } });
+  for (const outcome of ["tied", "abstained"]) {
+    assert.deepEqual(end(outcome, null), ["Compare the Two Best", "Apply One…", "Verdict", "Run Again with…"]);
+    assert.match(runNode(run, 107_000).context, / undecided several$/);
+  }
+  assert.deepEqual(end("cancelled", null), []);
+  assert.deepEqual(end("won", "one.1"), ["Compare", "Apply", "Verdict"]);
+  assert.equal(run.undecided, false);
+});
+
 test("numbers in words", () => {
   assert.deepEqual([duration(3.14), duration(59), duration(125), duration(7260)], ["3.1 s", "59 s", "2 min 5 s", "2 h 1 min"]);
   assert.deepEqual([money(null), money(0), money(0.0042), money(1.5)], ["", "$0", "$0.0042", "$1.50"]);
   assert.deepEqual([tokens(0), tokens(12), tokens(1500), tokens(25_000), tokens(2_000_000)], ["", "12 tokens", "1.5k tokens", "25k tokens", "2.0M tokens"]);
-  assert.match(status([started()], 0.5).text, /massgen deciding · \$0\.50/);
+  assert.match(status([started()], 0.5).text, /massgen taking a snapshot · \$0\.50/);
   assert.equal(status([], null).text, "$(organization) massgen");
 });
 

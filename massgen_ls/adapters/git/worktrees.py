@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import itertools
 import os
 from collections.abc import AsyncGenerator, Mapping
@@ -40,6 +39,7 @@ from massgen_ls.adapters.git.trees import (
     word,
     write_exclude,
 )
+from massgen_ls.adapters.git.writing import overwrite, put
 from massgen_ls.core.candidate import Snapshot, TreeId
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.errors import GitError, StorageError
@@ -83,7 +83,7 @@ class GitLease:
     async def put(self, files: Mapping[RelPath, bytes | None]) -> None:
         """Writes or takes away files; see `massgen_ls.ports.Lease.put`."""
         try:
-            await asyncio.to_thread(_put, self.place.tree, files)
+            await asyncio.to_thread(put, self.place.tree, files)
         except OSError as error:
             raise storage_error(error, self.place.tree) from error
 
@@ -305,7 +305,7 @@ class GitWorktrees:
         view = place.view(recipe)
         contents = await read_blobs(self.git, view, list(exact.items()), filtered=False)
         for path, content in zip(exact, contents, strict=True):
-            _overwrite(os.path.join(place.tree, path), content)
+            overwrite(os.path.join(place.tree, path), content)
 
     def leave_homes(self) -> None:
         """Takes the HOMEs of dead leases out of the way: a rename for each. Blocks shortly.
@@ -373,22 +373,6 @@ class GitWorktrees:
             await retire_runs(self.git, shadow, now)
 
 
-def _put(top: str, files: Mapping[RelPath, bytes | None]) -> None:
-    for path, content in files.items():
-        where = os.path.join(top, path)
-        above = os.path.dirname(where)
-        if content is not None:
-            os.makedirs(above, exist_ok=True)
-        if os.path.realpath(above) != os.path.join(os.path.realpath(top), *path.split("/")[:-1]):
-            raise OSError(errno.ELOOP, "a link leads elsewhere", above)
-        if content is None:
-            os.unlink(where)
-            continue
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
-        with open(_no_link(where, flags), "wb") as file:
-            file.write(content)
-
-
 def _numbered(shadow: Shadow) -> list[str]:
     return sorted((n for n in _listed(shadow.folder("trees")) if n.isdigit()), key=int)
 
@@ -398,14 +382,3 @@ def _listed(folder: str) -> list[str]:
         return os.listdir(folder)
     except FileNotFoundError:
         return []
-
-
-def _overwrite(path: str, content: bytes) -> None:
-    # The file is there and regular: the checkout just wrote it.
-    with open(path, "r+b", opener=_no_link) as file:
-        file.truncate()
-        file.write(content)
-
-
-def _no_link(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0))

@@ -13,12 +13,11 @@ from massgen_ls.config.assist.known import Value
 from massgen_ls.config.assist.place import place
 from massgen_ls.config.assist.shape import Spot
 from massgen_ls.config.massgen.report import Kind
+from massgen_ls.config.models import models
 from massgen_ls.config.problems import Where
 from massgen_ls.config.secrets import names_secret
 
 _MOST = 200
-_MODELS: Mapping[str, tuple[str, ...]] = {"claude_code": ("opus", "sonnet", "haiku")}
-"""Names that a program has for whatever model is the newest of a kind. All other names change."""
 _PATTERNS = ("read", "edit", "run:", "fetch", "other", "*")
 
 
@@ -185,7 +184,7 @@ def _special(body: Any, spot: Spot, around: Around) -> Iterator[Value]:
     elif last == "agent" and kind == "acp":
         yield from (Value(name, about) for name, about in around.acp.items())
     elif last == "model":
-        yield from (Value(name, "The newest model of this name.") for name in _MODELS.get(kind, ()))
+        yield from (Value(model.name, model.about) for model in models(kind))
     elif "judges" in where and (isinstance(last, int) or last == "id"):
         yield from (Value(name, "An agent of this file.") for name in _ids(body))
     elif holder in {"allow", "deny"} and "permissions" in where:

@@ -11,6 +11,7 @@ from massgen_ls.config.backends import BACKENDS
 from massgen_ls.config.checkup import problems_of
 from massgen_ls.config.document import Document, part
 from massgen_ls.config.files import with_variables
+from massgen_ls.config.layers import agents_of
 from massgen_ls.config.massgen.kind import kind_of
 from massgen_ls.config.massgen.loading import OURS
 from massgen_ls.config.massgen.mapping import convert
@@ -70,16 +71,6 @@ def is_massgen(document: Document) -> bool:
     if not isinstance(body, dict) or not OURS.isdisjoint(cast("dict[str, object]", body)):
         return False
     return kind_of(body) == "massgen"
-
-
-def agents_of(body: object) -> list[dict[str, Any]]:
-    """The agents that a file lists, in either form."""
-    if not isinstance(body, dict):
-        return []
-    top = cast("dict[str, Any]", body)
-    listed = top.get("agents")
-    every = [*(cast("list[Any]", listed) if isinstance(listed, list) else ()), top.get("agent")]
-    return [cast("dict[str, Any]", each) for each in every if isinstance(each, dict)]
 
 
 def _known_agent(body: object) -> bool:

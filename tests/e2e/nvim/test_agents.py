@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from massgen_ls.testing.models import Edit, Episode, Gate, Text, Turn, Wait
-from tests.e2e.cast import CODEX, PRO, SILENT, SONNET, Cast
+from tests.e2e.cast import CODEX, FREE, PLAIN, PRO, SILENT, SONNET, Cast
 from tests.e2e.nvim.conftest import Open
 from tests.e2e.nvim.nvim_embed import DEADLINE, Neovim
+from tests.e2e.test_consensus import member
 
 pytestmark = [pytest.mark.e2e, pytest.mark.agents, pytest.mark.timeout(240)]
 
@@ -97,3 +98,33 @@ async def test_the_winner_lands_while_the_user_types_and_undo_takes_it_back(
     nvim.keys("u")
     nvim.until("undone", "vim.fn.getline(1) == 'unsaved = 1'")
     assert shown(nvim) == [*before[:6], "typed meanwhile", *before[6:], "still typing"]
+
+
+async def test_in_consensus_the_panel_shows_the_rounds_and_the_winner_lands(
+    cast: Cast, neovim: Open, project: Path
+) -> None:
+    cast.models.scripts |= {
+        SONNET: member("FIVE\n", ("+5",), better="FIVE\nSEVEN\n"),
+        PRO: member("5\n6\n", ("+SEVEN", "+seis")),
+        CODEX: member("cinco\nseis\nsiete\n", ("+SEVEN", "+5")),
+    }
+    agents = [cast.claude(**FREE), cast.gemini(**FREE), cast.codex(**FREE)]
+    config = cast.world.configure(agents, sandbox="off", **PLAIN)
+    nvim = neovim()
+    command = [
+        sys.executable, "-m", "massgen_ls", "serve", "--stdio", "--config", str(config),
+    ]  # fmt: skip
+    nvim.lua("require('massgen').setup({ lsp = { cmd = ... } })", command)
+    nvim.command(f"edit {project / 'a.py'}")
+    ready = "(vim.lsp.get_clients({ bufnr = 0 })[1] or {}).initialized == true"
+    await asyncio.to_thread(nvim.until, "the server", ready)
+    nvim.command("Massgen run mode=consensus apply=auto -- say five")
+    await asyncio.to_thread(nvim.wait_for, "MassgenApplied")
+    assert shown(nvim)[-2:] == ["FIVE", "SEVEN"]
+    nvim.command("Massgen panel")
+    nvim.until("the panel", "vim.bo.filetype == 'massgen'")
+    text = " ".join(" ".join(shown(nvim)).split())
+    rounds = text.split(" Rounds 1 ")[1]
+    first, second = rounds.split(" 2 ", 1)
+    assert "claude improves on claude.1" in first
+    assert "votes for claude.2" in second

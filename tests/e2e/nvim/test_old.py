@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from tests.e2e.nvim.served import (
     replaced,
     type_unsaved,
 )
+from tests.e2e.plain.conftest import server_of
+from tests.e2e.world import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -121,12 +124,14 @@ def test_files_are_edited_made_renamed_and_deleted_while_the_user_types(
         assert lines_of(nvim, file) == before[file]
 
 
-def test_a_run_is_cancelled_by_the_command(
-    neovim: Open, nvim_07: Path, serve: Serve, gate: Gate, project: Path
+def test_a_run_is_cancelled_and_after_a_crash_the_next_one_lands(
+    neovim: Open, nvim_07: Path, serve: Serve, gate: Gate, project: Path, world: World
 ) -> None:
     nvim = neovim(plugin=False, binary=nvim_07)
     one = project / "one.py"
-    attach(nvim, serve(gate.program + EVERYTHING), one)
+    program = gate.program + "t = open('one.py').read().replace('one_9 = 9', 'NINE = 9')\n"
+    command = serve(program + "open('one.py', 'w').write(t)\n")
+    attach(nvim, command, one)
     before = lines_of(nvim, one)
     run(nvim, "wait", "auto")
     held = gate.reached(nvim)
@@ -142,7 +147,17 @@ def test_a_run_is_cancelled_by_the_command(
     nvim.wait_for("event", lambda event: event["kind"] == "run_settled")
     os.close(held)
     assert lines_of(nvim, one) == before
-    assert (project / "gone.py").exists()
+
+    run(nvim, "be killed", "auto")
+    held = gate.reached(nvim)
+    os.kill(server_of(world), signal.SIGKILL)
+    nvim.until("gone", "#vim.lsp.get_active_clients() == 0")
+    os.close(held)
+    attach(nvim, command, one)
+    run(nvim, "again", "auto")
+    os.close(gate.reached(nvim))
+    nvim.until("landed", "vim.fn.search('NINE = 9', 'nw') > 0")
+    assert lines_of(nvim, one) == replaced(before, one_9="NINE = 9")
 
 
 def test_the_plug_in_says_which_neovim_it_needs(neovim: Open, nvim_07: Path) -> None:

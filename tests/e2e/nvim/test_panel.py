@@ -236,6 +236,12 @@ def test_a_run_of_another_session_is_asked_for(neovim: Open, project: Path) -> N
         "judging": nothing,
         "checks": ["tests"],
         "candidates": [candidate],
+        "explanation": {
+            "rounds": [
+                {"round": 1, "judge": "tidy", "said": "improve", "choice": "tidy.1"},
+                {"round": 2, "judge": "bold", "said": "vote", "choice": "tidy.2"},
+            ]
+        },
     }
     listed = {"runs": [{"run": RUN}]}
     nvim = served(neovim(), project / "one.py", read=record, list=listed)
@@ -245,3 +251,6 @@ def test_a_run_of_another_session_is_asked_for(neovim: Open, project: Path) -> N
     assert shown[:2] == ["older", "won: tidy.1 · 500 tokens · $0.02"]
     assert " ".join(shown[4].split()) == "✓ tidy done tidy.1 +5 −1 2 500 $0.02 3s"
     assert shown[7] == "  tidy.1  tests passes"
+    rounds = shown.index("Rounds")
+    assert shown[rounds + 1] == "  1  tidy improves on tidy.1"
+    assert shown[rounds + 2] == "  2  bold votes for tidy.2"

@@ -22,32 +22,18 @@ from tests.e2e.nvim.served import (
     say_yes,
     type_unsaved,
 )
+from tests.e2e.nvim.test_old import snippet
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 # ── without the plug-in ─────────────────────────────────────────────────────────────────────────
 
 
-def _plain(
-    nvim: Neovim, command: list[str], project: Path, *files: Path, debounce: int = 150
-) -> None:
-    """Opens files with nothing but Neovim's own client."""
-    nvim.lua(
-        """
-        local cmd, root, debounce = ...
-        vim.api.nvim_create_autocmd('FileType', {
-          callback = function()
-            vim.lsp.start({
-              name = 'team', cmd = cmd, root_dir = root,
-              flags = { debounce_text_changes = debounce },
-            })
-          end,
-        })
-        """,
-        command,
-        str(project),
-        debounce,
-    )
+def _plain(nvim: Neovim, command: list[str], *files: Path, debounce: int = 150) -> None:
+    """Opens files with nothing but Neovim's own client, as the README says."""
+    code = snippet(command, "vim.lsp.start(")
+    flags = f"flags = {{ debounce_text_changes = {debounce} }},"
+    nvim.lua("vim.cmd('filetype on')\n" + code.replace("root_dir =", f"{flags} root_dir ="))
     for file in files:
         nvim.command(f"edit {file}")
     attached(nvim)
@@ -56,7 +42,7 @@ def _plain(
 def _run_plainly(nvim: Neovim, apply: str) -> None:
     nvim.lua(
         """
-        vim.lsp.get_clients({ name = 'team' })[1]:exec_cmd({
+        vim.lsp.get_clients({ name = 'massgen' })[1]:exec_cmd({
           title = 'x', command = 'massgen.run', arguments = { { prompt = 'go', apply = ... } },
         })
         """,
@@ -69,7 +55,7 @@ def test_a_plain_client_runs_a_task_by_a_command_and_the_winner_lands(
 ) -> None:
     nvim = neovim(plugin=False)
     one, two = project / "one.py", project / "two.py"
-    _plain(nvim, serve(EVERYTHING), project, project / "old_name.py", one)
+    _plain(nvim, serve(EVERYTHING), project / "old_name.py", one)
     before = type_unsaved(nvim, project)
     say_yes(nvim)
     _run_plainly(nvim, "ask")
@@ -96,7 +82,7 @@ def test_a_plain_client_gets_no_empty_line_at_the_end_of_a_file(
     nvim = neovim(plugin=False)
     one, made = project / "one.py", project / "made.py"
     program = "open('one.py', 'a').write('last = 1\\n'); open('made.py', 'w').write('made = 1\\n')"
-    _plain(nvim, serve(program), project, one)
+    _plain(nvim, serve(program), one)
     before = lines_of(nvim, one)
     _run_plainly(nvim, "auto")
     nvim.until("the winner", "vim.fn.getbufline(vim.fn.bufnr(...), 21)[1] == 'last = 1'", str(one))
@@ -115,7 +101,7 @@ for name in ('one.py', 'two.py'):
     open(name, 'w').write(text.replace('_5 = 5\\n', '_5 = FIVE\\n'))
 """
     # A debounce of a minute stands for keys that come faster than Neovim sends them.
-    _plain(nvim, serve(gate.program + program), project, one, two, debounce=60_000)
+    _plain(nvim, serve(gate.program + program), one, two, debounce=60_000)
     _run_plainly(nvim, "auto")
     held = gate.reached(nvim)
     typed = {file: ["typed", *lines_of(nvim, file)] for file in (one, two)}
@@ -136,7 +122,7 @@ def test_a_plain_client_sends_what_is_typed_in_sight_before_it_is_edited(
     nvim = neovim(plugin=False)
     one = project / "one.py"
     edit = "t = open('one.py').read(); open('one.py', 'w').write(t.replace('_5 = 5', '_5 = FIVE'))"
-    _plain(nvim, serve(gate.program + edit), project, one, debounce=60_000)
+    _plain(nvim, serve(gate.program + edit), one, debounce=60_000)
     _run_plainly(nvim, "auto")
     held = gate.reached(nvim)
     nvim.keys("ggOtyped<Esc>")
@@ -167,7 +153,7 @@ for name in ('one.py', 'two.py'):
             end })
             """
         )
-    _plain(nvim, serve(gate.program + program), project, one, two)
+    _plain(nvim, serve(gate.program + program), one, two)
     before = {file: lines_of(nvim, file) for file in (one, two)}
     _run_plainly(nvim, "auto")
     held = gate.reached(nvim)
@@ -202,7 +188,7 @@ def test_a_plain_client_has_the_code_actions(neovim: Open, serve: Serve, project
     nvim = neovim(plugin=False)
     nvim.command(f"edit {project / 'one.py'}")
     nvim.lua(
-        "vim.lsp.start({ name = 'team', cmd = select(1, ...), root_dir = select(2, ...) })",
+        "vim.lsp.start({ name = 'massgen', cmd = select(1, ...), root_dir = select(2, ...) })",
         serve(TELLING, stdin="prompt"),
         str(project),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -63,6 +65,13 @@ def told(vim: Vim, words: str) -> None:
     vim.until(words, f"join({SCREEN}, '') =~ '{words}'")
 
 
+def outcomes(world: World) -> dict[str, str]:
+    """What ``massgen-ls runs`` says in a terminal beside the editor, by run."""
+    said = asyncio.run(world.massgen("runs", "--json"))
+    found = [json.loads(line) for line in said.out.splitlines()]
+    return {each["run"]: each["outcome"] for each in found}
+
+
 def test_from_a_code_action_to_the_buffer_and_back(
     vim: OpenVim, served: Served, project: Path
 ) -> None:
@@ -99,11 +108,12 @@ def test_what_is_typed_while_the_team_works_stays(vim: OpenVim, served: Served, 
     assert lines(editor) == after
 
 
-def test_a_server_that_is_killed_comes_back_and_the_next_run_wins(
+def test_a_killed_server_comes_back_one_run_is_cancelled_and_the_next_lands(
     vim: OpenVim, served: Served, gate: Gate, world: World
 ) -> None:
     editor = vim(served(gate.program + EDIT))
     start(editor)
+    before = lines(editor)
     act(editor, "von null")
     os.close(gate.reached(editor))
     told(editor, "at work on")
@@ -111,6 +121,17 @@ def test_a_server_that_is_killed_comes_back_and_the_next_run_wins(
     editor.until("gone", "ale#lsp#GetConnections() == {}")
     editor.keys(":ALELint\r")
     connected(editor)
+
+    # ALE cancels nothing, so a terminal does.
+    act(editor, "von null")
+    held = gate.reached(editor)
+    (run,) = [run for run, outcome in outcomes(world).items() if outcome == "running"]
+    asyncio.run(world.massgen("cancel", run))
+    assert (outcomes(world)[run], lines(editor)) == ("cancelled", before)
+    os.close(held)
+
     act(editor, "von null")
     os.close(gate.reached(editor))
     told(editor, "first.1 won")
+    act(editor, "apply first.1, files that are not open")
+    editor.until("the winner", "match(getbufline('one.py', 1, '$'), 'NINE = 9') >= 0")

@@ -256,6 +256,32 @@ local function wrapped(text, width)
   return lines
 end
 
+local SAID = { vote = 'votes for', improve = 'improves on' }
+
+---Who said what in each round of consensus.
+---@param run massgen.Run
+---@param width integer
+---@return massgen.Line[]
+local function rounds(run, width)
+  local said = {} ---@type table<integer, string[]>
+  for _, word in ipairs(run.words) do
+    said[word.round] = said[word.round] or {}
+    local told = ('%s %s %s'):format(word.judge, SAID[word.said], word.choice or 'none')
+    table.insert(said[word.round], told)
+  end
+  if #said == 0 then
+    return {}
+  end
+  local lines = { line_of({ { '' } }), line_of({ { 'Rounds', 'MassgenTitle' } }) }
+  for round, all in ipairs(said) do
+    for number, text in ipairs(wrapped(table.concat(all, ', '), width - 5)) do
+      local head = number == 1 and ('  %d  '):format(round) or '     '
+      table.insert(lines, line_of({ { head, 'MassgenDim' }, { text } }))
+    end
+  end
+  return lines
+end
+
 ---@param run massgen.Run
 ---@param width integer
 ---@param now number  Seconds since the epoch
@@ -274,6 +300,7 @@ function M.lines(run, width, now)
     table.insert(lines, seat_line(run, name, cols, now))
   end
   vim.list_extend(lines, checks(run, width))
+  vim.list_extend(lines, rounds(run, width))
   if run.why ~= '' then
     vim.list_extend(lines, { line_of({ { '' } }), line_of({ { 'Verdict', 'MassgenTitle' } }) })
     for _, text in ipairs(wrapped(words.flat(run.why), width - 2)) do

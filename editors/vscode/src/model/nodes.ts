@@ -206,6 +206,7 @@ function checkNodes(run: Run, candidate: CandidateReport): TreeNode[] {
   });
 }
 
+const FILE_WORDS: Record<string, string> = { add: "made", delete: "deleted", rename: "renamed", modify: "changed" };
 const FILE_ICONS: Record<string, string> = { add: "diff-added", delete: "diff-removed", rename: "diff-renamed" };
 
 function fileNode(run: Run, candidate: CandidateReport, file: FileChange): TreeNode {
@@ -214,9 +215,9 @@ function fileNode(run: Run, candidate: CandidateReport, file: FileChange): TreeN
   return node({
     kind: "file", id: `${run.id}/${candidate.id}:${file.path}`, run: run.id, candidate: candidate.id, path: file.path,
     label: file.path.slice(cut + 1), description: details,
-    tooltip: `${file.oldPath ? `${file.oldPath} → ` : ""}${file.path}: ${file.kind}, +${file.added} −${file.removed}`,
+    tooltip: `${file.oldPath ? `${file.oldPath} → ` : ""}${file.path}: ${FILE_WORDS[file.kind] ?? file.kind}, +${file.added} −${file.removed}`,
     icon: FILE_ICONS[file.kind] ?? "diff-modified", context: words("file", run.running ? "" : "settled"),
-    aria: `File ${file.path}, ${file.kind}, ${file.added} lines added, ${file.removed} removed`,
+    aria: `File ${file.path}, ${FILE_WORDS[file.kind] ?? file.kind}, ${file.added} lines added, ${file.removed} removed`,
     expandable: false,
   });
 }
@@ -239,7 +240,7 @@ export function status(runs: readonly Run[], spent: number | null): { text: stri
   }
   const live = runs.length === 1 ? counted(seats, "agent") : `${runs.length} runs, ${counted(seats, "agent")}`;
   return {
-    text: joined(`$(loading~spin) massgen ${seats ? live : runs.length === 1 ? "deciding" : live}`, cost),
+    text: joined(`$(loading~spin) massgen ${runs.length === 1 && runs[0] && !seats ? progress(runs[0]) : live}`, cost),
     tooltip: runs.map((run) => `${oneLine(run.prompt)}: ${progress(run)}`).join("\n"),
     aria: `massgen, ${live} at work${cost ? `, spent ${cost}` : ""}`,
   };

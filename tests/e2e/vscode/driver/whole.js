@@ -148,6 +148,12 @@ module.exports = async (world) => {
   await world.command("undoApply");
   await world.command("discardCandidate", { run: first, candidate: "one.1" });
   world.step("discarded", world.run(first).candidates.get("one.1").discarded, true);
+  await world.type("other.py", "# massgen: tidy up\nother\n");
+  const lens = await world.until("a lens above the task", async () => {
+    const found = await vscode.commands.executeCommand("vscode.executeCodeLensProvider", world.uri("other.py"), 10);
+    return found.find((each) => each.command?.command === "massgen.run");
+  });
+  world.step("lens", [lens.range.start.line, lens.command.arguments[0].prompt.includes("tidy up")], [0, true]);
   await world.command("restartServer");
   await world.command("refresh");
   world.step("after a restart", api.runs.all.length, 7);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 // A person's way from a task to an applied change, with pictures of what they see.
@@ -48,7 +48,7 @@ export default async function clicked({ page, out, shot }) {
   console.log(`keypress to progress on the screen: ${Date.now() - pressed} ms`);
 
   // Watched.
-  await tree.getByText("tidy", { exact: true }).first().waitFor();
+  await tree.locator(".codicon-sync").first().waitFor();
   await shot("3-watch");
   await page.locator(".notification-list-item", { hasText: "won." }).first().waitFor({ timeout: 90_000 });
   await tree.getByText("tidy.1", { exact: true }).first().waitFor();
@@ -83,6 +83,7 @@ export default async function clicked({ page, out, shot }) {
   await shot("7-menu");
   await page.getByRole("menuitem", { name: "Apply with a Preview" }).click();
   await page.locator(".bulk-edit-panel").getByRole("button", { name: "Apply" }).waitFor();
+  await page.mouse.move(700, 790);
   await still(900);
   await shot("8-preview");
   await page.locator(".bulk-edit-panel").getByRole("button", { name: "Apply" }).click();
@@ -101,7 +102,13 @@ export default async function clicked({ page, out, shot }) {
   await note.first().waitFor({ state: "detached" });
   await verdict.getByRole("button", { name: "Apply tidy.1" }).click();
   await note.first().waitFor();
-  if (await page.locator(".monaco-workbench.vs-dark").count()) await menus(page, tree);
+  await light(page);
+  await still();
+  await shot("a-verdict-light");
+  await page.getByRole("tab", { name: /your files/ }).first().click();
+  await still(900);
+  await shot("b-compare-light");
+  await menus(page, tree);
 }
 
 // What a screen reader hears of the verdict, where the keys go, and what is left of it without colours.
@@ -146,9 +153,21 @@ async function heard(page, verdict, out, shot) {
   assert.deepEqual(seen, { forced: true, focus: "solid 2px", button: "solid 1px", hidden: false, winner: "solid 3px" });
 }
 
+// The other theme, as one changes it.
+async function light(page) {
+  for (const place of ["User", "Machine"]) {
+    const file = join(process.env.MASSGEN_TEST_SETTINGS, place, "settings.json");
+    const settings = JSON.parse(readFileSync(file, "utf8"));
+    writeFileSync(file, JSON.stringify({ ...settings, "workbench.colorTheme": "Default Light Modern" }));
+  }
+  await page.locator(".monaco-workbench.vs").waitFor();
+}
+
 // A menu gives its command the line that it was opened on.
 async function menus(page, tree) {
   const choose = async (line, label) => {
+    await page.mouse.move(700, 790); // what hovers over the tree goes away
+    await page.locator(".hover-contents").first().waitFor({ state: "hidden" });
     await tree.getByText(line, { exact: true }).first().click({ button: "right" });
     await page.getByRole("menuitem", { name: label, exact: true }).click();
   };

@@ -1,0 +1,136 @@
+"""What an attempt left: captured, and made a candidate or not, all as events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from massgen_ls.core.candidate import Candidate
+from massgen_ls.core.changes import ChangeSet
+from massgen_ls.core.conversation import Recorder, shorten
+from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.events import (
+    AttemptEnded,
+    CandidateCaptured,
+    Conversed,
+    Event,
+    NothingCaptured,
+    Notice,
+)
+from massgen_ls.core.novelty import refusal
+from massgen_ls.core.task import CandidateId, SeatId
+from massgen_ls.engine.substance import substance
+from massgen_ls.ports import Captured, Ended, Lease
+
+if TYPE_CHECKING:
+    from massgen_ls.engine.seat import Seat
+
+
+async def wrap_up(
+    seat: Seat,
+    lease: Lease,
+    ended: Ended,
+    seconds: float,
+    summary: str,
+    record: Recorder,
+    unheard: Sequence[str],
+) -> None:
+    """Captures what is in the worktree of an attempt that is over, and says all of it.
+
+    Args:
+        seat: Whose attempt it was.
+        lease: The worktree.
+        ended: How its agent ended.
+        seconds: How long it was at work.
+        summary: What the agent says about its work.
+        record: What it said and did.
+        unheard: Notes that did not reach it.
+    """
+    await seat.emit(
+        AttemptEnded(
+            seat.id,
+            seat.attempt,
+            ended.outcome,
+            ended.reason,
+            ended.exit_code,
+            seconds,
+            ended.failure,
+        ),
+        *(Notice("warning", _lost(note, seat.id), seat.id) for note in unheard),
+    )
+    started = seat.world.clock.monotonic()
+    name = CandidateId(f"{seat.id}.{seat.attempt}")
+    try:
+        captured = await lease.capture(name, f"{name}: {seat.spec.task.prompt}")
+    except MassgenError as error:
+        await seat.emit(NothingCaptured(seat.id, seat.attempt, f"cannot be captured: {error}"))
+        return
+    found: list[Event] = [*told(captured.notes, seat.id)]
+    transcript = record.transcript(
+        str(seat.agent.id),
+        seat.agent.type,
+        files=(change.path for change in captured.changes.files),
+        summary=summary,
+        session=ended.session,
+    )
+    if transcript.parts:
+        # Before the last fact about this attempt, which may settle the run.
+        found.append(Conversed(seat.id, seat.attempt, transcript))
+    problem = await _not_new(seat, ended, captured)
+    if problem:
+        found.append(NothingCaptured(seat.id, seat.attempt, problem))
+    elif captured.changes:
+        alone = len(seat.spec.agents) == 1
+        digest, code = ("", "") if alone else await _substance(seat, captured.changes)
+        candidate = Candidate(
+            name,
+            seat.id,
+            seat.snapshot.tree,
+            captured.tree,
+            captured.commit,
+            captured.changes,
+            summary,
+            digest,
+            seat.onto.id if seat.onto else None,
+            code=code,
+        )
+        found.append(CandidateCaptured(candidate, seat.world.clock.monotonic() - started))
+    else:
+        found.append(NothingCaptured(seat.id, seat.attempt, "changed nothing"))
+    await seat.emit(*found)
+
+
+async def _not_new(seat: Seat, ended: Ended, captured: Captured) -> str:
+    """Why an improvement is no candidate; empty for one that is, and for a first answer."""
+    if seat.onto is None:
+        return ""
+    if ended.outcome != "done":
+        return "its improvement was not finished"
+    state = seat.view()
+    if any(c.tree == captured.tree for c in state.candidates):
+        return "what it left is there already"
+    rule = seat.spec.rules.consensus.novelty
+    if rule == "lenient":
+        return ""
+    patch = seat.world.objects.patch
+    others = {c.id: await patch(seat.snapshot, c.tree) for c in state.candidates}
+    return refusal(rule, await patch(seat.snapshot, captured.tree), others)
+
+
+async def _substance(seat: Seat, changes: ChangeSet) -> tuple[str, str]:
+    return await substance(seat.world.objects, seat.snapshot, seat.normaliser, changes)
+
+
+def _lost(note: str, seat: SeatId) -> str:
+    return f"{seat} ended before it could be told: {shorten(note, 200)}"
+
+
+_MOST_NOTES = 20
+
+
+def told(notes: Sequence[str], seat: SeatId | None = None) -> list[Notice]:
+    """Notes as events; of very many only the first ones, and how many more there are."""
+    shown = list(notes[:_MOST_NOTES])
+    if len(notes) > _MOST_NOTES:
+        shown.append(f"… and {len(notes) - _MOST_NOTES} more notes like these")
+    return [Notice("warning", note, seat) for note in shown]

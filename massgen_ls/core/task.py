@@ -71,16 +71,6 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """A conversation that an agent had in an earlier run."""
-
-    type: str
-    """The kind of agent: another kind cannot go on with it."""
-    session: str
-    """The agent's own name for it."""
-
-
-@dataclass(frozen=True, slots=True)
 class Attachment:
     """A picture that belongs to a task (see `core.attachments`). Its bytes are kept elsewhere."""
 
@@ -93,6 +83,16 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """A conversation that an agent had in an earlier run."""
+
+    type: str
+    """The kind of agent: another kind cannot go on with it."""
+    session: str
+    """The agent's own name for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One wish of the user, in their words, with its scope."""
 
@@ -100,9 +100,9 @@ class Task:
     scope: Scope = field(default_factory=Scope)
     context: str = ""
     """What other agents did before, as text (see `core.context.shared`); mostly empty."""
-    attachments: tuple[Attachment, ...] = ()
     origin: Origin | None = None
     """The conversation of which ``context`` tells, where it is that of one agent."""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +193,9 @@ class Rules:
     """How a run is decided and when it has to end. Times in seconds."""
 
     mode: Mode = "best_of_n"
+    agents: TeamOrder = "listed"
+    max_agents: int | None = None
+    """How many of the team work, the first in order; None: all of them."""
     attempt_timeout: float = 1800.0
     run_timeout: float = 3600.0
     """What the agents have together; what they made by then is still judged."""
@@ -216,9 +219,6 @@ class Rules:
     """What holds in mode ``consensus``."""
     fusion: bool = False
     """Whether what several candidates share is tried as one more candidate."""
-    agents: TeamOrder = "listed"
-    max_agents: int | None = None
-    """How many of the team work, the first in order; None: all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import math
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from massgen_ls.adapters.agents.acp.box import Allow, Answered, Box, Broken, Left, Update, Wanted
 from massgen_ls.adapters.agents.acp.jsonrpc import (
     INVALID_PARAMS,
     Outcome,
@@ -22,121 +23,18 @@ from massgen_ls.adapters.agents.acp.jsonrpc import (
     RpcError,
     unknown,
 )
-from massgen_ls.adapters.agents.program.mail import Mail
+from massgen_ls.adapters.agents.attempt.seeing import in_base64
 from massgen_ls.adapters.agents.program.members import Object, as_object, inner, objects, text
-from massgen_ls.adapters.agents.program.seeing import in_base64
 from massgen_ls.adapters.agents.program.talk import Gone, Line, Noise, Talk, group_around, open_talk
 from massgen_ls.core.task import Json
-from massgen_ls.ports import Command, Finished, Inbox, Message, Picture, Processes
+from massgen_ls.ports import Command, Finished, Inbox, Picture, Processes
 
 VERSION = 1
 STOPPING = 1.0
 """Seconds that a session has to stop its turn when it is asked to; then its process is ended."""
 _TAIL = 40
 """Lines of what it prints beside the protocol that are kept for the reason of a crash."""
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """A ``session/update``."""
-
-    body: Object
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The agent asks for permission; somebody is at it already."""
-
-    call: Object
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """What came back for the session's prompt."""
-
-    outcome: Json | RpcError
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """Our own side failed in answering the agent."""
-
-    error: Exception
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """The program has ended."""
-
-    why: PeerGoneError
-
-
-BoxItem = Update | Wanted | Answered | Broken | Left | Noise | Message
-Allow = Callable[[Object], Awaitable[Json]]
-"""Answers ``session/request_permission``: which option was chosen."""
 _CANCELLED: dict[str, Json] = {"outcome": {"outcome": "cancelled"}}
-
-
-class Box:
-    """What waits for one session. One reader."""
-
-    def __init__(self, session: str, allow: Allow) -> None:
-        self.session = session
-        self.allow = allow
-        self.deciding: set[asyncio.Task[Json]] = set()
-        """Permissions that are being decided; a person may take their time."""
-        self.deaf = False
-        """Whether updates are passed over."""
-        self._mail: Mail[BoxItem] = Mail()
-        self._passed_over = asyncio.Event()
-
-    async def settled(self, seconds: float) -> None:
-        """Waits until no update was passed over for so long."""
-        while seconds:
-            self._passed_over.clear()
-            try:
-                async with asyncio.timeout(seconds):
-                    await self._passed_over.wait()
-            except TimeoutError:
-                return
-
-    async def put(self, item: BoxItem, weight: int = 0) -> None:
-        """Leaves something; a full box holds the agent back, a closed one drops it."""
-        if self.deaf and isinstance(item, Update):
-            self._passed_over.set()
-        else:
-            await self._mail.put(item, weight)
-
-    def push(self, message: Message) -> None:
-        """Leaves what a person says: it is the next thing that is heard."""
-        self._mail.push(message)
-
-    async def hear(self, patience: float) -> BoxItem | None:
-        """The next thing; None when nothing came for so many seconds."""
-        try:
-            return await self._mail.get(asyncio.get_running_loop().time() + patience)
-        except TimeoutError:
-            return None
-
-    def take(self) -> BoxItem | None:
-        """The next thing if it is there already."""
-        return self._mail.take()
-
-    def left(self, why: PeerGoneError) -> None:
-        """The program ends now, whatever it has said."""
-        self.stop_deciding()
-        self._mail.clear()
-        self._mail.push(Left(why))
-
-    def stop_deciding(self) -> None:
-        """What was asked for is answered with "cancelled"."""
-        for task in self.deciding:
-            task.cancel()
-
-    def close(self) -> None:
-        """Nobody reads any more."""
-        self._mail.close()
-        self.stop_deciding()
 
 
 @dataclass(frozen=True, slots=True)

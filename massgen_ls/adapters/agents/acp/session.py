@@ -10,15 +10,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
 from massgen_ls.adapters.agents.acp import setup
-from massgen_ls.adapters.agents.acp.connection import (
-    Answered,
-    Box,
-    Broken,
-    Connection,
-    Left,
-    Update,
-    Wanted,
-)
+from massgen_ls.adapters.agents.acp.box import Answered, Box, Broken, Left, Update, Wanted
+from massgen_ls.adapters.agents.acp.connection import Connection
 from massgen_ls.adapters.agents.acp.events import Feed
 from massgen_ls.adapters.agents.acp.jsonrpc import PeerGoneError, RpcError
 from massgen_ls.adapters.agents.acp.order import Launch, opening

@@ -6,21 +6,27 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from massgen_ls.cli import EXIT_WON, Options
 from massgen_ls.cli.run import folder_of
 from massgen_ls.core.budget import MICRO, money
-from massgen_ls.core.learning import Record
+from massgen_ls.core.learning import CheckRecord, Record
 from massgen_ls.core.task import Json
 from massgen_ls.wiring import open_supervisor
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def stats(options: Options) -> int:
     """Reads the newest runs and prints a line for each agent."""
-    found = asyncio.run(_records(options))
+    found, checks = asyncio.run(_records(options))
     if options.json:
         for record in found:
             sys.stdout.write(json.dumps(record_json(record)) + "\n")
+        for check in checks:
+            sys.stdout.write(json.dumps(check_json(check)) + "\n")
         return EXIT_WON
     if not found:
         sys.stdout.write("No agent has taken part in a run here yet.\n")
@@ -33,7 +39,7 @@ def stats(options: Options) -> int:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for title in (
         "agent", "type", "runs", "candidates", "won", "rate (95 %)", "accepted", "in part",
-        "discarded", "spent", "each accepted",
+        "edited", "undone", "discarded", "spent", "each accepted",
     ):  # fmt: skip
         table.add_column(title)
     for record in found:
@@ -48,18 +54,47 @@ def stats(options: Options) -> int:
             _rate(record),
             str(record.accepted),
             str(record.partly),
+            str(record.edited),
+            str(record.undone),
             str(record.discarded),
             str(record.usage) if record.usage.tokens or record.usage.cost else "–",
             "–" if each is None else money(each),
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if checks:
+        console.print()
+        console.print(_of_checks(checks))
     return EXIT_WON
 
 
-async def _records(options: Options) -> Sequence[Record]:
+def _of_checks(checks: Sequence[CheckRecord]) -> Table:
+    from rich.table import Table
+
+    from massgen_ls.cli.shown import shown
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for title in (
+        "check",
+        "passed, taken",
+        "passed, rejected",
+        "failed, taken",
+        "failed, rejected",
+    ):
+        table.add_column(title)
+    for check in checks:
+        numbers = (
+            check.passed_taken, check.passed_rejected, check.failed_taken, check.failed_rejected,
+        )  # fmt: skip
+        table.add_row(shown(check.check), *map(str, numbers))
+    return table
+
+
+async def _records(options: Options) -> tuple[Sequence[Record], Sequence[CheckRecord]]:
     folder = None if options.all else str(folder_of(options))
     async with open_supervisor() as supervisor:
-        return await supervisor.records(folder, options.limit)
+        checks = await supervisor.check_records(folder, options.limit)
+        return await supervisor.records(folder, options.limit), checks
 
 
 def _rate(record: Record) -> str:
@@ -85,8 +120,21 @@ def record_json(record: Record) -> dict[str, Json]:
         "interval": [*record.interval] if record.interval else None,
         "accepted": record.accepted,
         "partly": record.partly,
+        "edited": record.edited,
+        "undone": record.undone,
         "discarded": record.discarded,
         "tokens": record.usage.tokens,
         "cost": None if cost is None else f"{cost / MICRO:.6f}",
         "costPerAccepted": None if each is None else f"{each / MICRO:.6f}",
+    }
+
+
+def check_json(record: CheckRecord) -> dict[str, Json]:
+    """One check, for programs: how often it and the user were of one mind."""
+    return {
+        "check": record.check,
+        "passedTaken": record.passed_taken,
+        "passedRejected": record.passed_rejected,
+        "failedTaken": record.failed_taken,
+        "failedRejected": record.failed_rejected,
     }

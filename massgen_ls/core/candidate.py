@@ -96,6 +96,11 @@ def whole(runs: Sequence[CheckResult]) -> Sequence[CheckResult]:
     return [run for run in runs if not run.part] or runs
 
 
+Fate = Literal["kept", "edited", "undone"]
+"""What its user made of a change that had landed: all of it still stands, some of it does not, or
+everything is again as it was before."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What a check says about a candidate, held against the base. Made by `weigh`."""

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 
 from massgen_ls.core.ballots import Ballot
 from massgen_ls.core.budget import Usage
-from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot, TreeId
+from massgen_ls.core.candidate import Candidate, CheckResult, Fate, Snapshot, TreeId
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.failures import FailureKind
@@ -323,6 +323,18 @@ class Discarded:
 
 
 @dataclass(frozen=True, slots=True)
+class Revised:
+    """What its user has made of a candidate that had landed, by their saved files.
+
+    Without one it was kept; of several the last counts, since the last delivery.
+    """
+
+    kind: ClassVar[str] = "revised"
+    candidate: CandidateId
+    fate: Fate
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """Something that a person should know and that changes nothing."""
 
@@ -362,6 +374,7 @@ Event = (
     | Delivered
     | DeliveryRefused
     | Discarded
+    | Revised
     | Notice
 )
 

@@ -106,6 +106,11 @@ def _evidence(state: RunState) -> Mapping[TreeId, tuple[Evidence, ...]]:
     return {c.tree: tuple(_weighed(state, c.tree)) for c in eligible(state)}
 
 
+def evidence_of(state: RunState, tree: TreeId) -> tuple[Evidence, ...]:
+    """What the checks say about a candidate's tree; empty for one that is out of the running."""
+    return _evidence(state).get(tree, ())
+
+
 def _weighed(state: RunState, tree: TreeId) -> Iterator[Evidence]:
     assert state.spec is not None, "a run that has not begun has no candidates"
     assert state.snapshot is not None, "no candidate without a base"

@@ -21,6 +21,7 @@ from massgen_ls.core.events import (
     FusionTried,
     NothingCaptured,
     RefinementChosen,
+    Revised,
     RunFailed,
     RunInterrupted,
     RunSettled,
@@ -28,6 +29,7 @@ from massgen_ls.core.events import (
     SnapshotTaken,
     UsageReported,
 )
+from massgen_ls.core.gates import evidence_of
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.seats import SeatState
 from massgen_ls.core.task import AgentSpec, RunSpec
@@ -38,10 +40,13 @@ TELLING = frozenset(
     for event in (
         *(RunStarted, SnapshotTaken, AttemptStarted, AttemptEnded, UsageReported),
         *(CandidateCaptured, NothingCaptured, RefinementChosen, FusionTried),
-        *(CancelRequested, RunFailed, RunInterrupted, RunSettled, Delivered, Discarded),
+        *(CancelRequested, RunFailed, RunInterrupted, RunSettled, Delivered, Discarded, Revised),
     )
 )
 """The kinds of events that records are made of; most of a run's history is of others."""
+
+DEEDS = frozenset(event.kind for event in (Delivered, Discarded, Revised))
+"""The kinds of events that say what the user did."""
 
 NEWEST = 200
 """Runs of a folder whose records count, the newest ones: programs and models change."""
@@ -68,9 +73,13 @@ class Record:
     failed: int = 0
     """Runs that another agent won, in which its own work came to nothing by itself."""
     accepted: int = 0
-    """Changes that landed in the user's files whole, and were not discarded afterwards."""
+    """Changes that landed in the user's files whole, and were not given up afterwards."""
     partly: int = 0
     """The same, in part."""
+    edited: int = 0
+    """Of those taken, whole or in part: changes that the user went on to change themselves."""
+    undone: int = 0
+    """Changes that landed, and that the user took back."""
     discarded: int = 0
     usage: Usage = field(default_factory=Usage)
 
@@ -152,7 +161,9 @@ def _with(known: Record, state: RunState, seat: SeatState) -> Record:
     # Who was stopped, because others had decided it or somebody wished so, has not failed.
     failed = winner is not None and seat.seat not in rivals and seat.outcome in _BY_ITSELF
     landed = {d.candidate: bool(d.conflicts) for d in state.deliveries if d.candidate in made}
-    kept = {c: partly for c, partly in landed.items() if c not in state.discarded}
+    fates = dict(state.fates)
+    undone = {c for c in landed if fates.get(c) == "undone"}
+    kept = {c: partly for c, partly in landed.items() if c not in state.discarded | undone}
     return replace(
         known,
         runs=known.runs + 1,
@@ -162,6 +173,8 @@ def _with(known: Record, state: RunState, seat: SeatState) -> Record:
         failed=known.failed + failed,
         accepted=known.accepted + sum(not partly for partly in kept.values()),
         partly=known.partly + sum(kept.values()),
+        edited=known.edited + sum(fates.get(c) == "edited" for c in kept),
+        undone=known.undone + len(undone),
         discarded=known.discarded + sum(c in state.discarded for c in made),
         usage=known.usage + seat.usage,
     )
@@ -173,6 +186,43 @@ _BY_ITSELF = frozenset({"done", "failed", "missing", "timed_out"})
 def _order(record: Record) -> tuple[float, int, str, str, str]:
     lowest = record.interval[0] if record.interval else 0.0
     return (-lowest, -record.accepted, record.agent, record.type, record.model)
+
+
+# ── what the user thought of a check's word ─────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRecord:
+    """How often a check and the user were of one mind about a candidate."""
+
+    check: str
+    passed_taken: int = 0
+    """It let it pass, and the user took it, whole or in part."""
+    passed_rejected: int = 0
+    """It let it pass, and the user discarded it or took it back: the check saw too little."""
+    failed_taken: int = 0
+    """It ruled it out, and the user took it all the same: the check asked too much."""
+    failed_rejected: int = 0
+
+
+def check_records(states: Iterable[RunState]) -> tuple[CheckRecord, ...]:
+    """Every check's record, by its name, where users did something about a candidate."""
+    found: dict[str, CheckRecord] = {}
+    for state in states:
+        undone = {c for c, fate in state.fates if fate == "undone"}
+        rejected = state.discarded | undone
+        taken = {delivery.candidate for delivery in state.deliveries} - rejected
+        for candidate in state.candidates:
+            if candidate.id not in rejected | taken:
+                continue
+            mind = "taken" if candidate.id in taken else "rejected"
+            for said in evidence_of(state, candidate.tree):
+                if said.measured:
+                    known = found.get(said.check) or CheckRecord(said.check)
+                    field_name = f"{'passed' if said.clears else 'failed'}_{mind}"
+                    count = getattr(known, field_name) + 1
+                    found[said.check] = replace(known, **{field_name: count})
+    return tuple(found[name] for name in sorted(found))
 
 
 # ── who sits where ──────────────────────────────────────────────────────────────────────────────

@@ -14,6 +14,7 @@ from massgen_ls.core.budget import Usage, total
 from massgen_ls.core.candidate import (
     Candidate,
     CheckResult,
+    Fate,
     Snapshot,
     TreeId,
 )
@@ -38,6 +39,7 @@ from massgen_ls.core.events import (
     NothingCaptured,
     Notice,
     RefinementChosen,
+    Revised,
     RunFailed,
     RunInterrupted,
     RunSettled,
@@ -83,6 +85,8 @@ class RunState:
     verdict: Verdict | None = None
     deliveries: tuple[Delivered, ...] = ()
     discarded: frozenset[CandidateId] = field(default_factory=frozenset[CandidateId])
+    fates: tuple[tuple[CandidateId, Fate], ...] = ()
+    """What became of candidates that had landed and were not kept as they were."""
     notices: tuple[Notice, ...] = ()
     overdrawn: str = ""
     """The limit that was once used up: a smaller report afterwards gives nothing back."""
@@ -174,6 +178,14 @@ def fold(events: Iterable[Event], state: RunState = EMPTY) -> RunState:
     return state
 
 
+def _fates(
+    state: RunState, candidate: CandidateId, fate: Fate
+) -> tuple[tuple[CandidateId, Fate], ...]:
+    others = tuple(known for known in state.fates if known[0] != candidate)
+    landed = any(delivery.candidate == candidate for delivery in state.deliveries)
+    return (*others, (candidate, fate)) if landed and fate != "kept" else others
+
+
 def evolve(state: RunState, event: Event) -> RunState:
     """The state after one more event."""
     if isinstance(event, RunStarted):
@@ -188,7 +200,10 @@ def evolve(state: RunState, event: Event) -> RunState:
             kept = len(state.notices) < _MOST_NOTICES
             return replace(state, notices=(*state.notices, event)) if kept else state
         case Delivered() if state.candidate(event.candidate):
-            return replace(state, deliveries=(*state.deliveries, event))
+            fates = _fates(state, event.candidate, "kept")
+            return replace(state, deliveries=(*state.deliveries, event), fates=fates)
+        case Revised():
+            return replace(state, fates=_fates(state, event.candidate, event.fate))
         case Discarded(candidate=chosen):
             gone = {c.id for c in state.candidates if chosen is None or c.id == chosen}
             return replace(state, discarded=state.discarded | gone)

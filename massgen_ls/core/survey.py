@@ -5,9 +5,11 @@ The numbers are those by which `landing.Selection` takes hunks.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from massgen_ls.core.candidate import Fate
 from massgen_ls.core.changes import ChangeKind, ChangeSet, FileChange, RelPath
 from massgen_ls.core.diff import Differ, Refiner, line_hunks
 from massgen_ls.core.landing import Contents, decode, plan_landing
@@ -49,6 +51,23 @@ class FileSurvey:
     whole: bool
     """It has no hunks (added, deleted, binary, only renamed): its one entry, 0, is all of it."""
     hunks: tuple[PlacedHunk, ...]
+
+
+def standing(files: Iterable[FileSurvey]) -> frozenset[tuple[RelPath, int]]:
+    """What of a candidate the user's files have: each hunk by its file and number."""
+    return frozenset(_having(files, "landed"))
+
+
+def fate_of(landed: Collection[tuple[RelPath, int]], files: Iterable[FileSurvey]) -> Fate:
+    """What became of the hunks that had landed, as the user's files are now."""
+    files = tuple(files)
+    if standing(files) >= frozenset(landed):
+        return "kept"
+    return "undone" if frozenset(_having(files, "fits")) >= frozenset(landed) else "edited"
+
+
+def _having(files: Iterable[FileSurvey], state: HunkState) -> Iterator[tuple[RelPath, int]]:
+    return ((f.path, hunk.hunk) for f in files for hunk in f.hunks if hunk.state == state)
 
 
 def survey(

@@ -11,7 +11,15 @@ from massgen_ls.core.context import shared
 from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.errors import NotFoundError, UnsafePathError
 from massgen_ls.core.events import Conversed, Envelope
-from massgen_ls.core.learning import NEWEST, TELLING, Record, records
+from massgen_ls.core.learning import (
+    DEEDS,
+    NEWEST,
+    TELLING,
+    CheckRecord,
+    Record,
+    check_records,
+    records,
+)
 from massgen_ls.core.run_state import RunState, fold
 from massgen_ls.core.task import Attachment, CandidateId, Origin, RunId, Task
 from massgen_ls.engine.world import World
@@ -88,6 +96,14 @@ class Archive:
         newest = [record.run for record in await self.runs(folder, limit)]
         events = [await self._world.store.read(run, kinds=TELLING) for run in newest]
         return records(fold(envelope.event for envelope in each) for each in events)
+
+    async def check_records(self, folder: str | None, limit: int = NEWEST) -> Sequence[CheckRecord]:
+        """How often each check and the user were of one mind, in the newest runs of a folder."""
+        newest = [record.run for record in await self.runs(folder, limit)]
+        deeds = [run for run in newest if await self._world.store.read(run, kinds=DEEDS)]
+        # Read whole, which takes longer: what checks say is most of a history.
+        events = [await self._world.store.read(run) for run in deeds]
+        return check_records(fold(envelope.event for envelope in each) for each in events)
 
     async def transcripts(self, run: RunId) -> Sequence[Transcript]:
         """What each agent of a run said and did, in the order of their ends.

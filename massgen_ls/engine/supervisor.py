@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import cast
 
-from massgen_ls.core.candidate import Candidate
+from massgen_ls.core.candidate import Candidate, Fate
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.coordination import verdict
 from massgen_ls.core.errors import MassgenError, NotFoundError
@@ -21,6 +21,7 @@ from massgen_ls.core.events import (
     Discarded,
     Event,
     Notice,
+    Revised,
     RunFailed,
     RunInterrupted,
     RunSettled,
@@ -314,6 +315,16 @@ class Supervisor(Archive):
         if candidate is not None:
             await self._chosen(run, candidate)
         await self._append(run, Discarded(candidate))
+
+    async def revised(self, run: RunId, candidate: CandidateId, fate: Fate) -> None:
+        """Records what its user made of a candidate that had landed.
+
+        Raises:
+            NotFoundError: No such run or candidate.
+        """
+        run = await self.resolve(run)
+        await self._chosen(run, candidate)
+        await self._append(run, Revised(candidate, fate))
 
     def subscribe(self, run: RunId | None = None) -> AbstractContextManager[Subscription]:
         """Live news of one run, or of all, from now on. The queue is bounded (see `Gap`)."""

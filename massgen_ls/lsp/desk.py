@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from massgen_ls.core.candidate import Fate
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.events import Delta, Envelope
@@ -264,6 +265,10 @@ class Engine(Protocol):
         self, run: RunId, candidate: CandidateId | None, live: LiveFiles
     ) -> tuple[CandidateId, str, tuple[FileSurvey, ...]]:
         """A candidate, the top that its paths count from, and its hunks in the live files."""
+        ...
+
+    async def revised(self, run: RunId, candidate: CandidateId, fate: Fate) -> None:
+        """Records what its user made of a candidate that had landed."""
         ...
 
     async def discard(self, run: RunId, candidate: CandidateId | None) -> None:

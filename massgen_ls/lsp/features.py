@@ -124,6 +124,7 @@ def _documents(server: MassgenServer, configs: Configs) -> None:
 
     def saved(params: types.DidSaveTextDocumentParams) -> None:
         documents.save(params.text_document.uri, params.text)
+        server.spawn(server.aftermath.saved(params.text_document.uri))
         configs.saved(params.text_document.uri)
 
     def closed(params: types.DidCloseTextDocumentParams) -> None:

@@ -89,9 +89,17 @@ async def land(
     """
     live = server.live_files(services, preview=preview)
     async with server.applying:
-        return await services.engine.apply(
+        delivery = await services.engine.apply(
             run, candidate, live, paths=paths, hunks=hunks, partial=partial
         )
+    if delivery.applied:
+        # Before anything is told: what the user does next is theirs. Its trouble is nobody's.
+        await server.spawn(
+            server.aftermath.landed(
+                services.engine, lambda: server.live_files(services), run, delivery.candidate
+            )
+        )
+    return delivery
 
 
 async def conclude(

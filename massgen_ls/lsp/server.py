@@ -17,6 +17,7 @@ from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import RunId
 from massgen_ls.core.text import Encoding
 from massgen_ls.lsp import uris
+from massgen_ls.lsp.aftermath import Aftermath
 from massgen_ls.lsp.asking import SILENT_DEADLINE, Deadlines
 from massgen_ls.lsp.capabilities import Client, resolve, roots
 from massgen_ls.lsp.desk import Services
@@ -61,6 +62,7 @@ class MassgenServer(LanguageServer):
         """Runs are to be cancelled and the services to be closed."""
         self.tokens: dict[str | int, RunId] = {}
         """Progress tokens in use."""
+        self.aftermath = Aftermath()
         self.applying = asyncio.Lock()
         """Edits go out one after the other."""
         self._services: asyncio.Future[Services] = asyncio.get_running_loop().create_future()

@@ -5,22 +5,34 @@ from __future__ import annotations
 import pytest
 
 from massgen_ls.core.budget import Usage
+from massgen_ls.core.candidate import CheckResult, TreeId
 from massgen_ls.core.changes import rel_path
 from massgen_ls.core.events import (
     AttemptStarted,
+    CheckFinished,
     Delivered,
     Discarded,
     Event,
+    Revised,
     RunSettled,
     RunStarted,
     UsageReported,
 )
-from massgen_ls.core.learning import Record, ordered, records, seated, wilson
+from massgen_ls.core.learning import (
+    CheckRecord,
+    Record,
+    check_records,
+    ordered,
+    records,
+    seated,
+    wilson,
+)
 from massgen_ls.core.plan import Conflict
 from massgen_ls.core.run_state import RunState, fold
 from massgen_ls.core.task import (
     AgentSpec,
     CandidateId,
+    CheckSpec,
     Mode,
     Rules,
     RunSpec,
@@ -80,6 +92,44 @@ def test_what_the_user_did_with_it() -> None:
     assert (a.accepted, a.partly, a.discarded) == (1, 1, 2)
     assert a.cost_per_accepted == 1200
     assert of("b", *runs).cost_per_accepted is None
+
+
+def test_what_was_kept_of_it() -> None:
+    runs = (
+        settled(A, landed(A), Revised(A, "edited")),
+        settled(A, landed(A, partly=True), Revised(A, "undone")),
+        settled(A, landed(A), Revised(A, "undone"), Revised(A, "kept")),
+        settled(A, landed(A), Revised(A, "undone"), landed(A)),
+        settled(A, Revised(A, "undone")),
+    )
+    a = of("a", *runs)
+    assert (a.accepted, a.partly, a.edited, a.undone, a.discarded) == (3, 0, 1, 1, 0)
+
+
+def test_checks_and_users_are_of_one_mind_or_not() -> None:
+    def run(*after: Event, passes: bool) -> RunState:
+        check = CheckSpec("k", ("k",))
+        state = made({"a": "t1", "b": "t2"}, Voting(), TWO, checks=(check,))
+        assert state.snapshot is not None
+        looks = [
+            CheckResult(
+                "k", TreeId(tree), "passed" if ok else "failed", failures=() if ok else ("x",)
+            )
+            for tree, ok in ((str(state.snapshot.tree), True), ("t1", passes), ("t2", True))
+        ]
+        checked = [CheckFinished(look, 0) for look in looks]
+        return fold([*checked, RunSettled(Verdict("won", A, "why")), *after], state)
+
+    runs = (
+        run(landed(A), passes=True),
+        run(landed(A, partly=True), Revised(A, "edited"), passes=True),
+        run(landed(A), passes=False),
+        run(landed(A), Revised(A, "undone"), passes=True),
+        run(Discarded(A), passes=False),
+        run(passes=True),
+    )
+    assert check_records(runs) == (CheckRecord("k", 2, 1, 1, 1),)
+    assert check_records([settled(A, landed(A))]) == (), "no check has looked"
 
 
 def test_a_change_that_landed_twice_is_one() -> None:

@@ -12,7 +12,7 @@ from massgen_ls.core.changes import ChangeKind, ChangeSet, FileChange, RelPath
 from massgen_ls.core.landing import Contents, decode
 from massgen_ls.core.merge import rebase
 from massgen_ls.core.plan import LiveFile
-from massgen_ls.core.survey import FileSurvey, place_hunks, survey
+from massgen_ls.core.survey import FileSurvey, fate_of, place_hunks, standing, survey
 
 BASE = "".join(f"{n}\n" for n in range(1, 11))
 THEIRS = BASE.replace("2\n", "TWO\n", 1).replace("6\n", "").replace("9\n", "9\nnew\n")
@@ -45,6 +45,31 @@ def test_texts_are_those_of_the_hunk() -> None:
         (2, "", "new\n"),
     ]
     assert (second.base, second.candidate) == ((5, 6), (5, 5))
+
+
+def of(live: str, theirs: str = THEIRS) -> FileSurvey:
+    path = RelPath("f")
+    return FileSurvey(path, None, "modify", path, False, place_hunks(BASE, live, theirs, differ))
+
+
+def test_what_became_of_what_had_landed() -> None:
+    landed = standing([of(THEIRS)])
+    assert landed == {("f", 0), ("f", 1), ("f", 2)}
+    for live, fate in (
+        (THEIRS, "kept"),
+        ("top\n" + THEIRS, "kept"),
+        (THEIRS.replace("TWO", "Two"), "edited"),
+        (BASE.replace("2\n", "TWO\n", 1), "edited"),
+        (BASE, "undone"),
+        ("top\n" + BASE, "undone"),
+        ("", "edited"),
+    ):
+        assert fate_of(landed, [of(live)]) == fate, live
+    part = BASE.replace("2\n", "TWO\n", 1)
+    taken = standing([of(part)])
+    assert taken == {("f", 0)}, "what was not taken is not missed"
+    assert fate_of(taken, [of(part)]) == "kept"
+    assert fate_of(taken, [of(BASE)]) == "undone"
 
 
 LINES = st.lists(st.sampled_from(["a\n", "b\n", "c\n", "d\n"]), max_size=12).map("".join)

@@ -257,10 +257,12 @@ async def test_what_became_of_the_agents_work_is_told_over_many_runs(world: Worl
     ended = await world.run("--config", str(world.configure(agents, [GATE])), "--apply")
     assert ended.code == 0, ended
     told = await world.massgen("stats", "--json")
-    calm, bold = (json.loads(line) for line in told.out.splitlines())
+    calm, bold, gate = (json.loads(line) for line in told.out.splitlines())
+    assert (gate["check"], gate["passedTaken"], gate["failedTaken"]) == ("gate", 1, 0)
     assert (calm["agent"], calm["wins"], calm["contests"], calm["accepted"]) == ("calm", 1, 1, 1)
     assert (bold["agent"], bold["wins"], bold["contests"], bold["accepted"]) == ("bold", 0, 1, 0)
     table = await world.massgen("stats")
     assert "1 of 1" in table.out
+    assert "passed, taken" in table.out
     page = await world.massgen("show", ended.settled["run"], "--markdown")
     assert "| **calm.1** | 1 file, 1 line | passed | – | – |" in page.out

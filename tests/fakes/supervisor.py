@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from massgen_ls.core.attachments import attachment
-from massgen_ls.core.candidate import Candidate, Snapshot
+from massgen_ls.core.candidate import Candidate, Fate, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
 from massgen_ls.core.conversation import Spoken, Transcript
 from massgen_ls.core.coordination import verdict as decide
@@ -25,13 +25,14 @@ from massgen_ls.core.events import (
     Discarded,
     Envelope,
     Event,
+    Revised,
     RunSettled,
     RunStarted,
     SnapshotTaken,
 )
 from massgen_ls.core.plan import EditPlan, EditText
 from massgen_ls.core.run_state import RunState, evolve
-from massgen_ls.core.survey import FileSurvey, PlacedHunk
+from massgen_ls.core.survey import FileSurvey, HunkState, PlacedHunk
 from massgen_ls.core.task import AgentSpec, Attachment, CandidateId, RunId, RunSpec, SeatId, Task
 from massgen_ls.core.text import Edit
 from massgen_ls.engine.bus import Bus, Subscription
@@ -192,9 +193,12 @@ class FakeSupervisor:
         self, run: RunId, candidate: CandidateId | None, live: LiveFiles
     ) -> tuple[CandidateId, str, tuple[FileSurvey, ...]]:
         now = (await live.read(self.root, [self.path]))[self.path].text or ""
-        at = now[: now.index(self.old)].count("\n")
+        state: HunkState = (
+            "fits" if self.old in now else "landed" if self.new in now else "conflicts"
+        )
+        at = now[: max(now.find(self.old), now.find(self.new), 0)].count("\n")
         span = (at, at + 1)
-        hunk = PlacedHunk(0, (0, 1), (0, 1), span, "fits", f"{self.old}\n", f"{self.new}\n")
+        hunk = PlacedHunk(0, (0, 1), (0, 1), span, state, f"{self.old}\n", f"{self.new}\n")
         found = FileSurvey(self.path, None, "modify", self.path, False, (hunk,))
         return candidate or CandidateId("one.1"), self.root, (found,)
 
@@ -206,6 +210,9 @@ class FakeSupervisor:
         edit = Edit(at, at + len(self.old), self.new)
         operation = EditText(self.path, found.version, found.text, (edit,))
         return EditPlan(candidate, "old to new", (operation,))
+
+    async def revised(self, run: RunId, candidate: CandidateId, fate: Fate) -> None:
+        self.happen(run, Revised(candidate, fate))
 
     async def discard(self, run: RunId, candidate: CandidateId | None) -> None:
         self.happen(run, Discarded(candidate))

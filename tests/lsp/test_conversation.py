@@ -63,6 +63,40 @@ async def test_the_winner_lands_with_positions_in_the_clients_own_units(
         assert (taken.path, taken.text) == (str(tmp_path / "a.py"), TEXT)
 
 
+async def test_what_the_user_makes_of_it_is_seen_when_they_save(tmp_path: Path) -> None:
+    async with talking(tmp_path, VSCODE) as client:
+        client.engine.go.set()
+        shown = buffer(client, VSCODE, "a.py", TEXT)
+        run = await client.request("massgen/run", {"prompt": "x"})
+        await client.request("massgen/wait", run)
+        await client.request("massgen/apply", run)
+        document = {"uri": (tmp_path / "a.py").as_uri()}
+        version = 10
+        for text, fate in (
+            (shown["text"], None),
+            (shown["text"].replace("new", "other"), "edited"),
+            (TEXT, "undone"),
+            ("top\n" + shown["text"], "kept"),
+        ):
+            version += 1
+            client.notify(
+                "textDocument/didChange",
+                {
+                    "textDocument": {**document, "version": version},
+                    "contentChanges": [{"text": text}],
+                },
+            )
+            client.notify("textDocument/didSave", {"textDocument": document})
+            if fate is not None:
+                told = await client.told("massgen/event", lambda p: p["kind"] == "revised")
+                client.heard.clear()
+                assert (told["run"], told["candidate"], told["fate"]) == (
+                    run["runId"],
+                    "one.1",
+                    fate,
+                )
+
+
 @profiles
 async def test_asking_shows_the_diff_and_then_applies(
     tmp_path: Path, profile: dict[str, Any]

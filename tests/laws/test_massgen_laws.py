@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -77,8 +77,13 @@ def documents(draw: st.DrawFn) -> Any:
     return body
 
 
+TWICE = {"agents": [{"id": "a", "backend": {"type": "claude_code"}}]}
+
+
 @settings(max_examples=400, deadline=None)
 @given(documents() | VALUES)
+@example({**TWICE, "agent": {}})
+@example({**TWICE, "agent": {"logging_enabled": True}})
 def test_no_leaf_is_lost_and_nothing_raises(body: Any) -> None:
     before = copy.deepcopy(body)
     ours, report = convert(Document(body, {}))

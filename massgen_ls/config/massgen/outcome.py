@@ -119,6 +119,9 @@ class Outcome:
                 self._file("errors", mapped.where, *wrong[way])
         self._lists["mapped"] = kept
         for way in wrong.keys() - used:
+            # Where there is nothing but what is ignored, the error speaks for all of it.
+            ignored = self._lists["ignored"]
+            self._lists["ignored"] = [p for p in ignored if p.where[: len(way)] != way]
             self._file("errors", way, *wrong[way])
 
     def _file(

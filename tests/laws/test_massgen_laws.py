@@ -83,6 +83,7 @@ TWICE = {"agents": [{"id": "a", "backend": {"type": "claude_code"}}]}
 @settings(max_examples=400, deadline=None)
 @given(documents() | VALUES)
 @example({**TWICE, "agent": {}})
+@example({**TWICE, "orchestrator": {"context_paths": [{"path": "src", "permission": []}]}})
 @example({**TWICE, "agent": {"logging_enabled": True}})
 def test_no_leaf_is_lost_and_nothing_raises(body: Any) -> None:
     before = copy.deepcopy(body)

@@ -161,7 +161,7 @@ def read_context_paths(value: Any, where: Where, _: Scene) -> Iterator[Entry]:
                 "errors", there, item, "the path is missing", "Write {path: src, permission: read}"
             )
             continue
-        if given.get("permission") not in {None, "read", "write"}:
+        if given.get("permission") not in (None, "read", "write"):
             here = (*there, "permission")
             yield from _all("errors", here, given["permission"], "is neither read nor write", "")
             given = {k: v for k, v in given.items() if k != "permission"}

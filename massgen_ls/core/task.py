@@ -71,16 +71,6 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """A conversation that an agent had in an earlier run."""
-
-    type: str
-    """The kind of agent: another kind cannot go on with it."""
-    session: str
-    """The agent's own name for it."""
-
-
-@dataclass(frozen=True, slots=True)
 class Attachment:
     """A picture that belongs to a task (see `core.attachments`). Its bytes are kept elsewhere."""
 
@@ -93,6 +83,16 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """A conversation that an agent had in an earlier run."""
+
+    type: str
+    """The kind of agent: another kind cannot go on with it."""
+    session: str
+    """The agent's own name for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Task:
     """One wish of the user, in their words, with its scope."""
 
@@ -100,9 +100,9 @@ class Task:
     scope: Scope = field(default_factory=Scope)
     context: str = ""
     """What other agents did before, as text (see `core.context.shared`); mostly empty."""
-    attachments: tuple[Attachment, ...] = ()
     origin: Origin | None = None
     """The conversation of which ``context`` tells, where it is that of one agent."""
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,15 +32,7 @@ from massgen_ls.core.events import (
 from massgen_ls.core.plan import EditPlan, EditText
 from massgen_ls.core.run_state import RunState, evolve
 from massgen_ls.core.survey import FileSurvey, PlacedHunk
-from massgen_ls.core.task import (
-    AgentSpec,
-    Attachment,
-    CandidateId,
-    RunId,
-    RunSpec,
-    SeatId,
-    Task,
-)
+from massgen_ls.core.task import AgentSpec, Attachment, CandidateId, RunId, RunSpec, SeatId, Task
 from massgen_ls.core.text import Edit
 from massgen_ls.engine.bus import Bus, Subscription
 from massgen_ls.engine.delivery import Delivery

@@ -23,8 +23,8 @@ from massgen_ls.adapters.agents.acp.jsonrpc import (
     RpcError,
     unknown,
 )
+from massgen_ls.adapters.agents.attempt.seeing import in_base64
 from massgen_ls.adapters.agents.program.members import Object, as_object, inner, objects, text
-from massgen_ls.adapters.agents.program.seeing import in_base64
 from massgen_ls.adapters.agents.program.talk import Gone, Line, Noise, Talk, group_around, open_talk
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Command, Finished, Inbox, Picture, Processes

@@ -11,10 +11,10 @@ import os
 import uuid
 from collections.abc import Sequence
 
+from massgen_ls.adapters.agents.attempt.seeing import in_base64
 from massgen_ls.adapters.agents.attempt.settings import from_top, inside
 from massgen_ls.adapters.agents.claude.events import Question, Reading, Strange, Taken
 from massgen_ls.adapters.agents.claude.tools import wanted
-from massgen_ls.adapters.agents.program.seeing import in_base64
 from massgen_ls.adapters.agents.program.talk import Talk
 from massgen_ls.core.permissions import Action, Decision
 from massgen_ls.core.task import Json

@@ -65,7 +65,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
         CheckSpec("lint", ("ruff", "check")),
     )
     rules = WorktreeRules((".env",), "symlink", (("npm", "ci"),), ("package.json",))
-    assert loaded.rules == Rules("consensus", 50, 100, 0.5, "off", rules)
+    assert loaded.rules == Rules("consensus", "listed", None, 50, 100, 0.5, "off", rules)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ export default async function clicked({ page, out, shot }) {
   console.log(`keypress to progress on the screen: ${Date.now() - pressed} ms`);
 
   // Watched.
-  await tree.locator(".codicon-sync").first().waitFor();
+  // On a fast machine the agents may be done before anybody has looked.
+  await tree.getByText("tidy", { exact: true }).first().waitFor();
   await shot("3-watch");
   await page.locator(".notification-list-item", { hasText: "won." }).first().waitFor({ timeout: 90_000 });
   await tree.getByText("tidy.1", { exact: true }).first().waitFor();

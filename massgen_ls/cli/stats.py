@@ -38,8 +38,8 @@ def stats(options: Options) -> int:
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for title in (
-        "agent", "type", "runs", "candidates", "won", "rate (95 %)", "accepted", "in part",
-        "edited", "undone", "discarded", "spent", "each accepted",
+        "agent", "type", "runs", "candidates", "won", "rate (95 %)", "taken", "given up", "spent",
+        "each taken",
     ):  # fmt: skip
         table.add_column(title)
     for record in found:
@@ -52,11 +52,8 @@ def stats(options: Options) -> int:
             str(record.candidates),
             f"{record.wins} of {record.contests}",
             _rate(record),
-            str(record.accepted),
-            str(record.partly),
-            str(record.edited),
-            str(record.undone),
-            str(record.discarded),
+            _taken(record),
+            _given_up(record),
             str(record.usage) if record.usage.tokens or record.usage.cost else "–",
             "–" if each is None else money(each),
         )
@@ -95,6 +92,17 @@ async def _records(options: Options) -> tuple[Sequence[Record], Sequence[CheckRe
     async with open_supervisor() as supervisor:
         checks = await supervisor.check_records(folder, options.limit)
         return await supervisor.records(folder, options.limit), checks
+
+
+def _taken(record: Record) -> str:
+    parts = ((record.partly, "in part"), (record.edited, "edited"))
+    more = [f"{count} {word}" for count, word in parts if count]
+    return ", ".join([str(record.accepted + record.partly), *more])
+
+
+def _given_up(record: Record) -> str:
+    parts = ((record.undone, "undone"), (record.discarded, "discarded"))
+    return ", ".join(f"{count} {word}" for count, word in parts if count) or "–"
 
 
 def _rate(record: Record) -> str:

@@ -44,7 +44,8 @@ export default async function clicked({ page, out, shot }) {
   await shot("2-typed");
   const pressed = Date.now();
   await page.keyboard.press("Enter");
-  await page.locator(".notification-list-item", { hasText: "clean up this package" }).first().waitFor();
+  // On a fast machine the winner may be there before anybody has looked.
+  await page.locator(".notification-list-item", { hasText: /clean up this package|won\./ }).first().waitFor();
   console.log(`keypress to progress on the screen: ${Date.now() - pressed} ms`);
 
   // Watched.
@@ -82,7 +83,7 @@ export default async function clicked({ page, out, shot }) {
   await page.getByRole("menuitem", { name: "Apply with a Preview" }).waitFor();
   await still();
   await shot("7-menu");
-  await page.getByRole("menuitem", { name: "Apply with a Preview" }).click();
+  await pick(page, "Apply with a Preview");
   await page.locator(".bulk-edit-panel").getByRole("button", { name: "Apply" }).waitFor();
   await page.mouse.move(700, 790);
   await still(900);
@@ -164,13 +165,24 @@ async function light(page) {
   await page.locator(".monaco-workbench.vs").waitFor();
 }
 
+// An open menu takes no click in its first moments, so that the one that opened it picks nothing.
+async function pick(page, label) {
+  // Its keys are a part of its name.
+  const item = page.getByRole("menuitem", { name: new RegExp(`^${label}(\\s|$)`) });
+  await item.waitFor();
+  const end = Date.now() + 20_000;
+  while ((await item.isVisible()) && Date.now() < end) {
+    await item.click({ timeout: 1000 }).catch(() => undefined); // it may be gone by now
+  }
+}
+
 // A menu gives its command the line that it was opened on.
 async function menus(page, tree) {
   const choose = async (line, label) => {
     await page.mouse.move(700, 790); // what hovers over the tree goes away
     await page.locator(".hover-contents").first().waitFor({ state: "hidden" });
     await tree.getByText(line, { exact: true }).first().click({ button: "right" });
-    await page.getByRole("menuitem", { name: label, exact: true }).click();
+    await pick(page, label);
   };
   const tab = (name) => page.getByRole("tab", { name }).first().waitFor();
   await choose("store.py", "Compare This File");
@@ -187,6 +199,6 @@ async function menus(page, tree) {
   // The editor's own menu gives a file, which is no order.
   await page.getByRole("tab", { name: /^store\.py/ }).first().click();
   await page.locator(".monaco-editor .view-line", { hasText: "InvoiceStore" }).first().click({ button: "right" });
-  await page.getByRole("menuitem", { name: "Run a Task…" }).click();
+  await pick(page, "Run a Task…");
   await page.getByPlaceholder("What shall the team do?").waitFor();
 }

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Callable
 from functools import partial
@@ -73,19 +72,21 @@ class AttachmentFolder:
             raise
 
     def _find(self, name: str, digest: str) -> Attachment:
+        return attachment(name, self._content(name, digest))
+
+    def _content(self, name: str, digest: str) -> bytes:
         if _DIGEST.fullmatch(digest):
             with contextlib.suppress(OSError):
-                return attachment(name, (self._top / digest).read_bytes())
+                return (self._top / digest).read_bytes()
         raise NotFoundError(f"The picture {name} is not there any more", "Attach it anew")
 
     def _lay(self, wanted: Attachment, folder: str) -> str:
-        self._find(wanted.name, wanted.digest)
-        source = self._top / wanted.digest
+        content = self._content(wanted.name, wanted.digest)
         os.makedirs(folder, exist_ok=True)
         # A new folder each time: who worked here before may have left links. Named by content: a
         # name of the user's may be anything.
         place = tempfile.mkdtemp(prefix="picture-", dir=folder)
         path = os.path.join(place, f"{wanted.digest[:12]}.{wanted.media_type.partition('/')[2]}")
-        shutil.copyfile(source, path)
-        os.utime(source)
+        Path(path).write_bytes(content)
+        os.utime(self._top / wanted.digest)
         return path

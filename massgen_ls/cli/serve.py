@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from massgen_ls.cli import logged
 from massgen_ls.cli.options import ServeOptions
 from massgen_ls.core.errors import ConfigError
-from massgen_ls.lsp.front import serve as answer
+from massgen_ls.lsp.stdio.front import serve as answer
 
 if TYPE_CHECKING:
     from massgen_ls.lsp.desk import Compose

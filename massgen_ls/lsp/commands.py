@@ -26,8 +26,8 @@ from massgen_ls.engine.report import record_json, run_json, settled
 from massgen_ls.lsp import protocol, uris
 from massgen_ls.lsp.attaching import attach
 from massgen_ls.lsp.desk import Services
-from massgen_ls.lsp.documents import buffer_of, encoding_of
 from massgen_ls.lsp.fields import ParamsError
+from massgen_ls.lsp.files.documents import buffer_of, encoding_of
 from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
 from massgen_ls.lsp.protocol import ScopeParams
 from massgen_ls.lsp.scopes import followed, named_folder, scope_of

@@ -13,8 +13,8 @@ from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import RunId
 from massgen_ls.core.wording import flat
 from massgen_ls.lsp.desk import Engine
-from massgen_ls.lsp.outbox import DELTA, FACT
 from massgen_ls.lsp.server import MassgenServer
+from massgen_ls.lsp.stdio.outbox import DELTA, FACT
 
 _BEAT = 0.1
 _CREATE_DEADLINE = 5.0

@@ -13,10 +13,10 @@ from massgen_ls.engine.bus import Gap
 from massgen_ls.engine.report import envelope_json
 from massgen_ls.lsp.desk import News, Services
 from massgen_ls.lsp.finish import finish
-from massgen_ls.lsp.outbox import DELTA, FACT
 from massgen_ls.lsp.progress import Board
 from massgen_ls.lsp.protocol import EVENT
 from massgen_ls.lsp.server import MassgenServer
+from massgen_ls.lsp.stdio.outbox import DELTA, FACT
 
 _BEAT = 0.1
 """Seconds for which live output, and what agents do, is gathered before it is sent."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from massgen_ls.core.basetests import BaseTest
 from massgen_ls.core.candidate import TreeId, whole
 from massgen_ls.core.consensus import AskVoter, counting, open_votes, words_of
-from massgen_ls.core.gates import clusters, eligible, to_look_at_again
+from massgen_ls.core.gates import clusters, eligible, faulty, to_look_at_again
 from massgen_ls.core.polls import AskJudge, open_questions
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import (
@@ -165,7 +165,7 @@ def _checks(state: RunState, *, attempts_open: bool) -> Iterator[RunCheck]:
     assert state.spec is not None, "asked only of a run that has begun"
     assert state.snapshot is not None, "without a base there is nothing to judge"
     base_tree = state.snapshot.tree
-    trees = [c.tree for c in clusters(state)]
+    trees = [c.tree for c in clusters(state) if not faulty(state, c.tree)]
     for check in state.spec.checks:
         base = state.results(check.name, base_tree)
         # The base is judged while the agents work, and not at all when nobody made anything.

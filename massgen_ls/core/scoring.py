@@ -26,7 +26,7 @@ from massgen_ls.core.crosstests import (
     telling,
 )
 from massgen_ls.core.fusion import FUSED, LEAST
-from massgen_ls.core.gates import eligible, gated, to_look_at_again
+from massgen_ls.core.gates import eligible, faulty, gated, to_look_at_again
 from massgen_ls.core.looks import once
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import CheckSpec, SeatId
@@ -67,7 +67,7 @@ def _judged(state: RunState, tree: TreeId) -> bool:
     """Whether every check has had its say about a tree."""
     assert state.spec is not None, "a run that has not begun has no candidates"
     assert state.snapshot is not None, "no candidate without a base"
-    return all(
+    return faulty(state, tree) or all(
         state.results(check.name, state.snapshot.tree)
         and state.results(check.name, tree)
         and not to_look_at_again(state, check.name, tree)

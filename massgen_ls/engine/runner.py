@@ -56,6 +56,7 @@ from massgen_ls.engine.judging import first_look
 from massgen_ls.engine.polling import Polling
 from massgen_ls.engine.questions import news
 from massgen_ls.engine.seat import Seat
+from massgen_ls.engine.substance import Files
 from massgen_ls.engine.veil import Veil, VeiledChecker
 from massgen_ls.engine.world import World
 from massgen_ls.engine.wrapup import told
@@ -93,7 +94,7 @@ class Runner:
         self._inboxes: dict[SeatId, SeatInbox] = {}
         self._judging = asyncio.Semaphore(max(1, world.cores))
         self._polling = Polling(self._world, run, lambda: self.state, self.append, self._say)
-        self._normaliser = Normaliser()
+        self._files = Files(Normaliser())
 
     # ── the record ──────────────────────────────────────────────────────────────────────────
 
@@ -264,9 +265,7 @@ class Runner:
                 case RunCheck():
                     await self._run_check(step)
                 case Fuse():
-                    await self.append(
-                        await fuse(self._world, self.run, self.state, self._normaliser)
-                    )
+                    await self.append(await fuse(self._world, self.run, self.state, self._files))
                 case CrossTest():
                     await self._cross_test(step)
                 case BaseTest():
@@ -311,7 +310,7 @@ class Runner:
                 self._say,
                 lambda: self.state,
                 inbox,
-                normaliser=self._normaliser,
+                files=self._files,
                 veil=self._veil,
             ).work()
         finally:

@@ -24,7 +24,6 @@ from massgen_ls.core.events import (
     UsageReported,
 )
 from massgen_ls.core.failures import next_try
-from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import AgentSpec, RunId, RunSpec, SeatId
 from massgen_ls.engine import prompts
@@ -33,6 +32,7 @@ from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.permits import Permits
 from massgen_ls.engine.pictures import pictures
 from massgen_ls.engine.questions import refinement
+from massgen_ls.engine.substance import Files
 from massgen_ls.engine.tools import SeatTools
 from massgen_ls.engine.veil import Veil, VeiledTools
 from massgen_ls.engine.world import World
@@ -82,8 +82,8 @@ class Seat:
     inbox: SeatInbox = field(default_factory=SeatInbox)
     wrap_up: float = WRAP_UP
     grace: float = _GRACE
-    normaliser: Normaliser = field(default_factory=Normaliser)
-    """The run's, which knows the base's files from the first candidate on."""
+    files: Files = field(default_factory=Files)
+    """The run's, which knows the base's from the first candidate on."""
     veil: Veil = field(default_factory=Veil)
     """The run's, through which all events and live noise go."""
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from massgen_ls.core.candidate import Candidate
-from massgen_ls.core.changes import ChangeSet
 from massgen_ls.core.conversation import Recorder, shorten
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import (
@@ -81,7 +80,14 @@ async def wrap_up(
         found.append(NothingCaptured(seat.id, seat.attempt, problem))
     elif captured.changes:
         alone = len(seat.spec.agents) == 1
-        digest, code = ("", "") if alone else await _substance(seat, captured.changes)
+        does = await substance(
+            seat.world.objects,
+            seat.snapshot,
+            seat.files,
+            captured.changes,
+            captured.tree,
+            compared=not alone,
+        )
         candidate = Candidate(
             name,
             seat.id,
@@ -90,9 +96,10 @@ async def wrap_up(
             captured.commit,
             captured.changes,
             summary,
-            digest,
+            does.digest,
             seat.onto.id if seat.onto else None,
-            code=code,
+            code=does.code,
+            faults=does.faults,
         )
         found.append(CandidateCaptured(candidate, seat.world.clock.monotonic() - started))
     else:
@@ -115,10 +122,6 @@ async def _not_new(seat: Seat, ended: Ended, captured: Captured) -> str:
     patch = seat.world.objects.patch
     others = {c.id: await patch(seat.snapshot, c.tree) for c in state.candidates}
     return refusal(rule, await patch(seat.snapshot, captured.tree), others)
-
-
-async def _substance(seat: Seat, changes: ChangeSet) -> tuple[str, str]:
-    return await substance(seat.world.objects, seat.snapshot, seat.normaliser, changes)
 
 
 def _lost(note: str, seat: SeatId) -> str:

@@ -18,7 +18,7 @@ from massgen_ls.adapters.store.codec import check_result_from, event_from
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.core.ballots import Ballot, Marks
 from massgen_ls.core.budget import Limits, Usage
-from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot, TreeId
+from massgen_ls.core.candidate import Candidate, CheckResult, Fault, Snapshot, TreeId
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.conversation import Called, Spoken, Transcript
 from massgen_ls.core.errors import StorageError
@@ -123,7 +123,10 @@ CHANGES = ChangeSet.of(
         FileChange("add", rel_path("pic.png"), new_oid="3", new_type="file"),
     ]
 )
-CANDIDATE = Candidate(CandidateId("a.1"), SeatId("a"), "t0", "t1", "c1", CHANGES, "did it")
+CANDIDATE = Candidate(
+    *(CandidateId("a.1"), SeatId("a"), "t0", "t1", "c1", CHANGES, "did it"),
+    faults=(Fault(ODD, 3, "'(' was never closed"), Fault(ODD, 0, "why", new=True)),
+)
 PAIR = (CandidateId("a.1"), CandidateId("b.1"))
 EVERY_EVENT: list[Event] = [
     RunStarted(SPEC, "/home/x/r\udcffpo", "12:34"),
@@ -270,6 +273,22 @@ OLD: list[tuple[dict[str, object], Event]] = [
             "exit_code": 3, "seconds": 0.5,
         },
         AttemptEnded(SeatId("a"), 1, "failed", "x", 3, 0.5),
+    ),
+    (
+        {
+            "kind": "candidate_captured",
+            "candidate": {
+                "id": "a.1", "seat": "a", "base": "t0", "tree": "t1", "commit": "c1",
+                "changes": {"files": []}, "summary": "did it", "digest": "d",
+            },
+            "seconds": 0.5,
+        },
+        CandidateCaptured(
+            Candidate(
+                CandidateId("a.1"), SeatId("a"), "t0", "t1", "c1", ChangeSet(), "did it", "d"
+            ),
+            0.5,
+        ),
     ),
 ]  # fmt: skip
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from massgen_ls.core.ballots import Ballot, Marks, author
 from massgen_ls.core.budget import Limits, Usage
-from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot
+from massgen_ls.core.candidate import Candidate, CheckResult, Fault, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.consensus import AskVoter
 from massgen_ls.core.conversation import Spoken, Transcript
@@ -61,6 +61,8 @@ from massgen_ls.core.task import (
 
 BASE = "base"
 TREES = ("t1", "t2", "t3")
+TORN = "t4"
+"""A tree with a file that nobody can read."""
 FAILURES = ("f1", "f2", "f3")
 SNAPSHOT = Snapshot("/repo", "", "/shadow", "c0", BASE, "h0")
 
@@ -143,6 +145,11 @@ def digested(seat: str, tree: str, digest: str, lines: int = 1) -> Candidate:
     return replace(candidate(seat, tree, lines), digest=digest)
 
 
+def torn(found: Candidate) -> Candidate:
+    """The same with a file that nobody can read."""
+    return replace(found, faults=(Fault(rel_path("f.py"), 3, "'(' was never closed"),))
+
+
 def made(seat: str, found: Candidate) -> list[Event]:
     """A seat that ended well, with this candidate, in a run that has its snapshot."""
     return [
@@ -215,7 +222,7 @@ def endings(draw: st.DrawFn, step: MakeAttempt) -> list[Event]:
     if draw(st.booleans()):
         told = Transcript(seat, "command", (Spoken("done"),))
         events.append(Conversed(seat, n, told))
-    tree = draw(st.sampled_from([*TREES, None]))
+    tree = draw(st.sampled_from([*TREES, TORN, None]))
     if tree is None:
         events.append(NothingCaptured(seat, n, "changed nothing"))
     else:
@@ -225,6 +232,7 @@ def endings(draw: st.DrawFn, step: MakeAttempt) -> list[Event]:
         found = candidate(seat, tree, lines, n, tests=brings, rewrites=tree != "t2")
         # Two trees that differ in their tests alone.
         found = replace(found, code="" if tree == "t3" else "c")
+        found = torn(found) if tree == TORN else found
         events.append(CandidateCaptured(found))
     return events
 

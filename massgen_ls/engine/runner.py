@@ -91,7 +91,7 @@ class Runner:
         self._inboxes: dict[SeatId, SeatInbox] = {}
         self._judging = asyncio.Semaphore(max(1, world.cores))
         self._polling = Polling(self._world, run, lambda: self.state, self.append, self._say)
-        self._normaliser = Normaliser()
+        self._normaliser = Normaliser(world.parse)
 
     # ── the record ──────────────────────────────────────────────────────────────────────────
 

@@ -28,6 +28,7 @@ from massgen_ls.adapters.host.programs import absolute
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.host.survivors import MARKER
 from massgen_ls.adapters.host.trusting import Gate, TrustStore, claim
+from massgen_ls.adapters.languages.trees import TreeSitter
 from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.attachments import AttachmentFolder
 from massgen_ls.adapters.store.sqlite import SqliteStore
@@ -120,6 +121,7 @@ async def open_supervisor(
             owner=owner_of(os.getpid()),
             alive=alive,
             cores=cores,
+            parse=TreeSitter(),
             starts=Starts(cores),
             confines=processes.confines,
             approver=approver,

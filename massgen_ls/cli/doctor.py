@@ -17,6 +17,7 @@ from massgen_ls import __version__
 from massgen_ls.adapters.host.places import Places
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.sandbox import Sandbox
+from massgen_ls.adapters.languages.trees import EXTRA, TreeSitter
 from massgen_ls.cli.exits import EXIT_USAGE, EXIT_WON
 from massgen_ls.cli.options import DoctorOptions
 from massgen_ls.core.errors import ConfigError
@@ -71,7 +72,8 @@ async def _examine(folder: Path, options: DoctorOptions, env: Mapping[str, str])
         git = group.create_task(git_health(processes, folder, env))
         sandbox = group.create_task(asyncio.to_thread(sandbox_health, env))
         team = group.create_task(_team(folder, options, env))
-    findings += [*git.result(), *_places(env), sandbox.result(), *team.result()]
+    findings += [*git.result(), *_places(env), sandbox.result(), languages_health()]
+    findings += team.result()
     return [*findings, *_programs(env), *_keys(env), *_editors(env)]
 
 
@@ -116,6 +118,17 @@ def sandbox_health(env: Mapping[str, str]) -> Finding:
     """Whether agents can be confined. Starts the sandbox once."""
     described = Sandbox.probe(env.get("HOME", ""), env.get("PATH", os.defpath)).describe()
     return Finding("sandbox", "ok" if described.works else "note", described.text)
+
+
+def languages_health() -> Finding:
+    """Whose candidates are compared by what they say, beside Python's and JSON's."""
+    known = TreeSitter().languages()
+    if known:
+        return Finding("languages", "ok", f"compared by syntax: {', '.join(known)}")
+    text = "candidates in Go, Java, JavaScript, Rust and TypeScript are compared by lines"
+    return Finding(
+        "languages", "note", text, f"For their syntax: pip install 'massgen-ls[{EXTRA}]'"
+    )
 
 
 async def _team(folder: Path, options: DoctorOptions, env: Mapping[str, str]) -> list[Finding]:

@@ -94,7 +94,7 @@ class Runner:
         self._inboxes: dict[SeatId, SeatInbox] = {}
         self._judging = asyncio.Semaphore(max(1, world.cores))
         self._polling = Polling(self._world, run, lambda: self.state, self.append, self._say)
-        self._files = Files(Normaliser())
+        self._files = Files(Normaliser(world.parse))
 
     # ── the record ──────────────────────────────────────────────────────────────────────────
 

@@ -336,6 +336,12 @@ class ConfiguredDesk:
         """The agents of one configuration file; blocking. See `lsp.desk.Desk.agents`."""
         return load(Path(file).parent, file, self._beside(editor)).agents
 
+    def named_agents(self) -> Mapping[str, str]:
+        """See `lsp.desk.Desk.named_agents`."""
+        from massgen_ls.adapters.agents.acp.rows import rows
+
+        return {row.id: row.name for row in rows().values()}
+
 
 def compose(config: str | None, profile: str | None = None) -> Compose:
     """How the language server gets at everything else.

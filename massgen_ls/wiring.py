@@ -30,6 +30,7 @@ from massgen_ls.adapters.host.survivors import MARKER
 from massgen_ls.adapters.host.trusting import Gate, TrustStore, claim
 from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.attachments import AttachmentFolder
+from massgen_ls.adapters.store.conversations import ConversationFolder
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import Beside, Loaded, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
@@ -51,6 +52,7 @@ RECORD = "runs.sqlite3"
 JOURNAL = "processes"
 EDITS = "edits"
 ATTACHMENTS = "attachments"
+CONVERSATIONS = "conversations"
 
 
 def to_stderr(said: str) -> None:
@@ -113,6 +115,7 @@ async def open_supervisor(
             worktrees=git.worktrees,
             objects=git.objects,
             attachments=AttachmentFolder(places.state / ATTACHMENTS, clock),
+            conversations=ConversationFolder(places.state / CONVERSATIONS, clock),
             drivers=await stack.enter_async_context(open_drivers(processes, env, sys.executable)),
             checker=CommandChecker(processes, env, sys.executable),
             differ=differ,

@@ -125,7 +125,8 @@ class Archive:
         Raises:
             NotFoundError: No such run, or no such agent in it, or nothing is known of it.
         """
-        known = await self.transcripts(await self.resolve(run))
+        run = await self.resolve(run)
+        known = await self.transcripts(run)
         chosen = [t for t in known if seat is None or t.agent == seat]
         if not chosen:
             there = ", ".join(dict.fromkeys(t.agent for t in known)) or "nobody"
@@ -135,7 +136,7 @@ class Archive:
             )
         last = chosen[-1]
         one = last.session and {t.agent for t in chosen} == {last.agent}
-        origin = Origin(last.type, last.session) if one else None
+        origin = Origin(last.type, last.session, run) if one else None
         return replace(task, context=shared(chosen), origin=origin)
 
     # ── what a run made ─────────────────────────────────────────────────────────────────────

@@ -36,8 +36,10 @@ from massgen_ls.adapters.agents.claude.launch import (
     CLOUDS,
     KEYS,
     PROGRAM,
+    going_on,
     launch,
     user_folder,
+    written_down,
 )
 from massgen_ls.adapters.agents.claude.session import ClaudeSession
 from massgen_ls.adapters.agents.program import installed
@@ -66,6 +68,7 @@ ADVICE = Advice(
 )
 STOPPING = 1.5
 """Seconds that it has to end its turn and itself when it is stopped; then it is ended."""
+_GONE = "No conversation found with session ID"
 _VERSION = re.compile(r"\d+\.\d+\.\d+\S*")
 
 
@@ -86,13 +89,34 @@ class ClaudeCodeDriver(CodingDriver):
 
     async def news(self, spec: AgentSpec, frame: Frame) -> AsyncGenerator[AgentNews]:
         """What comes of an attempt; see `CodingDriver.news`."""
-        command = await prepared(
-            frame.place, launch, spec, frame.settings, frame.brief, frame.place, self._around
-        )
+        settings, brief, place = frame.settings, frame.brief, frame.place
+        frame.brief = await prepared(place, going_on, brief, settings, place, self._around)
+        async with contextlib.aclosing(self._talked(spec, frame)) as news:
+            async for item in news:
+                if isinstance(item, Ended) and frame.brief.origin and _GONE in item.reason:
+                    break
+                yield item
+            else:
+                return
+        # What it should go on from cannot be read: it is told what was done instead.
+        frame.brief = replace(brief, origin="")
+        async with contextlib.aclosing(self._talked(spec, frame)) as news:
+            async for item in news:
+                yield item
+
+    async def _talked(self, spec: AgentSpec, frame: Frame) -> AsyncGenerator[AgentNews]:
+        settings, brief, place = frame.settings, frame.brief, frame.place
+        command = await prepared(place, launch, spec, settings, brief, place, self._around)
         work = _Work(frame, self._farewell)
         async with contextlib.aclosing(work.news(self._processes, command)) as news:
             async for item in news:
-                yield item
+                if isinstance(item, Ended) and settings.login == "own" and brief.schema is None:
+                    # A home of ours ends with the attempt; the conversation need not.
+                    given = (item.session, settings, place, self._around)
+                    file = await asyncio.to_thread(written_down, *given)
+                    yield replace(item, conversation=file)
+                else:
+                    yield item
 
     def login(self, settings: CodingSettings) -> Login:
         """Looks for a login, or for a key or a token; see `CodingDriver.login`."""

@@ -59,7 +59,9 @@ WHOLE_RUNS: dict[str, str] = {
     "cancel": "e2e/test_agents_ended.py::test_ctrl_c_ends_every_agent_and_keeps_its_half",
     "kill -9": "e2e/test_agents_ended.py::test_kill_9_leaves_nothing_after_the_next_start",
     "daemons": "e2e/test_agents_ended.py::test_what_an_agents_shell_leaves_behind_is_ended",
-    "three kinds in one editor": "e2e/nvim/test_agents.py::test_the_winner_lands_while_the_user_types_and_undo_takes_it_back",
+    "three kinds in one editor": (
+        "e2e/nvim/test_agents.py::test_the_winner_lands_while_the_user_types_and_undo_takes_it_back"
+    ),
 }
 """With all of the programs in one run, and then processes, leases and every byte looked at."""
 

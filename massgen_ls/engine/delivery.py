@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from massgen_ls.core.candidate import Candidate, Snapshot
-from massgen_ls.core.changes import FileChange, RelPath, folders_above
+from massgen_ls.core.changes import ChangeSet, FileChange, RelPath, folders_above
+from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.landing import Contents, plan_landing
 from massgen_ls.core.plan import Conflict, EditPlan, Held
 from massgen_ls.core.selection import Selection, chosen_changes
@@ -35,6 +37,10 @@ class Delivery:
     """Why nothing was applied, for people."""
     held: tuple[Held, ...] = ()
     """What would land too if files may land in part."""
+    root: str = ""
+    """The top that paths count from, absolute."""
+    landed: tuple[FileSurvey, ...] = ()
+    """The chosen files with their hunks as they are after it."""
 
 
 async def plan_delivery(
@@ -71,9 +77,7 @@ async def survey_delivery(
 ) -> tuple[FileSurvey, ...]:
     """Each hunk of a candidate with its place in the live files now."""
     stored = await _stored(world.objects, snapshot, candidate.changes.files)
-    now = await live.read(snapshot.root, stored.paths)
-    contents = Contents(stored.base, stored.candidate, now)
-    return await asyncio.to_thread(survey, candidate.changes, contents, world.differ, world.refiner)
+    return await _surveyed(world, stored, live, snapshot, candidate.changes)
 
 
 async def deliver(
@@ -95,21 +99,26 @@ async def deliver(
         NotFoundError: A file or a hunk is chosen that the candidate does not have.
     """
     selection = Selection(paths, hunks or {}, partial)
-    stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
+    chosen = ChangeSet(tuple(chosen_changes(candidate.changes, selection)))
+    stored = await _stored(world.objects, snapshot, chosen.files)
     reason = ""
+
+    async def applied(done: Delivery) -> Delivery:
+        if not done.applied:
+            return done
+        landed: tuple[FileSurvey, ...] = ()
+        with suppress(MassgenError, OSError):  # it has landed, and only is not looked after
+            landed = await _surveyed(world, stored, live, snapshot, chosen)
+        return replace(done, root=snapshot.root, landed=landed)
+
     for _ in range(1 + RECOMPUTED):
         plan = await _planned(world, stored, live, snapshot, candidate, selection)
         if not plan.operations:
-            return _nothing_written(plan)
+            return await applied(_nothing_written(plan))
         answer = await live.apply(snapshot.root, plan)
         if isinstance(answer, Landed):
-            return Delivery(
-                candidate.id,
-                applied=True,
-                paths=plan.paths(),
-                conflicts=plan.conflicts,
-                held=plan.held,
-            )
+            done = Delivery(candidate.id, True, plan.paths(), plan.conflicts, held=plan.held)  # noqa: FBT003
+            return await applied(done)
         reason = answer.reason
         if not answer.stale:
             break
@@ -178,6 +187,14 @@ async def _planned(
         world.refiner,
         selection,
     )
+
+
+async def _surveyed(
+    world: World, stored: _Stored, live: LiveFiles, snapshot: Snapshot, changes: ChangeSet
+) -> tuple[FileSurvey, ...]:
+    now = await live.read(snapshot.root, stored.paths)
+    contents = Contents(stored.base, stored.candidate, now)
+    return await asyncio.to_thread(survey, changes, contents, world.differ, world.refiner)
 
 
 def _label(candidate: Candidate) -> str:

@@ -162,6 +162,10 @@ class Desk(Protocol):
         """
         ...
 
+    def named_agents(self) -> Mapping[str, str]:
+        """The ACP agents that can be configured by name: what each id stands for."""
+        ...
+
 
 class Delivered(Protocol):
     """What became of a candidate that should land (`engine.delivery.Delivery`)."""
@@ -194,6 +198,16 @@ class Delivered(Protocol):
     @property
     def held(self) -> tuple[Held, ...]:
         """What would land too if files may land in part."""
+        ...
+
+    @property
+    def root(self) -> str:
+        """The top that paths count from, absolute."""
+        ...
+
+    @property
+    def landed(self) -> tuple[FileSurvey, ...]:
+        """The chosen files with their hunks as they are after it."""
         ...
 
 

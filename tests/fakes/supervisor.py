@@ -183,7 +183,8 @@ class FakeSupervisor:
             answer = await live.apply(self.root, plan)
             if isinstance(answer, Landed):
                 self.happen(run, Delivered(chosen, plan.paths()))
-                return Delivery(chosen, True, plan.paths())
+                _, root, landed = await self.hunks(run, chosen, live)
+                return Delivery(chosen, True, plan.paths(), root=root, landed=landed)
             reason = answer.reason
             if not answer.stale:
                 break

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Mapping, Sequence
+
+from massgen_ls.adapters.host.files import DiskFiles
 from massgen_ls.core.candidate import PARSES, Fault
-from massgen_ls.core.changes import rel_path
+from massgen_ls.core.changes import RelPath, rel_path
+from massgen_ls.core.errors import WorkspaceError
+from massgen_ls.core.events import LandingTried
 from massgen_ls.core.explain import markdown
 from massgen_ls.core.gates import evidence_of
+from massgen_ls.core.plan import Clash, LiveFile
 from massgen_ls.core.run_state import fold
-from massgen_ls.testing.agents import writes
+from massgen_ls.core.task import CandidateId
+from massgen_ls.ports import AgentNews, Brief, Place
+from massgen_ls.testing.agents import Script, writes
 from tests.engine.conftest import Bench
 
 NEWER = "def f():\n    print 'x'\n"
@@ -59,3 +67,73 @@ async def test_one_alone_is_looked_at_too(bench: Bench) -> None:
     assert state.verdict is not None
     assert state.verdict.outcome == "abstained"
     assert "package.json no longer parses (line 1: " in state.verdict.why
+
+
+async def test_of_equals_one_that_lands_wins(bench: Bench) -> None:
+    bench.user.write("b.py", "one\n")
+    typed: dict[str, str] = {}
+
+    async def types_on(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        """The user types while agents work: here one of them sees to it."""
+        for name, text in typed.items():
+            bench.user.write(name, text)
+        async for item in writes(a__py="1\n2\n3\n4\nFIVE\nSIX\n")(brief, place):
+            yield item
+
+    scripts: dict[str, Script] = {
+        "small": writes(a__py="ONE\n2\n3\n4\n5\n"),
+        "large": types_on,
+    }
+    both = (CandidateId("small.1"), CandidateId("large.1"))
+    small, large = (Clash(each, (rel_path("a.py"),)) for each in both)
+    async with bench.engine(scripts) as supervisor:
+        for now, clashes, winner in (
+            ({"b.py": "typed\n"}, (), "small.1"),
+            ({"a.py": "1\n2\ndrei\n4\n5\n"}, (), "small.1"),
+            ({"a.py": "eins\n2\n3\n4\n5\n"}, (small,), "large.1"),
+            # Where none lands, the better one wins, and its conflicts are shown.
+            ({"a.py": "eins\n2\n3\n4\nfuenf\n"}, (small, large), "small.1"),
+        ):
+            bench.user.write("a.py", "1\n2\n3\n4\n5\n")
+            typed.clear()
+            typed.update(now)
+            run = await supervisor.start(bench.spec(*scripts), bench.folder, live=DiskFiles())
+            state = await supervisor.wait(run)
+            history = [envelope.event for envelope in await supervisor.history(run)]
+            tried = [event for event in history if isinstance(event, LandingTried)]
+            assert tried == [LandingTried(both, clashes)]
+            assert fold(history) == state, "a replay decides the same"
+            assert state.verdict is not None
+            assert state.verdict.winner == winner
+            words = "small.1 is ruled out: it conflicts with what you have changed in a.py."
+            assert (words in state.verdict.why) == (winner == "large.1")
+
+
+async def test_one_choice_or_nobody_at_hand_is_not_tried(bench: Bench) -> None:
+    bench.user.write("a.py", "x = 1\n")
+    scripts = {
+        "one": writes(a__py="x = 2\n"),
+        "same": writes(a__py="x = 2\n"),
+        "other": writes(a__py="x = 3\n"),
+    }
+    async with bench.engine(scripts) as supervisor:
+        for agents, live in ((("one", "same"), DiskFiles()), (("one", "other"), None)):
+            run = await supervisor.start(bench.spec(*agents), bench.folder, live=live)
+            state = await supervisor.wait(run)
+            assert state.verdict is not None
+            assert (state.verdict.winner, state.landing) == ("one.1", None)
+
+
+async def test_files_that_cannot_be_read_rule_nobody_out(bench: Bench) -> None:
+    class Unreadable(DiskFiles):
+        async def read(self, root: str, paths: Sequence[RelPath]) -> Mapping[RelPath, LiveFile]:
+            raise WorkspaceError("a.py cannot be read")
+
+    bench.user.write("a.py", "x = 1\n")
+    scripts = {"one": writes(a__py="x = 2\n"), "two": writes(a__py="x = 3\n")}
+    async with bench.engine(scripts) as supervisor:
+        run = await supervisor.start(bench.spec(*scripts), bench.folder, live=Unreadable())
+        state = await supervisor.wait(run)
+    assert state.landing == LandingTried((CandidateId("one.1"), CandidateId("two.1")))
+    assert state.verdict is not None
+    assert state.verdict.winner == "one.1"

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 
+from massgen_ls.adapters.checks.command import CommandChecker
 from massgen_ls.adapters.host.files import DiskFiles
+from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.core.candidate import PARSES, Fault
 from massgen_ls.core.changes import RelPath, rel_path
 from massgen_ls.core.errors import WorkspaceError
@@ -13,8 +19,9 @@ from massgen_ls.core.explain import markdown
 from massgen_ls.core.gates import evidence_of
 from massgen_ls.core.plan import Clash, LiveFile
 from massgen_ls.core.run_state import fold
-from massgen_ls.core.task import CandidateId
-from massgen_ls.ports import AgentNews, Brief, Place
+from massgen_ls.core.task import CandidateId, CheckSpec
+from massgen_ls.engine.world import World
+from massgen_ls.ports import AgentNews, Brief, Ended, Place
 from massgen_ls.testing.agents import Script, writes
 from tests.engine.conftest import Bench
 
@@ -67,6 +74,50 @@ async def test_one_alone_is_looked_at_too(bench: Bench) -> None:
     assert state.verdict is not None
     assert state.verdict.outcome == "abstained"
     assert "package.json no longer parses (line 1: " in state.verdict.why
+
+
+async def test_a_new_finding_rules_out_and_an_old_one_does_not(bench: Bench) -> None:
+    """With the real ruff, which knows nothing of what is new."""
+    ruff = str(Path(sys.executable).with_name("ruff"))
+    lint = CheckSpec("lint", (ruff, "check", "--no-cache", "--isolated", "."))
+    bench.user.write("a.py", "import os\n")
+    bench.user.write("b.py", "import sys\n\n\ndef f():\n    return 1\n")
+
+    async def renames(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        folder = Path(place.folder)
+        await asyncio.to_thread((folder / "b.py").rename, folder / "c.py")
+        yield Ended("done")
+
+    scripts: dict[str, Script] = {
+        "new": writes(b__py="import re\nimport sys\n\n\ndef f():\n    return 2\n"),
+        "again": writes(b__py="import sys\n\n\ndef f():\n    import sys\n"),
+        "moved": writes(b__py="X = 1\n\nimport sys\n\n\ndef f():\n    return 2\n"),
+        "renamed": renames,
+        "mended": writes(a__py="Y = 1\n"),
+    }
+
+    def change(world: World) -> World:
+        checker = CommandChecker(HostProcesses(), bench.user.env, sys.executable)
+        return replace(world, checker=checker)
+
+    async with bench.engine(scripts, change=change) as supervisor:
+        order = replace(bench.spec(*scripts), checks=(lint,))
+        _, state = await bench.finish(supervisor, order)
+    found = {c.seat: evidence_of(state, c.tree)[0] for c in state.candidates}
+    assert {seat: e.new_failures for seat, e in found.items()} == {
+        "new": ("b.py: F401 `re` imported but unused",),
+        "again": (
+            "b.py: F401 `sys` imported but unused",
+            "b.py: F811 Redefinition of unused `sys` from line",
+        ),
+        "moved": (),
+        "renamed": (),
+        "mended": (),
+    }
+    assert [seat for seat, e in found.items() if e.fixed] == ["mended"]
+    assert state.verdict is not None
+    assert state.verdict.winner == "mended.1"
+    assert "new.1 is ruled out: lint fails where the base does not (b.py: F401" in state.verdict.why
 
 
 async def test_of_equals_one_that_lands_wins(bench: Bench) -> None:

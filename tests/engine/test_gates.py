@@ -55,7 +55,7 @@ async def test_who_leaves_what_nobody_can_read_is_ruled_out_unmeasured(bench: Be
         "unsure": (),
         "sound": (),
     }
-    trees = {c.seat: c.tree for c in state.candidates}
+    trees = {str(c.seat): c.tree for c in state.candidates}
     judged = {tree for _, tree in bench.checker.runs}
     assert judged == {state.snapshot.tree, trees["unsure"], trees["sound"]}
     assert state.verdict.winner == "sound.1", "the smaller one"

@@ -135,6 +135,8 @@ class Watch:
         took = f"[dim]{seat.seconds:.1f} s{_spent(seat)}[/]"
         if made is not None and seat.outcome == "done":
             return "[green]✓[/]", name, _amount(len(made.changes.files), made.changes.size), took
+        if seat.outcome == "done" and not seat.captured:
+            return Spinner("dots"), name, "[dim]done; reading its changes[/]", took
         if seat.outcome == "done":
             return "[yellow]–[/]", name, "[dim]changed nothing[/]", took
         return "[red]✗[/]", name, shown(seat.reason or seat.outcome or ""), took

@@ -115,13 +115,14 @@ def next_steps(state: RunState) -> frozenset[Step]:
     if state.snapshot is None:
         return frozenset({Settle(verdict(state))} if state.late else {TakeSnapshot()})
     steps: set[Step] = set()
+    wanted = _waited_for(state)
     for seat in open_seats:
-        if not _unwanted(state, seat) and seat.phase != "ended":
+        if seat.seat in wanted and seat.phase != "ended":
             number = seat.attempt + 1 if seat.phase == "waiting" else seat.attempt
             steps.add(MakeAttempt(seat.seat, number))
         elif seat.phase == "ended":
             steps.add(MakeAttempt(seat.seat, seat.attempt))  # its capture is still to come
-    steps |= set(_checks(state))
+    steps |= set(_checks(state, attempts_open=bool(wanted)))
     if not state.late and (early := early_base_run(state)):
         steps.add(early)
     waiting = any(
@@ -156,9 +157,14 @@ def _enough(state: RunState) -> bool:
     return state.late or bool(state.used_up) or agreed(state) is not None
 
 
-def _unwanted(state: RunState, seat: SeatState) -> bool:
-    """Whether a seat's work is not waited for; the quorum is one of first answers."""
-    return _enough(state) or (seat.onto is None and _quorum_reached(state))
+def _waited_for(state: RunState) -> frozenset[SeatId]:
+    """The open seats whose work is waited for; the quorum is one of first answers."""
+    if _enough(state):
+        return frozenset()
+    answered = _quorum_reached(state)
+    return frozenset(
+        s.seat for s in state.seats if not s.over and (s.onto is not None or not answered)
+    )
 
 
 def _quorum_reached(state: RunState) -> bool:
@@ -170,12 +176,11 @@ def _quorum_reached(state: RunState) -> bool:
     return first >= needed and bool(eligible(state))
 
 
-def _checks(state: RunState) -> Iterator[RunCheck]:
+def _checks(state: RunState, *, attempts_open: bool) -> Iterator[RunCheck]:
     """Checks of the base and of every cluster, and second looks where a failure is new."""
     assert state.spec is not None, "asked only of a run that has begun"
     assert state.snapshot is not None, "without a base there is nothing to judge"
     base_tree = state.snapshot.tree
-    attempts_open = any(not s.over and not _unwanted(state, s) for s in state.seats)
     trees = [c.tree for c in clusters(state) if not faulty(state, c.tree)]
     for check in state.spec.checks:
         base = state.results(check.name, base_tree)

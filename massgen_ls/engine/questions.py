@@ -197,7 +197,9 @@ class _Sheet:
             [*(str(agent.id) for agent in (*spec.agents, *spec.rules.voting.judges))],
             [spec.task.prompt, *base],
         )
-        self.task = shorten(blinding.clean(spec.task.prompt), _TASK)
+        pictures = (f"Picture: {blinding.clean(a.name)}" for a in spec.task.attachments)
+        words = shorten(blinding.clean(spec.task.prompt), _TASK)
+        self.task = "\n".join((words, *pictures))
         self._names = names
         self._cards = {m: card for card in scorecards(state) for m in card.cluster.members}
         self._summaries = {

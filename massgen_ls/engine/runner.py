@@ -18,6 +18,7 @@ from massgen_ls.core.coordination import (
     MakeAttempt,
     RunCheck,
     Settle,
+    Step,
     TakeSnapshot,
     TryLanding,
     next_steps,
@@ -104,12 +105,13 @@ class Runner:
         self._tell = tell
         self._live = live
         self._seq = 0
+        self._steps: tuple[RunState, frozenset[Step]] = EMPTY, frozenset()
         self._changed = asyncio.Event()
         self._appending = asyncio.Lock()
         self._inboxes: dict[SeatId, SeatInbox] = {}
         self._judging = asyncio.Semaphore(max(1, world.cores))
         self._polling = Polling(self._world, run, lambda: self.state, self.append, self._say)
-        self._files = Files(Normaliser())
+        self._files = Files(Normaliser(world.parse))
 
     # ── the record ──────────────────────────────────────────────────────────────────────────
 
@@ -205,7 +207,7 @@ class Runner:
                     del in_flight[step]
                     if self._left_open(step):
                         await self.append(*_given_up(step, self.state.epoch))
-                wanted = next_steps(self.state)
+                wanted = self._wanted()
                 for step in in_flight.keys() - wanted - cancelled:
                     # Once: a second cancel would cut off the seat that records what is left.
                     cancelled.add(step)
@@ -221,6 +223,14 @@ class Runner:
             # Settled by somebody else, who took us for dead: whatever still runs is not wanted.
             for task in (deadline, *in_flight.values()):
                 task.cancel()
+
+    def _wanted(self) -> frozenset[Step]:
+        """What ought to be going on now; found out once for each state."""
+        state, steps = self._steps
+        if state is not self.state:
+            steps = next_steps(self.state)
+            self._steps = self.state, steps
+        return steps
 
     def _order(self, step: _Work) -> tuple[int, bool, float, str]:
         """What is started first, and so comes first where cores are short.
@@ -284,7 +294,7 @@ class Runner:
                     await self._try_landing(step)
                 case _:
                     assert_never(step)
-            if step in next_steps(self.state):
+            if step in self._wanted():
                 # Performed, and nothing came of it: without a fact it would be tried for ever.
                 await self.append(*_given_up(step, self.state.epoch))
         finally:

@@ -372,13 +372,18 @@ class Supervisor(Archive):
             await store.append(record.run, [*events, RunSettled(verdict(state))])
 
     async def _look_for_requests(self) -> None:
+        seen: object = None
         while True:
             await asyncio.sleep(_LOOK)
+            mark = self._world.store.mark()
+            news, seen = mark != seen, mark
             for run, entry in list(self._live.items()):
                 if not entry.runner.settled.is_set():
-                    # A record that cannot be read this moment costs a look, not the run.
-                    with suppress(MassgenError):
-                        await entry.runner.catch_up()
+                    try:
+                        if news:
+                            await entry.runner.catch_up()
+                    except MassgenError:
+                        seen = None  # a record that cannot be read now costs a look, not the run
                 elif entry.task.done() and len(self._live) > _KEPT:
                     del self._live[run]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from massgen_ls.core.diff import Differ, Refiner
 from massgen_ls.core.failures import Backoff
+from massgen_ls.core.syntax import Parse
 from massgen_ls.engine.starts import Starts
 from massgen_ls.ports import (
     Approver,
@@ -49,6 +50,8 @@ class World:
     """How many checks may run at once."""
     starts: Starts
     """Turns of heavy programs to start."""
+    parse: Parse | None = None
+    """Reads programming languages; None: only what the standard library knows is understood."""
     confines: bool = False
     """Whether fences are really kept here by a sandbox."""
     endpoint: Endpoint | None = None

@@ -15,7 +15,7 @@ from massgen_ls.config.lines import Lines
 from massgen_ls.core.text import LineIndex, Position
 from massgen_ls.lsp import uris
 from massgen_ls.lsp.configs import Configs, extent
-from massgen_ls.lsp.documents import Document
+from massgen_ls.lsp.files.documents import Document
 from massgen_ls.lsp.server import MassgenServer
 
 if TYPE_CHECKING:

@@ -56,7 +56,7 @@ class Brief:
     """A JSON schema: the agent is asked for a judgement and not for work, and its answer is in
     `Ended.answer`. It needs no tool for that and must not change a file."""
     pictures: tuple[Picture, ...] = ()
-    """To be shown to an agent that can see; ``prompt`` says already where they lie."""
+    """To be shown to an agent that can see; ``prompt`` names them already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,10 @@ class Store(Protocol):
         """
         ...
 
+    def mark(self) -> object:
+        """Equal to the last one only when nobody, of any process, has written since. Cheap."""
+        ...
+
     async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]:
         """The newest runs first; ``folder`` keeps those of that folder or below."""
         ...

@@ -17,6 +17,7 @@ from massgen_ls.adapters.git.rooms import GitRooms
 from massgen_ls.adapters.host.clock import SystemClock
 from massgen_ls.adapters.host.files import DiskFiles
 from massgen_ls.adapters.host.process import HostProcesses
+from massgen_ls.adapters.languages.trees import TreeSitter
 from massgen_ls.adapters.store.attachments import AttachmentFolder
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.core.failures import Backoff
@@ -98,6 +99,7 @@ class Bench:
                         owner=owner,
                         alive=lambda who: who not in self.dead,
                         cores=2,
+                        parse=TreeSitter(),
                         starts=Starts(2),
                         backoff=Backoff(first=0.0, most=0.0),
                     )

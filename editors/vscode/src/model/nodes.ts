@@ -134,6 +134,7 @@ const SEAT_ICONS: Record<string, readonly [string, string?]> = {
 };
 
 export function seatNode(run: Run, seat: Seat, now: number): TreeNode {
+  const answered = candidatesOf(run, seat.id).length > 0;
   const state = seat.phase === "ended" ? seat.outcome || "ended" : seat.phase;
   const [icon, colour] = SEAT_ICONS[state] ?? ["check"];
   const elapsed = seat.began ? (now - seat.began) / 1000 + seat.seconds : seat.seconds;
@@ -144,13 +145,14 @@ export function seatNode(run: Run, seat: Seat, now: number): TreeNode {
     count, money(seatCost(seat)), elapsed > 0 && duration(elapsed),
   );
   return node({
-    kind: "seat", id: `${run.id}/${seat.id}`, run: run.id, seat: seat.id, label: seat.id, description: details,
+    // Another line once it can be opened: VS Code leaves a line closed that could not be at first, and
+    // asks for what is below every open one whenever it draws.
+    kind: "seat", id: `${run.id}/${seat.id}${answered ? "/" : ""}`, run: run.id, seat: seat.id, label: seat.id, description: details,
     icon, ...(colour ? { colour } : {}),
     tooltip: [`${seat.id}${seat.type ? ` (${seat.type})` : ""}: ${state}`, seat.reason, details].filter((l) => l).join("\n"),
     context: words("seat", seat.phase, run.running ? "running" : ""),
     aria: `Agent ${seat.id}, ${state}${details ? `, ${details}` : ""}`,
-    // From the beginning: a line that could not be opened at first stays closed when it can.
-    expandable: true,
+    expandable: answered,
   });
 }
 

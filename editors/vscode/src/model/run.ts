@@ -121,6 +121,7 @@ export class Run {
   take(event: NewsEvent): boolean {
     const time = typeof event.time === "number" ? event.time * 1000 : 0;
     const seat = typeof event["seat"] === "string" ? event["seat"] : "";
+    const note = (words: string): void => this.seat(seat).log.note(words, event.seq);
     switch (event.kind) {
       case "delta":
         this.hear(text(event["source"]), text(event["text"]));
@@ -139,7 +140,7 @@ export class Run {
         it.type = text(event["type"]) || it.type;
         it.began = time;
         it.action = "";
-        it.log.note(`── attempt ${it.attempt}${it.type ? ` (${it.type})` : ""} ──`);
+        note(`── attempt ${it.attempt}${it.type ? ` (${it.type})` : ""} ──`);
         break;
       }
       case "agent_acted": {
@@ -149,13 +150,13 @@ export class Run {
         if (/edit|write|create|delete|change|patch/i.test(text(event["action"])) && target) {
           it.touched.add(target);
         }
-        it.log.note(`▸ ${it.action}`);
+        note(`▸ ${it.action}`);
         break;
       }
       case "attempt_paused": {
         const it = this.seat(seat);
         it.action = `waiting ${Math.round(number(event["seconds"]))} s: ${text(event["reason"])}`;
-        it.log.note(`⏸ ${it.action}`);
+        note(`⏸ ${it.action}`);
         break;
       }
       case "attempt_ended": {
@@ -166,7 +167,7 @@ export class Run {
         it.seconds += number(event["seconds"]);
         it.began = 0;
         it.action = "";
-        it.log.note(`── ${it.outcome}${it.reason ? `: ${it.reason}` : ""} ──`);
+        note(`── ${it.outcome}${it.reason ? `: ${it.reason}` : ""} ──`);
         break;
       }
       case "usage_reported":
@@ -179,12 +180,12 @@ export class Run {
         );
         break;
       case "note_sent":
-        this.seat(seat).log.note(`✉ ${text(event["by"])}: ${text(event["text"])}`);
+        note(`✉ ${text(event["by"])}: ${text(event["text"])}`);
         break;
       case "nothing_captured": {
         const it = this.seat(seat);
         it.reason ||= text(event["reason"]);
-        it.log.note(`nothing was captured: ${text(event["reason"])}`);
+        note(`nothing was captured: ${text(event["reason"])}`);
         break;
       }
       case "candidate_captured":
@@ -195,7 +196,7 @@ export class Run {
         break;
       case "notice":
         this.notices.push(text(event["text"]));
-        if (seat) this.seat(seat).log.note(`! ${text(event["text"])}`);
+        if (seat) note(`! ${text(event["text"])}`);
         break;
       case "run_settled":
         this.settle(event["verdict"], time);

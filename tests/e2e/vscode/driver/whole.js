@@ -107,7 +107,10 @@ module.exports = async (world) => {
 
   // ── at work: a note, one seat stopped, an answer now, cancel ────────────────────────────────
   const slow = await world.command("runTask", { prompt: "slowly", agents: ["slow", "one"] });
-  await world.until("slow at work", () => world.run(slow)?.seats.get("slow")?.log.toString().includes("waiting"));
+  await world.until("slow begins", () => world.run(slow));
+  await world.command("openLog", { run: slow, seat: "slow" });
+  const grows = vscode.window.activeTextEditor.document;
+  await world.until("the log of slow at work", () => grows.getText().includes("── attempt 1") && grows.getText().includes("waiting"));
   await world.command("answerNow", { run: slow });
   run = await world.settled(slow);
   world.step("answered now", [run.outcome, run.candidates.has("slow.1")], ["won", true]);

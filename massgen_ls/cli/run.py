@@ -152,7 +152,7 @@ async def _run(options: RunOptions, spec: RunSpec, folder: str) -> int:
             kept = [await supervisor.attach(name, body) for name, body in read(options.attach)]
             spec = replace(spec, task=replace(spec.task, attachments=tuple(kept)))
         with supervisor.subscribe() as news:
-            run = await supervisor.start(spec, folder)
+            run = await supervisor.start(spec, folder, live=disk_files())
             async with _cancelled_by_signals(supervisor, run):
                 if options.json:
                     state = await _stream(supervisor, run, news)

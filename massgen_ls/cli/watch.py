@@ -30,6 +30,7 @@ from massgen_ls.core.events import (
     Delta,
     Envelope,
     FusionTried,
+    LandingTried,
     NoteSent,
     NothingCaptured,
     PermissionDecided,
@@ -38,6 +39,7 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.explain import (
     BASE_TESTS,
+    evidence_by_gate,
     explanation,
     gate_names,
     marks_of,
@@ -191,6 +193,8 @@ def _line(news: Envelope) -> str:
             again = ", again" if repeat else ""
             names = f"tests of {author[:10]} on {onto[:10]}{again}"
             return f"{names}: {result.outcome}, {result.seconds:.1f} s"
+        case LandingTried(clashes=clashes) if clashes:
+            return "; ".join(f"{clash.candidate}: {clash}" for clash in clashes)
         case BaseTested(onto=onto, result=result):
             return f"the base's tests on {onto[:10]}: {result.outcome}, {result.seconds:.1f} s"
         case _:
@@ -263,7 +267,7 @@ def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:
     places = {candidate: i for i, candidate in enumerate(ranking)}
     for candidate in sorted(state.candidates, key=lambda c: places.get(c.id, len(places))):
         card = cards.get(candidate.id)
-        evidence = {e.check: e for e in card.evidence} if card else {}
+        evidence = evidence_by_gate(state, card)
         won = state.verdict is not None and state.verdict.winner == candidate.id
         table.add_row(
             f"[bold green]{shown(candidate.id)}[/]" if won else shown(candidate.id),

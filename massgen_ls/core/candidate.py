@@ -123,7 +123,9 @@ everything is again as it was before."""
 
 PARSES: Final = "files parse"
 """The gate of `Candidate.faults`, as evidence names it: no check of a user's has a blank."""
-OWN_GATES: Final = (PARSES,)
+FITS: Final = "fits your changes"
+"""The gate of `core.plan.Clash`: it tells apart what the evidence cannot (see `core.scoring`)."""
+OWN_GATES: Final = (PARSES, FITS)
 """Gates that are no checks of the user's. They speak only of what they rule out."""
 
 
@@ -205,5 +207,5 @@ class Scorecard:
 
     @property
     def broke(self) -> int:
-        """How many failures it brings."""
-        return sum(len(e.new_failures) for e in self.evidence)
+        """How many failures of checks it brings."""
+        return sum(len(e.new_failures) for e in self.evidence if e.check not in OWN_GATES)

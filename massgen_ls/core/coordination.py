@@ -25,9 +25,10 @@ from massgen_ls.core.scoring import (
     early_base_run,
     scorecards,
     to_fuse,
+    to_land,
 )
 from massgen_ls.core.seats import SeatState
-from massgen_ls.core.task import SeatId
+from massgen_ls.core.task import CandidateId, SeatId
 from massgen_ls.core.voting import Verdict, decide
 from massgen_ls.core.wording import counted
 
@@ -73,6 +74,13 @@ class Fuse:
 
 
 @dataclass(frozen=True, slots=True)
+class TryLanding:
+    """Work out whether these would land beside what the user has changed; write nothing."""
+
+    candidates: tuple[CandidateId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Nothing is left to find out."""
 
@@ -88,6 +96,7 @@ Step = (
     | BaseTest
     | AskJudge
     | AskVoter
+    | TryLanding
     | Settle
 )
 
@@ -126,13 +135,20 @@ def next_steps(state: RunState) -> frozenset[Step]:
         steps |= {CrossTest(*wanted) for wanted in cross_runs(state)}
     if not steps and not waiting and not state.late and agreed(state) is None:
         steps |= set(base_runs(state))
-    if not steps and not waiting:
+    # What is known of landing is known at the very end: nobody is asked about it once more.
+    tried = state.landing is not None and not to_land(state)
+    if not steps and not waiting and not tried:
         steps |= set(open_questions(state))  # only when there is nothing left to measure
-    if all(isinstance(step, MakeAttempt) for step in steps) and all(s.onto for s in open_seats):
+    if (
+        not tried
+        and all(isinstance(step, MakeAttempt) for step in steps)
+        and all(s.onto for s in open_seats)
+    ):
         # Who improves does not keep the others from voting, as long as nothing new has come.
         steps |= set(open_votes(state))
     if not steps and not waiting:
-        steps.add(Settle(verdict(state)))
+        landing = to_land(state)
+        steps.add(TryLanding(landing) if landing else Settle(verdict(state)))
     return frozenset(steps)
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from massgen_ls.core import basetests
 from massgen_ls.core.ballots import CRITERIA, Ballot, Marks
-from massgen_ls.core.candidate import OWN_GATES, Evidence, Scorecard
+from massgen_ls.core.candidate import FITS, OWN_GATES, Evidence, Scorecard
 from massgen_ls.core.consensus import Word, counting, words_of
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.scoring import cross_rows, per_tree, scorecards
+from massgen_ls.core.scoring import clashing, cross_rows, per_tree, scorecards
 from massgen_ls.core.task import CandidateId, SeatId, VotingRule
 from massgen_ls.core.voting import Order, contenders, in_order, majority, outdating
 from massgen_ls.core.wording import counted
@@ -100,8 +100,22 @@ def explanation(state: RunState) -> Explanation:
 def gate_names(state: RunState) -> tuple[str, ...]:
     """The checks, and gates of our own that have ruled somebody out."""
     spoken = {e.check for card in per_tree(state) for e in card.evidence}
+    spoken |= {FITS} if clashing(state) else set()
     checks = tuple(check.name for check in state.spec.checks) if state.spec else ()
     return (*checks, *(gate for gate in OWN_GATES if gate in spoken))
+
+
+def evidence_by_gate(state: RunState, card: Scorecard | None) -> dict[str, Evidence]:
+    """What each gate says about a tree; nothing of one that is out of the running.
+
+    Args:
+        state: The run.
+        card: One of `per_tree`.
+    """
+    if card is None:
+        return {}
+    clash = clashing(state).get(card.cluster.tree)
+    return {e.check: e for e in (*card.evidence, *([clash] if clash else ()))}
 
 
 def _rows(state: RunState, order: Order | None, checks: tuple[str, ...]) -> tuple[Row, ...]:
@@ -121,7 +135,7 @@ def _rows(state: RunState, order: Order | None, checks: tuple[str, ...]) -> tupl
         place = where.get(candidate.id)
         card = order.cards[place] if order and place is not None else None
         mine = own.get(candidate.id)
-        evidence = {e.check: e for e in mine.evidence} if mine else {}
+        evidence = evidence_by_gate(state, mine)
         rows.append(
             Row(
                 candidate.id,

@@ -9,7 +9,7 @@ from functools import partial
 from massgen_ls.core import blinding, votes
 from massgen_ls.core.ballots import CRITERIA, FULL, Ballot
 from massgen_ls.core.blinding import Blind
-from massgen_ls.core.candidate import OWN_GATES, PARSES, Candidate, Evidence, Scorecard
+from massgen_ls.core.candidate import FITS, OWN_GATES, PARSES, Candidate, Evidence, Scorecard
 from massgen_ls.core.consensus import AskVoter, labels, paper
 from massgen_ls.core.conversation import shorten
 from massgen_ls.core.events import BallotCast, Event, RefinementChosen
@@ -271,7 +271,10 @@ def _measured(candidate: Candidate, card: Scorecard | None) -> str:
     return "\n".join(lines)
 
 
-_OWN = {PARSES: "it leaves files that nobody can read"}
+_OWN = {
+    PARSES: "it leaves files that nobody can read",
+    FITS: "it conflicts with what its user has changed meanwhile",
+}
 
 
 def _result(evidence: Evidence) -> str:

@@ -20,6 +20,7 @@ from massgen_ls.core.coordination import (
     Settle,
     Step,
     TakeSnapshot,
+    TryLanding,
     next_steps,
     verdict,
 )
@@ -37,6 +38,7 @@ from massgen_ls.core.events import (
     Envelope,
     Event,
     FusionTried,
+    LandingTried,
     NoteSent,
     NothingCaptured,
     Notice,
@@ -46,10 +48,12 @@ from massgen_ls.core.events import (
     SnapshotTaken,
 )
 from massgen_ls.core.normal import Normaliser
+from massgen_ls.core.plan import Clash
 from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
 from massgen_ls.core.task import RunId, RunSpec, SeatId
 from massgen_ls.engine.crosstests import base_test, cross_test
+from massgen_ls.engine.delivery import clashes
 from massgen_ls.engine.fusing import fuse
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import first_look
@@ -60,14 +64,25 @@ from massgen_ls.engine.substance import Files
 from massgen_ls.engine.veil import Veil, VeiledChecker
 from massgen_ls.engine.world import World
 from massgen_ls.engine.wrapup import told
-from massgen_ls.ports import Message, Note, SnapshotRequest
+from massgen_ls.ports import LiveFiles, Message, Note, SnapshotRequest
 
 _log = logging.getLogger(__name__)
 
 _Work: TypeAlias = (
-    TakeSnapshot | MakeAttempt | RunCheck | Fuse | CrossTest | BaseTest | AskJudge | AskVoter
+    TakeSnapshot
+    | MakeAttempt
+    | RunCheck
+    | Fuse
+    | CrossTest
+    | BaseTest
+    | AskJudge
+    | AskVoter
+    | TryLanding
 )
 """A step that takes its time."""
+
+_TRYING = 10.0
+"""Seconds to find out what landing would do."""
 
 
 class Runner:
@@ -79,6 +94,7 @@ class Runner:
         run: RunId,
         request: SnapshotRequest,
         tell: Callable[[Envelope | Delta], None],
+        live: LiveFiles | None = None,
     ) -> None:
         self.run = run
         self.state: RunState = EMPTY
@@ -87,6 +103,7 @@ class Runner:
         self._world = replace(world, checker=VeiledChecker(world.checker, self._veil))
         self._request = request
         self._tell = tell
+        self._live = live
         self._seq = 0
         self._steps: tuple[RunState, frozenset[Step]] = EMPTY, frozenset()
         self._changed = asyncio.Event()
@@ -230,6 +247,7 @@ class Runner:
             BaseTest: 3,
             AskJudge: 4,
             AskVoter: 4,
+            TryLanding: 4,
         }
         if not isinstance(step, RunCheck) or self.state.snapshot is None:
             return ranks[type(step)], False, 0.0, repr(step)
@@ -272,6 +290,8 @@ class Runner:
                     await self._base_test(step)
                 case AskJudge() | AskVoter():
                     await self._polling.ask(step)
+                case TryLanding():
+                    await self._try_landing(step)
                 case _:
                     assert_never(step)
             if step in self._wanted():
@@ -331,6 +351,19 @@ class Runner:
             found.append(Notice("warning", f"Check {step.check}: {reason}", tree=step.tree))
         await self.append(*found)
 
+    async def _try_landing(self, step: TryLanding) -> None:
+        snapshot, live = self.state.snapshot, self._live
+        assert snapshot is not None
+        tried = [c for c in self.state.candidates if c.id in step.candidates]
+        found: tuple[Clash, ...] = ()
+        try:
+            async with asyncio.timeout(_TRYING):
+                found = await clashes(self._world, snapshot, tried, live) if live else ()
+        except (MassgenError, TimeoutError) as error:
+            # What is not known rules nobody out; delivery looks again.
+            _log.warning("run %s: landing cannot be tried: %s", self.run, error)
+        await self.append(LandingTried(step.candidates, found))
+
     async def _cross_test(self, step: CrossTest) -> None:
         async with self._judging:
             tested = await cross_test(self._world, self.run, self.state, step, self._say)
@@ -374,6 +407,8 @@ def _given_up(step: _Work, epoch: int) -> list[Event]:
             return [CrossTested(author, onto, broken, repeat)]
         case BaseTest(onto=onto, repeat=repeat):
             return [BaseTested(onto, CheckResult("", onto, "broken", output=reason), repeat)]
+        case TryLanding(candidates=candidates):
+            return [LandingTried(candidates)]
         case AskJudge() | AskVoter():
             return [BallotMissed(step.judge, epoch, step.shown, reason)]
         case _:

@@ -105,7 +105,8 @@ class Verbs:
             kept = [await attach(services.engine, each) for each in params.attachments]
             spec = replace(spec, task=replace(spec.task, attachments=tuple(kept)))
         buffers = await self._buffers(services)
-        run = await services.engine.start(spec, folder, buffers)
+        live = self.server.live_files(services)
+        run = await services.engine.start(spec, folder, buffers, live)
         self.stream.follow(services, run, params.apply, params.token)
         return {"runId": run}
 

@@ -214,7 +214,13 @@ class Delivered(Protocol):
 class Engine(Protocol):
     """The part of `engine.supervisor.Supervisor` that editors reach; its docstrings hold."""
 
-    async def start(self, spec: RunSpec, folder: str, buffers: Sequence[Buffer] = ()) -> RunId:
+    async def start(
+        self,
+        spec: RunSpec,
+        folder: str,
+        buffers: Sequence[Buffer] = (),
+        live: LiveFiles | None = None,
+    ) -> RunId:
         """Starts a run and returns at once."""
         ...
 

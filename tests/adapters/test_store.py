@@ -43,6 +43,7 @@ from massgen_ls.core.events import (
     Event,
     FusionTried,
     JudgingUsed,
+    LandingTried,
     NoteSent,
     NothingCaptured,
     Notice,
@@ -57,7 +58,7 @@ from massgen_ls.core.events import (
     UsageReported,
 )
 from massgen_ls.core.permissions import Action, Permissions
-from massgen_ls.core.plan import Conflict
+from massgen_ls.core.plan import Clash, Conflict
 from massgen_ls.core.task import (
     AgentId,
     AgentSpec,
@@ -129,7 +130,7 @@ CANDIDATE = Candidate(
 )
 PAIR = (CandidateId("a.1"), CandidateId("b.1"))
 EVERY_EVENT: list[Event] = [
-    RunStarted(SPEC, "/home/x/r\udcffpo", "12:34"),
+    RunStarted(SPEC, "/home/x/r\udcffpo", "12:34", live=True),
     SnapshotTaken(Snapshot("/r", "sub", "/s", "c0", "t0", None, ("left out",)), 0.25),
     AttemptStarted(SeatId("a"), 1, "/w", "claude_code"),
     AgentActed(SeatId("a"), "edit", "x.py"),
@@ -181,6 +182,7 @@ EVERY_EVENT: list[Event] = [
         )
     ),
     FusionTried(None, "they share nothing"),
+    LandingTried(PAIR, (Clash(CandidateId("a.1"), (ODD,)),)),
     RefinementChosen(SeatId("a"), 2, CandidateId("b.1"), "b forgets the edge"),
     JudgingUsed(SeatId("c"), 2, PAIR, Usage(5, output=2, cost=7)),
     CancelRequested("you"),

@@ -31,6 +31,7 @@ from massgen_ls.core.events import (
     Event,
     FusionTried,
     JudgingUsed,
+    LandingTried,
     NoteSent,
     NothingCaptured,
     PermissionDecided,
@@ -42,6 +43,7 @@ from massgen_ls.core.events import (
     UsageReported,
 )
 from massgen_ls.core.permissions import Action
+from massgen_ls.core.plan import Clash
 from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import RunState, fold
 from massgen_ls.core.task import (
@@ -164,8 +166,8 @@ def result(check: str, tree: str, failures: tuple[str, ...] = ()) -> CheckResult
     return CheckResult(check, tree, "failed" if failures else "passed", tuple(sorted(failures)))
 
 
-def started(run: RunSpec) -> RunState:
-    return fold([RunStarted(run, "/repo", "1:1")])
+def started(run: RunSpec, *, live: bool = False) -> RunState:
+    return fold([RunStarted(run, "/repo", "1:1", live)])
 
 
 limits = st.sampled_from(
@@ -267,6 +269,13 @@ def fusions(state: RunState) -> st.SearchStrategy[Event]:
 
 
 @st.composite
+def tried(draw: st.DrawFn, candidates: tuple[CandidateId, ...]) -> Event:
+    """What may come of trying to land these: any of them may be in the user's way."""
+    inside = draw(st.lists(st.sampled_from(candidates), unique=True))
+    return LandingTried(candidates, tuple(Clash(c, (rel_path("f.py"),)) for c in inside))
+
+
+@st.composite
 def spoken(draw: st.DrawFn, step: AskVoter, state: RunState) -> list[Event]:
     """Everything that a voter may report, sense and nonsense; what it does not report, we do."""
     found: list[Event] = []
@@ -365,6 +374,9 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     ),
     st.just(SnapshotTaken(SNAPSHOT, 0.0)),
     st.just(FusionTried(None)),
+    st.lists(st.sampled_from(["a0.1", "a1.1", "zz.1"]), min_size=1)
+    .map(lambda names: tuple(map(CandidateId, names)))
+    .flatmap(tried),
     st.just(CancelRequested("")),
     st.just(RunInterrupted()),
     st.just(RunFailed("")),

@@ -7,13 +7,17 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.core.candidate import PARSES
-from massgen_ls.core.coordination import RunCheck, Settle, next_steps, verdict
-from massgen_ls.core.events import CheckFinished, Event, SnapshotTaken
-from massgen_ls.core.explain import explanation
+from massgen_ls.core.candidate import FITS, PARSES
+from massgen_ls.core.changes import rel_path
+from massgen_ls.core.coordination import RunCheck, Settle, TryLanding, next_steps, verdict
+from massgen_ls.core.events import CheckFinished, Event, LandingTried, SnapshotTaken
+from massgen_ls.core.explain import explanation, markdown
 from massgen_ls.core.gates import evidence_of
+from massgen_ls.core.plan import Clash
 from massgen_ls.core.run_state import RunState, fold
-from massgen_ls.core.voting import Verdict
+from massgen_ls.core.scoring import scorecards
+from massgen_ls.core.task import CandidateId
+from massgen_ls.core.voting import Verdict, contenders
 from tests.laws.histories import (
     BASE,
     FAILURES,
@@ -113,3 +117,94 @@ def test_the_same_tree_is_ruled_out_whoever_said_so() -> None:
     mute, telling = candidate("a0", TORN), torn(candidate("a1", TORN))
     state = fold([*made("a0", mute), *made("a1", telling)], started(spec(2, 0)))
     assert verdict(state).outcome == "abstained"
+
+
+# ── beside what the user has changed ────────────────────────────────────────────────────────────
+
+names = st.sets(st.integers(0, 3))
+
+
+def landed(state: RunState, clashing: set[int], order: int = 1) -> RunState:
+    """The state after those who can win were tried, and these seats are in the user's way."""
+    steps = [step for step in next_steps(state) if isinstance(step, TryLanding)]
+    for step in steps:
+        inside = [c for c in step.candidates if int(c[1]) in clashing][::order]
+        clashes = tuple(Clash(c, (rel_path("f.py"),)) for c in inside)
+        state = fold([LandingTried(step.candidates[::order], clashes)], state)
+    return state
+
+
+def seated(seats: list[Sound], failing: dict[str, set[str]]) -> RunState:
+    return replace(judged([*seats], failing), live=True)
+
+
+@given(sound, measured, names)
+def test_of_those_that_measure_the_same_one_that_lands_wins(
+    seats: list[Sound], failing: dict[str, set[str]], clashing: set[int]
+) -> None:
+    state = seated(seats, failing)
+    before, field = verdict(state), {c.cluster.members[0] for c in contenders(scorecards(state))}
+    wanted = next_steps(state)
+    assert any(isinstance(step, TryLanding) for step in wanted) == (len(field) > 1)
+    after = verdict(landed(state, clashing))
+    assert after.outcome == before.outcome, "a conflict never takes the winner from a run"
+    landing = {c for c in field if int(c[1]) not in clashing}
+    if len(field) < 2 or not landing or landing == field:
+        assert after == before
+        return
+    assert after.winner in landing, "and never the evidence from the winner"
+    if before.winner in landing:
+        assert after.winner == before.winner
+    for name in field - landing:
+        assert f"{name} is ruled out" in after.why or name in agreeing(state, field - landing)
+
+
+def agreeing(state: RunState, out: set[CandidateId]) -> set[CandidateId]:
+    """Those that are named together with another one."""
+    cards = [card for card in scorecards(state) if card.cluster.members[0] in out]
+    return {m for card in cards if len(card.cluster.members) > 1 for m in card.cluster.members}
+
+
+@given(sound, measured, names)
+def test_the_order_of_what_was_tried_does_not_matter(
+    seats: list[Sound], failing: dict[str, set[str]], clashing: set[int]
+) -> None:
+    state = seated(seats, failing)
+    assert verdict(landed(state, clashing, -1)) == verdict(landed(state, clashing))
+
+
+@given(sound, measured, names)
+def test_it_is_tried_once_and_then_settled(
+    seats: list[Sound], failing: dict[str, set[str]], clashing: set[int]
+) -> None:
+    steps = next_steps(landed(seated(seats, failing), clashing))
+    assert [type(step) for step in steps] == [Settle]
+
+
+def test_who_is_in_the_way_is_told_in_words() -> None:
+    state = landed(seated([("t1", 1), ("t2", 2)], {BASE: set(), "t1": set(), "t2": set()}), {0})
+    words = "it conflicts with what you have changed in f.py"
+    found = verdict(state)
+    assert found.winner == "a1.1"
+    assert f"1 of 2 pass every gate (k0, {FITS}). a1.1 wins. a0.1 is ruled out: {words}." in (
+        found.why
+    )
+    told = explanation(replace(state, verdict=found))
+    assert told.checks == ("k0", FITS)
+    assert [row.checks for row in told.rows] == [("passed", "–"), ("passed", words)]
+    assert f"| a0.1 | 1 file, 1 line | passed | {words} |" in markdown(state, "r")
+
+
+def test_what_was_tried_of_somebody_unknown_changes_nothing() -> None:
+    state = seated([("t1", 1), ("t2", 2)], {})
+    assert fold([LandingTried((CandidateId("zz.1"),))], state) == state
+    (one, two) = (c.id for c in state.candidates)
+    assert fold([LandingTried((one, two), (Clash(one, ()),))], state) == state
+
+
+def test_conflicts_are_told_in_a_few_words() -> None:
+    def said(*paths: str) -> str:
+        return str(Clash(CandidateId("a.1"), tuple(map(rel_path, paths))))
+
+    assert said("a", "b") == "it conflicts with what you have changed in a and b"
+    assert said("a", "b", "c") == "it conflicts with what you have changed in a and 2 more files"

@@ -35,6 +35,11 @@ module.exports = async (world) => {
     world.step("the Python extension has chosen", api.startedFrom(), from);
   }
 
+  const settings = vscode.workspace.getConfiguration("massgen.server");
+  await settings.update("interpreter", given.full, vscode.ConfigurationTarget.Global);
+  await world.until("the new setting", () => api.startedFrom() === "massgen.server.interpreter");
+  await api.ready();
+
   // The whole conversation, once its channel shall have it.
   world.step("please trace", true);
   const trace = await world.until("the trace", async () => {

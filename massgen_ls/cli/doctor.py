@@ -17,7 +17,9 @@ from massgen_ls import __version__
 from massgen_ls.adapters.host.places import Places
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.sandbox import Sandbox
-from massgen_ls.cli import EXIT_USAGE, EXIT_WON, Options
+from massgen_ls.adapters.languages.trees import EXTRA, TreeSitter
+from massgen_ls.cli.exits import EXIT_USAGE, EXIT_WON
+from massgen_ls.cli.options import DoctorOptions
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.trust import UntrustedError
 from massgen_ls.founding import KEYS, Finding, team_health
@@ -51,7 +53,7 @@ _LOOK = 256 * 1024
 """Bytes of an editor's configuration that are searched for our name."""
 
 
-def doctor(options: Options) -> int:
+def doctor(options: DoctorOptions) -> int:
     """Looks and says; starts nothing but ``git --version`` and the probe of the sandbox."""
     folder = Path(options.repo).resolve() if options.repo else Path.cwd()
     findings = asyncio.run(_examine(folder, options, dict(os.environ)))
@@ -62,7 +64,7 @@ def doctor(options: Options) -> int:
     return EXIT_USAGE if any(f.mark == "bad" for f in findings) else EXIT_WON
 
 
-async def _examine(folder: Path, options: Options, env: Mapping[str, str]) -> list[Finding]:
+async def _examine(folder: Path, options: DoctorOptions, env: Mapping[str, str]) -> list[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     findings = [Finding("massgen-ls", "ok", f"{__version__}, Python {version}")]
     processes = HostProcesses()
@@ -70,7 +72,8 @@ async def _examine(folder: Path, options: Options, env: Mapping[str, str]) -> li
         git = group.create_task(git_health(processes, folder, env))
         sandbox = group.create_task(asyncio.to_thread(sandbox_health, env))
         team = group.create_task(_team(folder, options, env))
-    findings += [*git.result(), *_places(env), sandbox.result(), *team.result()]
+    findings += [*git.result(), *_places(env), sandbox.result(), languages_health()]
+    findings += team.result()
     return [*findings, *_programs(env), *_keys(env), *_editors(env)]
 
 
@@ -117,7 +120,18 @@ def sandbox_health(env: Mapping[str, str]) -> Finding:
     return Finding("sandbox", "ok" if described.works else "note", described.text)
 
 
-async def _team(folder: Path, options: Options, env: Mapping[str, str]) -> list[Finding]:
+def languages_health() -> Finding:
+    """Whose candidates are compared by what they say, beside Python's and JSON's."""
+    known = TreeSitter().languages()
+    if known:
+        return Finding("languages", "ok", f"compared by syntax: {', '.join(known)}")
+    text = "candidates in Go, Java, JavaScript, Rust and TypeScript are compared by lines"
+    return Finding(
+        "languages", "note", text, f"For their syntax: pip install 'massgen-ls[{EXTRA}]'"
+    )
+
+
+async def _team(folder: Path, options: DoctorOptions, env: Mapping[str, str]) -> list[Finding]:
     from massgen_ls.adapters.checks.detect import detect
     from massgen_ls.config import Beside, load
 

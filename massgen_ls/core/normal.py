@@ -8,7 +8,9 @@ it is, for to take two changes for two costs a vote, to take them for one costs 
   doctest, help texts, web frameworks); only their indentation and trailing blanks do not. Comments
   do not belong to it, except those that tools obey (``# noqa``, ``# type: …``, a shebang).
 - **JSON** is its values, in their order.
-- **Languages whose lines mean nothing at their ends** (C, Go, Java, JavaScript, Rust, …) lose
+- **Go, Java, JavaScript, TypeScript and Rust** are their tokens, where somebody can read them (see
+  `core.syntax`), else
+- **languages whose lines mean nothing at their ends** (C, Go, Java, JavaScript, Rust, …) lose
   trailing blanks and blank lines, unless something in the file could be a literal or a directive
   of several lines.
 - **Everything else** (YAML, Markdown, shell, make, …) is its bytes: blanks mean something there.
@@ -30,6 +32,7 @@ from typing import Any, Final, TypeAlias, cast
 
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
 from massgen_ls.core.crosstests import is_test
+from massgen_ls.core.syntax import LANGUAGES, Parse, tokens
 
 LARGEST: Final = 1024 * 1024
 """Bytes of a file that is looked into; a larger one is its bytes."""
@@ -60,7 +63,8 @@ class Normaliser:
     `missing` names what has to be read for a change set, `add` takes it, `digest` answers.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, parse: Parse | None = None) -> None:
+        self._parse = parse
         self._forms: dict[tuple[RelPath, str], bytes] = {}
         self._told: _Told = {}
 
@@ -69,13 +73,14 @@ class Normaliser:
         found = {key for change in changes.files for key in _versions(change)}
         return tuple(sorted(found - self._forms.keys()))
 
-    def add(self, path: RelPath, oid: str, content: bytes) -> None:
-        """Takes the content of one version.
+    def add(self, path: RelPath, oid: str, content: bytes) -> bool:
+        """Takes the content of one version, and says whether it was understood.
 
         It may be called in a thread, one at a time in a process: Python's parser warns of what it
         reads, and to hush it is a setting of the whole process, as the collector of garbage is.
         """
-        self._forms[path, oid] = _form(path, content, self._told)
+        self._forms[path, oid] = found = _form(path, content, self._told, self._parse)
+        return found != _as_it_is(content)
 
     def digest(self, changes: ChangeSet) -> str:
         """The hex name of what the changes do. All that `missing` named has to be there.
@@ -135,24 +140,41 @@ def _suffix(path: str) -> str:
     return path.rpartition("/")[2].rpartition(".")[2].lower()
 
 
-def form(path: str, content: bytes) -> bytes:
+def form(path: str, content: bytes, parse: Parse | None = None) -> bytes:
     """The digest of a file's normal form; what cannot be understood is its bytes."""
-    return _form(path, content, {})
+    return _form(path, content, {}, parse)
 
 
-def _form(path: str, content: bytes, known: _Told) -> bytes:
+def _form(path: str, content: bytes, known: _Told, parse: Parse | None) -> bytes:
+    collected = gc.isenabled()
+    gc.disable()  # a hundred thousand nodes without a cycle: to look for some takes half as long
+    try:
+        found = _understood(path, content, known, parse)
+    finally:
+        if collected:
+            gc.enable()
+    return _as_it_is(content) if found is None else hashlib.sha256(found).digest()
+
+
+def _as_it_is(content: bytes) -> bytes:
+    return hashlib.sha256(b"bytes\n" + content).digest()
+
+
+def _understood(path: str, content: bytes, known: _Told, parse: Parse | None) -> bytes | None:
+    """What a file says; None when that is not known with certainty."""
     suffix = _suffix(path)
-    found: bytes | None = None
     if len(content) > LARGEST:
-        found = None
-    elif suffix in _PYTHON:
-        found = _python(content, known)
-    elif suffix == "json":
-        found = _json(content)
-    elif suffix in _HAZARDS and not _HAZARDS[suffix].search(content):
+        return None
+    if suffix in _PYTHON:
+        return _python(content, known)
+    if suffix == "json":
+        return _json(content)
+    if parse and suffix in LANGUAGES and (said := tokens(LANGUAGES[suffix], content, parse)):
+        return b"tokens\n" + said
+    if suffix in _HAZARDS and not _HAZARDS[suffix].search(content):
         lines = (line.rstrip() for line in content.split(b"\n"))
-        found = b"lines\n" + b"\n".join(line for line in lines if line)
-    return hashlib.sha256(b"bytes\n" + content if found is None else found).digest()
+        return b"lines\n" + b"\n".join(line for line in lines if line)
+    return None
 
 
 # ── Python ──────────────────────────────────────────────────────────────────────────────────────
@@ -182,17 +204,12 @@ def _python(content: bytes, known: _Told) -> bytes | None:
     """Its syntax tree and the comments that tools obey; None when it is not understood."""
     if _SCRIPT_BLOCK in content:
         return None
-    collected = gc.isenabled()
-    gc.disable()  # a hundred thousand nodes without a cycle: to look for some takes half as long
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what agents write there is no end
             told = _told(content, known)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    finally:
-        if collected:
-            gc.enable()
     obeyed = (b" ".join((match[1] or match[0]).split()) for match in _OBEYED.finditer(content))
     return b"\n".join((b"python", *told, *obeyed))
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from massgen_ls.core.candidate import Candidate, Snapshot
-from massgen_ls.core.changes import FileChange, RelPath, folders_above
+from massgen_ls.core.changes import ChangeSet, FileChange, RelPath, folders_above
+from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.landing import Contents, plan_landing
-from massgen_ls.core.plan import Conflict, EditPlan, Held
-from massgen_ls.core.selection import Selection, chosen_changes
+from massgen_ls.core.plan import Clash, Conflict, EditPlan, Held, LiveFile
+from massgen_ls.core.selection import EVERYTHING, Selection, chosen_changes
 from massgen_ls.core.survey import FileSurvey, survey
 from massgen_ls.core.task import CandidateId
 from massgen_ls.engine.world import World
@@ -35,6 +37,10 @@ class Delivery:
     """Why nothing was applied, for people."""
     held: tuple[Held, ...] = ()
     """What would land too if files may land in part."""
+    root: str = ""
+    """The top that paths count from, absolute."""
+    landed: tuple[FileSurvey, ...] = ()
+    """The chosen files with their hunks as they are after it."""
 
 
 async def plan_delivery(
@@ -42,10 +48,7 @@ async def plan_delivery(
     snapshot: Snapshot,
     candidate: Candidate,
     live: LiveFiles,
-    paths: AbstractSet[RelPath] | None = None,
-    hunks: Mapping[RelPath, AbstractSet[int]] | None = None,
-    *,
-    partial: bool = False,
+    selection: Selection = EVERYTHING,
 ) -> EditPlan:
     """What landing a candidate would do to the live files now.
 
@@ -54,14 +57,11 @@ async def plan_delivery(
         snapshot: What the candidate started from.
         candidate: What should land.
         live: The user's files.
-        paths: The files to take; None for all.
-        hunks: For some files, the hunks to take (see `massgen_ls.core.landing.Selection`).
-        partial: Whether a file with a conflict lands without it, instead of not at all.
+        selection: The part of it that should.
 
     Raises:
         NotFoundError: A file or a hunk is chosen that the candidate does not have.
     """
-    selection = Selection(paths, hunks or {}, partial)
     stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
     return await _planned(world, stored, live, snapshot, candidate, selection)
 
@@ -71,9 +71,48 @@ async def survey_delivery(
 ) -> tuple[FileSurvey, ...]:
     """Each hunk of a candidate with its place in the live files now."""
     stored = await _stored(world.objects, snapshot, candidate.changes.files)
-    now = await live.read(snapshot.root, stored.paths)
-    contents = Contents(stored.base, stored.candidate, now)
-    return await asyncio.to_thread(survey, candidate.changes, contents, world.differ, world.refiner)
+    return await _surveyed(world, stored, live, snapshot, candidate.changes)
+
+
+async def clashes(
+    world: World, snapshot: Snapshot, candidates: Sequence[Candidate], live: LiveFiles
+) -> tuple[Clash, ...]:
+    """Which candidates would not land whole beside what the user has changed. Writes nothing.
+
+    Live files that are still those of the base cost reading them, and nothing more.
+    """
+    every = {c.id: _touched(c.changes.files) for c in candidates}
+    paths = tuple(sorted({path for touched in every.values() for path in touched}))
+    now = await live.read(snapshot.root, paths)
+    found: list[Clash] = []
+    for candidate in candidates:
+        if all(_as_it_was(now, change) for change in candidate.changes.files):
+            continue
+        plan = await plan_delivery(world, snapshot, candidate, live)
+        own = {
+            c.path for c in plan.conflicts if c.reason != "unsupported"
+        }  # that is nobody's doing
+        if own:
+            found.append(Clash(candidate.id, tuple(sorted(own))))
+    return tuple(found)
+
+
+def _as_it_was(now: Mapping[RelPath, LiveFile], change: FileChange) -> bool:
+    """Whether the live files that a change meets are, byte for byte, those of the base."""
+    old_path = change.old_path or change.path
+    fresh = {change.path, *folders_above(change.path)} - {old_path}
+    there = now.get(old_path)
+    if change.old_oid is None:
+        return there is None and fresh.isdisjoint(now)
+    if there is None or not fresh.isdisjoint(now):
+        return False
+    header = b"blob %d\0" % len(there.content)
+    digest = hashlib.sha256 if len(change.old_oid) > _SHA1 else hashlib.sha1
+    return digest(header + there.content).hexdigest() == change.old_oid
+
+
+_SHA1 = 40
+"""Characters of a name by SHA-1."""
 
 
 async def deliver(
@@ -81,35 +120,36 @@ async def deliver(
     snapshot: Snapshot,
     candidate: Candidate,
     live: LiveFiles,
-    paths: AbstractSet[RelPath] | None = None,
-    hunks: Mapping[RelPath, AbstractSet[int]] | None = None,
-    *,
-    partial: bool = False,
+    selection: Selection = EVERYTHING,
 ) -> Delivery:
-    """Lands a candidate, or the part of it that `plan_delivery` is told.
+    """Lands a candidate, or a part of it.
 
-    With a conflict nothing of that file is written, or with ``partial`` nothing but what does not
-    conflict; the other files land.
+    With a conflict nothing of that file is written, or with ``selection.partial`` nothing but what
+    does not conflict; the other files land.
 
     Raises:
         NotFoundError: A file or a hunk is chosen that the candidate does not have.
     """
-    selection = Selection(paths, hunks or {}, partial)
-    stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
+    chosen = ChangeSet(tuple(chosen_changes(candidate.changes, selection)))
+    stored = await _stored(world.objects, snapshot, chosen.files)
     reason = ""
+
+    async def applied(done: Delivery) -> Delivery:
+        if not done.applied:
+            return done
+        landed: tuple[FileSurvey, ...] = ()
+        with suppress(MassgenError, OSError):  # it has landed, and only is not looked after
+            landed = await _surveyed(world, stored, live, snapshot, chosen)
+        return replace(done, root=snapshot.root, landed=landed)
+
     for _ in range(1 + RECOMPUTED):
         plan = await _planned(world, stored, live, snapshot, candidate, selection)
         if not plan.operations:
-            return _nothing_written(plan)
+            return await applied(_nothing_written(plan))
         answer = await live.apply(snapshot.root, plan)
         if isinstance(answer, Landed):
-            return Delivery(
-                candidate.id,
-                applied=True,
-                paths=plan.paths(),
-                conflicts=plan.conflicts,
-                held=plan.held,
-            )
+            done = Delivery(candidate.id, True, plan.paths(), plan.conflicts, held=plan.held)  # noqa: FBT003
+            return await applied(done)
         reason = answer.reason
         if not answer.stale:
             break
@@ -141,10 +181,9 @@ class _Stored:
 async def _stored(objects: Objects, snapshot: Snapshot, changes: Iterable[FileChange]) -> _Stored:
     base: list[tuple[RelPath, str]] = []
     theirs: list[tuple[RelPath, str]] = []
-    paths: set[RelPath] = set()
+    changes = tuple(changes)
     for change in changes:
         old_path = change.old_path or change.path
-        paths |= {change.path, old_path, *folders_above(change.path)}
         if "submodule" in (change.old_type, change.new_type):
             continue  # its object is a commit of another repository
         if change.old_oid is not None and change.kind != "add":
@@ -154,7 +193,15 @@ async def _stored(objects: Objects, snapshot: Snapshot, changes: Iterable[FileCh
     wanted = [*base, *theirs]
     blobs = await objects.read(snapshot, wanted) if wanted else ()
     texts = [(path, blob) for (path, _), blob in zip(wanted, blobs, strict=True)]
-    return _Stored(dict(texts[: len(base)]), dict(texts[len(base) :]), tuple(sorted(paths)))
+    return _Stored(dict(texts[: len(base)]), dict(texts[len(base) :]), _touched(changes))
+
+
+def _touched(changes: Iterable[FileChange]) -> tuple[RelPath, ...]:
+    """The live files that landing looks at, with what may be in the way above them."""
+    found: set[RelPath] = set()
+    for change in changes:
+        found |= {change.path, change.old_path or change.path, *folders_above(change.path)}
+    return tuple(sorted(found))
 
 
 async def _planned(
@@ -178,6 +225,14 @@ async def _planned(
         world.refiner,
         selection,
     )
+
+
+async def _surveyed(
+    world: World, stored: _Stored, live: LiveFiles, snapshot: Snapshot, changes: ChangeSet
+) -> tuple[FileSurvey, ...]:
+    now = await live.read(snapshot.root, stored.paths)
+    contents = Contents(stored.base, stored.candidate, now)
+    return await asyncio.to_thread(survey, changes, contents, world.differ, world.refiner)
 
 
 def _label(candidate: Candidate) -> str:

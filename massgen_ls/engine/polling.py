@@ -24,6 +24,7 @@ from massgen_ls.core.polls import AskJudge, judging_agent
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import AgentSpec, RunId, RunSpec, WorktreeRules
 from massgen_ls.engine import prompts
+from massgen_ls.engine.pictures import pictures
 from massgen_ls.engine.questions import Question, compared, question
 from massgen_ls.engine.seat import fence
 from massgen_ls.engine.world import World
@@ -179,6 +180,9 @@ class Polling:
                 approve=_reading_only,
             )
             judge = replace(agent, system_message="")
+            # One that is lost was told to those who worked on the task.
+            laid = await pictures(world.attachments, spec.task, lease.home)
+            order = replace(order, pictures=laid.found)
             async with (
                 world.starts.turn(heavy=driver.heavy) as up,
                 aclosing(driver.attempt(judge, order, place)) as news,

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 from massgen_ls.core.diff import Differ, Refiner
 from massgen_ls.core.failures import Backoff
+from massgen_ls.core.syntax import Parse
 from massgen_ls.engine.starts import Starts
 from massgen_ls.ports import (
     Approver,
     Attachments,
     Checker,
     Clock,
+    Conversations,
     Driver,
     Endpoint,
     Ids,
@@ -36,6 +38,8 @@ class World:
     objects: Objects
     attachments: Attachments
     """The pictures of tasks."""
+    conversations: Conversations
+    """What agents of earlier runs can go on from."""
     drivers: Mapping[str, Driver]
     """By the ``type`` of an agent's backend."""
     checker: Checker
@@ -49,6 +53,8 @@ class World:
     """How many checks may run at once."""
     starts: Starts
     """Turns of heavy programs to start."""
+    parse: Parse | None = None
+    """Reads programming languages; None: only what the standard library knows is understood."""
     confines: bool = False
     """Whether fences are really kept here by a sandbox."""
     endpoint: Endpoint | None = None

@@ -26,8 +26,8 @@ from massgen_ls.engine.report import record_json, run_json, settled
 from massgen_ls.lsp import protocol, uris
 from massgen_ls.lsp.attaching import attach
 from massgen_ls.lsp.desk import Services
-from massgen_ls.lsp.documents import buffer_of, encoding_of
 from massgen_ls.lsp.fields import ParamsError, nearest
+from massgen_ls.lsp.files.documents import buffer_of, encoding_of
 from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
 from massgen_ls.lsp.protocol import ScopeParams
 from massgen_ls.lsp.scopes import followed, named_folder, scope_of
@@ -105,7 +105,8 @@ class Verbs:
             kept = [await attach(services.engine, each) for each in params.attachments]
             spec = replace(spec, task=replace(spec.task, attachments=tuple(kept)))
         buffers = await self._buffers(services)
-        run = await services.engine.start(spec, folder, buffers)
+        live = self.server.live_files(services)
+        run = await services.engine.start(spec, folder, buffers, live)
         self.stream.follow(services, run, params.apply, params.token)
         return {"runId": run}
 
@@ -207,9 +208,7 @@ class Verbs:
             services,
             run,
             candidate,
-            params.paths,
-            params.hunks,
-            partial=params.partial,
+            params.selection,
             preview=params.preview,
         )
         if aloud:  # not awaited: the answer is no place to wait for a user

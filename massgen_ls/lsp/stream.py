@@ -21,10 +21,10 @@ from massgen_ls.engine.report import envelope_json
 from massgen_ls.lsp.desk import News, Services
 from massgen_ls.lsp.finish import finish
 from massgen_ls.lsp.noise import Noise
-from massgen_ls.lsp.outbox import DELTA, FACT
 from massgen_ls.lsp.progress import Board
 from massgen_ls.lsp.protocol import EVENT
 from massgen_ls.lsp.server import MassgenServer
+from massgen_ls.lsp.stdio.outbox import DELTA, FACT
 
 _BEAT = 0.25
 """Seconds between two times that live output, and what agents do, is sent: the first comes at

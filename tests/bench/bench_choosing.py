@@ -21,6 +21,7 @@ import pytest
 
 from massgen_ls.adapters.host.clock import SystemClock
 from massgen_ls.adapters.host.process import HostProcesses
+from massgen_ls.adapters.languages.trees import TreeSitter
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.core.candidate import CheckResult
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath, rel_path
@@ -37,6 +38,7 @@ from massgen_ls.core.events import (
     RunStarted,
     SnapshotTaken,
 )
+from massgen_ls.core.faults import Faults
 from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.run_state import evolve, fold
 from massgen_ls.core.task import (
@@ -78,13 +80,26 @@ def source(seed: int, lines: int) -> bytes:
     return text.encode()
 
 
+def script(seed: int, lines: int) -> bytes:
+    rng = random.Random(seed)
+    block = "export function f{n}(a: number, ...rest: string[]): number[] {{\n  // of the line\n"
+    block += "  const x = a + {k};\n  if (x > limit[{k}] && rest.length) {{\n"
+    block += "    throw new Error(`${{x}} is too {k}`);\n  }}\n  return [x];\n}}\n"
+    text = "".join(block.format(n=n, k=rng.randint(0, 10**6)) for n in range(lines // 8))
+    return text.encode()
+
+
 def test_sixteen_candidates_of_two_thousand_changed_lines() -> None:
     anew = {str(n): source(n, CHANGED // 2) for n in range(CANDIDATES + 1)}
+    scripts = {str(n): script(n, CHANGED // 2) for n in range(CANDIDATES + 1)}
     large, edit = source(0, LARGE), source(1, 20)
     near = {str(n): large + edit * n for n in range(CANDIDATES + 1)}
+    trees = TreeSitter()
+    assert len(trees("typescript", scripts["0"]) or ()) > CHANGED, "the grammar is here"
     for name, suffix, contents in (
         ("16 × 2,000 changed lines", "py", anew),
         ("16 × 2,000 changed lines", "c", anew),
+        ("16 × 2,000 changed lines", "ts", scripts),
         ("16 small changes of 5,000 lines", "py", near),
     ):
         path = rel_path(f"a.{suffix}")
@@ -92,18 +107,21 @@ def test_sixteen_candidates_of_two_thousand_changed_lines() -> None:
         for _ in range(5):
             # Nothing but computing: this process's time, whoever else is at work on the machine.
             began = time.process_time()
-            normaliser = Normaliser()
-            digests = {digest(normaliser, path, contents, n) for n in range(1, CANDIDATES + 1)}
+            known = Normaliser(trees), Faults()
+            digests = {digest(*known, path, contents, n) for n in range(1, CANDIDATES + 1)}
             took.append((time.process_time() - began) * 1000)
             assert len(digests) == CANDIDATES
         against(f"normal forms, {name}, .{suffix}", min(took), 300.0)
 
 
-def digest(normaliser: Normaliser, path: RelPath, contents: dict[str, bytes], number: int) -> str:
+def digest(
+    normaliser: Normaliser, faults: Faults, path: RelPath, contents: dict[str, bytes], number: int
+) -> str:
     change = FileChange("modify", path, None, "0", str(number), "file", "file", 1, 1)
     changes = ChangeSet.of([change])
     for wanted, oid in normaliser.missing(changes):
-        normaliser.add(wanted, oid, contents[oid])
+        faults.add(wanted, oid, contents[oid], good=normaliser.add(wanted, oid, contents[oid]))
+    assert faults.of(changes) == ()
     return normaliser.digest(changes)
 
 

@@ -23,7 +23,7 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.run_state import RunState, evolve
 from massgen_ls.core.task import RunId, SeatId
-from massgen_ls.lsp.front import serve
+from massgen_ls.lsp.stdio.front import serve
 from tests.fakes.supervisor import FakeSupervisor
 
 SEATS = [SeatId(f"agent{number}") for number in range(16)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from typing import Any
@@ -12,6 +13,7 @@ from massgen_ls.core.ballots import CRITERIA
 from massgen_ls.testing.models import Answer, Edit, Episode, Request, Script, Text, Turn
 from tests.e2e.cast import CODEX, FREE, OPUS, PRO, SONNET, Cast, of
 from tests.e2e.test_evaluate import case, patch
+from tests.fakes.pictures import DOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.agents]
 
@@ -56,7 +58,9 @@ async def test_three_programs_judge_each_other_s_changes(cast: Cast) -> None:
         CODEX: member("5\n6\n", "+SEVEN"),
     }
     team = [cast.claude(**FREE), cast.gemini(**FREE), cast.codex(**FREE)]
-    ended = await cast.run(team, voting={"rule": "pairwise"})
+    picture = cast.world.top / "dot.png"
+    picture.write_bytes(DOT)
+    ended = await cast.run(team, "--attach", str(picture), voting={"rule": "pairwise"})
     ballots = [event["ballot"] for event in of(ended, "ballot_cast")]
     assert of(ended, "ballot_missed") == []
     assert sorted(b["judge"] for b in ballots) == ["claude"] * 2 + ["codex"] * 2 + ["gemini"] * 2
@@ -67,6 +71,7 @@ async def test_three_programs_judge_each_other_s_changes(cast: Cast) -> None:
     asked = [r for seat in (SONNET, PRO, CODEX) for r in cast.models.turns(seat) if shown(r)]
     assert len(asked) == 6, "one request for each ballot"
     for request in asked:
+        assert base64.b64encode(DOT).decode() in str(request.body), "judges see what it is about"
         told = "\n".join(text.split("\nCompare ")[0] for text in shown(request).values())
         assert not re.search("claude|gemini|codex", told, re.IGNORECASE)
     run = ended.settled["run"]

@@ -165,3 +165,17 @@ async def test_those_who_outdate_tests_end_no_run_early(bench: Bench) -> None:
     trees = {c.id: c.tree for c in state.candidates}
     assert {b.onto for b in state.base_tested} <= {trees["one.1"], trees["two.1"]}
     assert "More than half" not in state.verdict.why
+
+
+async def test_two_that_write_one_thing_in_two_layouts_agree(bench: Bench) -> None:
+    bench.user.write("m.ts", "export const x = [1, 2]\n")
+    scripts = {
+        "one": writes(m__ts="export const x = [1, 2].map(f)\n"),
+        "other": writes(m__ts="// All of them.\nexport const x = [\n  1,\n  2\n]\n  .map(f)\n"),
+        "third": writes(m__ts="export const x = [1, 3].map(f)\n"),
+    }
+    async with bench.engine(scripts) as supervisor:
+        _, state = await bench.finish(supervisor, bench.spec(*scripts))
+    assert state.verdict is not None
+    assert state.verdict.winner == "one.1"
+    assert "2 agents arrived at this change" in state.verdict.why

@@ -19,6 +19,7 @@ from massgen_ls.engine.world import World
 from massgen_ls.ports import AgentNews, Brief, Ended, Place, Used
 from massgen_ls.testing.agents import Script, ScriptedDriver, writes
 from tests.engine.conftest import Bench
+from tests.fakes.pictures import DOT
 
 Answering = Callable[[Brief], "Json | Ended"]
 
@@ -196,6 +197,31 @@ async def test_a_judge_that_hangs_is_cut_off(bench: Bench) -> None:
     assert state.verdict is not None
     assert state.verdict.winner == "b.1"
     assert [a.missed for a in state.asked] == ["no answer within 0.2 s"] * 2
+
+
+async def test_judges_are_shown_the_pictures_of_the_task(bench: Bench) -> None:
+    seen: list[tuple[str, bytes, bool]] = []
+
+    async def looks(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        (picture,) = brief.pictures
+        path = Path(picture.path)
+        content = await asyncio.to_thread(path.read_bytes)
+        seen.append((brief.prompt, content, Path(place.home) in path.parents))
+        yield Ended("done", answer=prefers("aaaaa")(brief))
+
+    scripts = {**three(prefers("bbbbb")), "x": looks}
+    driver = ScriptedDriver(scripts, briefed=True)
+    async with bench.engine(
+        change=lambda world: replace(world, drivers={**world.drivers, "team": driver})
+    ) as supervisor:
+        spec = team("a", "b", judges=(AgentSpec(AgentId("x"), "team"),))(bench)
+        shown = replace(spec.task, attachments=(await supervisor.attach("/shots/dot.png", DOT),))
+        _, state = await bench.finish(supervisor, replace(spec, task=shown))
+    assert [(content, at_home) for _, content, at_home in seen] == [(DOT, True)] * 2
+    for prompt, _, _ in seen:
+        assert "TASK\ndo it\nPicture: dot.png\n=====" in prompt, "its name, and no folder of ours"
+    assert state.verdict is not None
+    assert state.verdict.winner == "a.1"
 
 
 async def test_a_judge_sits_at_the_base_and_may_only_read(bench: Bench) -> None:

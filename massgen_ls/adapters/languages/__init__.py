@@ -1,0 +1,1 @@
+"""Syntax trees of programming languages, where their grammars are installed."""

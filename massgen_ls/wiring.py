@@ -31,6 +31,7 @@ from massgen_ls.adapters.host.trusting import Gate, TrustStore, claim
 from massgen_ls.adapters.languages.trees import TreeSitter
 from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.attachments import AttachmentFolder
+from massgen_ls.adapters.store.conversations import ConversationFolder
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import Beside, Loaded, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
@@ -52,6 +53,7 @@ RECORD = "runs.sqlite3"
 JOURNAL = "processes"
 EDITS = "edits"
 ATTACHMENTS = "attachments"
+CONVERSATIONS = "conversations"
 
 
 def to_stderr(said: str) -> None:
@@ -114,6 +116,7 @@ async def open_supervisor(
             worktrees=git.worktrees,
             objects=git.objects,
             attachments=AttachmentFolder(places.state / ATTACHMENTS, clock),
+            conversations=ConversationFolder(places.state / CONVERSATIONS, clock),
             drivers=await stack.enter_async_context(open_drivers(processes, env, sys.executable)),
             checker=CommandChecker(processes, env, sys.executable),
             differ=differ,
@@ -352,6 +355,12 @@ class ConfiguredDesk:
     def agents(self, file: str, editor: EditorView) -> Sequence[AgentSpec]:
         """The agents of one configuration file; blocking. See `lsp.desk.Desk.agents`."""
         return load(Path(file).parent, file, self._beside(editor)).agents
+
+    def named_agents(self) -> Mapping[str, str]:
+        """See `lsp.desk.Desk.named_agents`."""
+        from massgen_ls.adapters.agents.acp.rows import rows
+
+        return {row.id: row.name for row in rows().values()}
 
 
 def compose(config: str | None, profile: str | None = None) -> Compose:

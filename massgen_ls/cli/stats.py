@@ -91,8 +91,7 @@ def _of_checks(checks: Sequence[CheckRecord]) -> Table:
 async def _records(options: StatsOptions) -> tuple[Sequence[Record], Sequence[CheckRecord]]:
     folder = None if options.all else str(folder_of(options))
     async with open_supervisor() as supervisor:
-        checks = await supervisor.check_records(folder, options.limit)
-        return await supervisor.records(folder, options.limit), checks
+        return await supervisor.all_records(folder, options.limit)
 
 
 def _taken(record: Record) -> str:

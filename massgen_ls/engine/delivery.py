@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from massgen_ls.core.candidate import Candidate, Snapshot
-from massgen_ls.core.changes import FileChange, RelPath, folders_above
+from massgen_ls.core.changes import ChangeSet, FileChange, RelPath, folders_above
+from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.landing import Contents, plan_landing
 from massgen_ls.core.plan import Clash, Conflict, EditPlan, Held, LiveFile
-from massgen_ls.core.selection import Selection, chosen_changes
+from massgen_ls.core.selection import EVERYTHING, Selection, chosen_changes
 from massgen_ls.core.survey import FileSurvey, survey
 from massgen_ls.core.task import CandidateId
 from massgen_ls.engine.world import World
@@ -36,6 +37,10 @@ class Delivery:
     """Why nothing was applied, for people."""
     held: tuple[Held, ...] = ()
     """What would land too if files may land in part."""
+    root: str = ""
+    """The top that paths count from, absolute."""
+    landed: tuple[FileSurvey, ...] = ()
+    """The chosen files with their hunks as they are after it."""
 
 
 async def plan_delivery(
@@ -43,10 +48,7 @@ async def plan_delivery(
     snapshot: Snapshot,
     candidate: Candidate,
     live: LiveFiles,
-    paths: AbstractSet[RelPath] | None = None,
-    hunks: Mapping[RelPath, AbstractSet[int]] | None = None,
-    *,
-    partial: bool = False,
+    selection: Selection = EVERYTHING,
 ) -> EditPlan:
     """What landing a candidate would do to the live files now.
 
@@ -55,14 +57,11 @@ async def plan_delivery(
         snapshot: What the candidate started from.
         candidate: What should land.
         live: The user's files.
-        paths: The files to take; None for all.
-        hunks: For some files, the hunks to take (see `massgen_ls.core.landing.Selection`).
-        partial: Whether a file with a conflict lands without it, instead of not at all.
+        selection: The part of it that should.
 
     Raises:
         NotFoundError: A file or a hunk is chosen that the candidate does not have.
     """
-    selection = Selection(paths, hunks or {}, partial)
     stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
     return await _planned(world, stored, live, snapshot, candidate, selection)
 
@@ -72,9 +71,7 @@ async def survey_delivery(
 ) -> tuple[FileSurvey, ...]:
     """Each hunk of a candidate with its place in the live files now."""
     stored = await _stored(world.objects, snapshot, candidate.changes.files)
-    now = await live.read(snapshot.root, stored.paths)
-    contents = Contents(stored.base, stored.candidate, now)
-    return await asyncio.to_thread(survey, candidate.changes, contents, world.differ, world.refiner)
+    return await _surveyed(world, stored, live, snapshot, candidate.changes)
 
 
 async def clashes(
@@ -123,35 +120,36 @@ async def deliver(
     snapshot: Snapshot,
     candidate: Candidate,
     live: LiveFiles,
-    paths: AbstractSet[RelPath] | None = None,
-    hunks: Mapping[RelPath, AbstractSet[int]] | None = None,
-    *,
-    partial: bool = False,
+    selection: Selection = EVERYTHING,
 ) -> Delivery:
-    """Lands a candidate, or the part of it that `plan_delivery` is told.
+    """Lands a candidate, or a part of it.
 
-    With a conflict nothing of that file is written, or with ``partial`` nothing but what does not
-    conflict; the other files land.
+    With a conflict nothing of that file is written, or with ``selection.partial`` nothing but what
+    does not conflict; the other files land.
 
     Raises:
         NotFoundError: A file or a hunk is chosen that the candidate does not have.
     """
-    selection = Selection(paths, hunks or {}, partial)
-    stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
+    chosen = ChangeSet(tuple(chosen_changes(candidate.changes, selection)))
+    stored = await _stored(world.objects, snapshot, chosen.files)
     reason = ""
+
+    async def applied(done: Delivery) -> Delivery:
+        if not done.applied:
+            return done
+        landed: tuple[FileSurvey, ...] = ()
+        with suppress(MassgenError, OSError):  # it has landed, and only is not looked after
+            landed = await _surveyed(world, stored, live, snapshot, chosen)
+        return replace(done, root=snapshot.root, landed=landed)
+
     for _ in range(1 + RECOMPUTED):
         plan = await _planned(world, stored, live, snapshot, candidate, selection)
         if not plan.operations:
-            return _nothing_written(plan)
+            return await applied(_nothing_written(plan))
         answer = await live.apply(snapshot.root, plan)
         if isinstance(answer, Landed):
-            return Delivery(
-                candidate.id,
-                applied=True,
-                paths=plan.paths(),
-                conflicts=plan.conflicts,
-                held=plan.held,
-            )
+            done = Delivery(candidate.id, True, plan.paths(), plan.conflicts, held=plan.held)  # noqa: FBT003
+            return await applied(done)
         reason = answer.reason
         if not answer.stale:
             break
@@ -227,6 +225,14 @@ async def _planned(
         world.refiner,
         selection,
     )
+
+
+async def _surveyed(
+    world: World, stored: _Stored, live: LiveFiles, snapshot: Snapshot, changes: ChangeSet
+) -> tuple[FileSurvey, ...]:
+    now = await live.read(snapshot.root, stored.paths)
+    contents = Contents(stored.base, stored.candidate, now)
+    return await asyncio.to_thread(survey, changes, contents, world.differ, world.refiner)
 
 
 def _label(candidate: Candidate) -> str:

@@ -70,6 +70,7 @@ def run_json(run: RunId, state: RunState) -> dict[str, Json]:
         "crossTests": to_json(cross_matrix(state)),
         "notices": [notice.text for notice in state.notices],
         "deliveries": [to_json(delivery) for delivery in state.deliveries],
+        "fates": {str(candidate): fate for candidate, fate in state.fates},
     }
 
 

@@ -17,7 +17,7 @@ from massgen_ls.core.events import (
     Notice,
 )
 from massgen_ls.core.novelty import refusal
-from massgen_ls.core.task import CandidateId, SeatId
+from massgen_ls.core.task import CandidateId, Origin, SeatId
 from massgen_ls.engine.substance import substance
 from massgen_ls.ports import Captured, Ended, Lease
 
@@ -64,6 +64,10 @@ async def wrap_up(
     except MassgenError as error:
         await seat.emit(NothingCaptured(seat.id, seat.attempt, f"cannot be captured: {error}"))
         return
+    if ended.conversation and ended.session:
+        whose = Origin(seat.agent.type, ended.session, seat.run)
+        keep = seat.world.conversations.keep
+        await keep(whose, ended.conversation, lease.home, seat.veil.text)
     found: list[Event] = [*told(captured.notes, seat.id)]
     transcript = record.transcript(
         str(seat.agent.id),

@@ -13,6 +13,7 @@ from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.events import Delta, Envelope
 from massgen_ls.core.plan import Conflict, Held
 from massgen_ls.core.run_state import RunState
+from massgen_ls.core.selection import EVERYTHING, Selection
 from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import (
     AgentSpec,
@@ -162,6 +163,10 @@ class Desk(Protocol):
         """
         ...
 
+    def named_agents(self) -> Mapping[str, str]:
+        """The ACP agents that can be configured by name: what each id stands for."""
+        ...
+
 
 class Delivered(Protocol):
     """What became of a candidate that should land (`engine.delivery.Delivery`)."""
@@ -194,6 +199,16 @@ class Delivered(Protocol):
     @property
     def held(self) -> tuple[Held, ...]:
         """What would land too if files may land in part."""
+        ...
+
+    @property
+    def root(self) -> str:
+        """The top that paths count from, absolute."""
+        ...
+
+    @property
+    def landed(self) -> tuple[FileSurvey, ...]:
+        """The chosen files with their hunks as they are after it."""
         ...
 
 
@@ -259,10 +274,7 @@ class Engine(Protocol):
         run: RunId,
         candidate: CandidateId | None,
         live: LiveFiles,
-        *,
-        paths: Sequence[str] | None = None,
-        hunks: Mapping[str, Sequence[int]] | None = None,
-        partial: bool = False,
+        selection: Selection = EVERYTHING,
     ) -> Delivered:
         """Lands a candidate, or a part of it, in the live files."""
         ...

@@ -98,6 +98,9 @@ class FakeDesk:
     def agents(self, file: str, editor: EditorView) -> tuple[AgentSpec, ...]:
         return load(Path(file).parent, file, beside(editor)).agents
 
+    def named_agents(self) -> dict[str, str]:
+        return {"goose": "Goose", "otter": "The Otter"}
+
     def team(self, folder: str, editor: EditorView) -> Team:
         return Team((("one", "fake"),), ("tests",), "best_of_n", f"the desk of {folder}")
 

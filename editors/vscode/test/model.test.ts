@@ -71,6 +71,14 @@ test("a run is what its events say", () => {
   const top = runNode(run, 999_000);
   assert.equal(top.description, "one.1 won · $0.03 · 6.0 s");
   const lines = childrenOf(run, top, 0).flatMap((s) => childrenOf(run, s, 0)).flatMap((c) => [c.label, ...childrenOf(run, c, 0).map((n) => `${n.kind} ${n.label} ${n.description}`)]);
+  const landed = (): (string | undefined)[] => [runNode(run, 0).description, ...childrenOf(run, top, 0).flatMap((s) => childrenOf(run, s, 0)).map((c) => c.description)];
+  run.take({ kind: "revised", run: "r", candidate: "one.1", fate: "edited" });
+  assert.deepEqual(landed(), ["one.1 won · $0.03 · 6.0 s", "winner · 1 file +3 −1"], "it has not landed yet");
+  run.take({ kind: "delivered", run: "r", candidate: "one.1", paths: [] });
+  for (const [fate, said] of [["kept", "applied"], ["edited", "applied, edited since"], ["undone", "taken back"], ["unheard of", "taken back"]]) {
+    run.take({ kind: "revised", run: "r", candidate: "one.1", fate });
+    assert.deepEqual(landed(), [`one.1 won, ${said} · $0.03 · 6.0 s`, `winner · ${said} · 1 file +3 −1`]);
+  }
   assert.deepEqual(lines, ["one.1", "check tests failed · 1 failure · 1.0 s", "file a.py pkg · +3 −1"]);
 });
 
@@ -266,7 +274,7 @@ test("the verdict's page runs nothing of what it shows", () => {
     verdict: { outcome: "won", winner: evil, why: evil, ranking: [evil] },
     candidates: [{ id: evil, seat: evil, tree: "t", summary: evil, eligible: true, clears: true, fixed: 1, broke: 0, discarded: true, files: [], checks: [{ check: evil, outcome: "failed", new_failures: [evil], fixed: [], flaky: [], note: evil }] }],
     seats: [{ seat: evil, phase: "ended", attempt: 1, outcome: evil, reason: evil, action: evil, seconds: 1, type: evil, usage: { tokens: 1, cost: "0.1" } }],
-    checks: [evil], notices: [evil], deliveries: [], usage: { tokens: 1, cost: null },
+    checks: [evil], notices: [evil], deliveries: [], fates: {}, usage: { tokens: 1, cost: null },
     explanation: { checks: [evil], rows: [{ candidate: evil, won: true, files: 1, lines: 1, cluster: [evil, "b"], eligible: false, checks: [evil], judges: evil }], ballots: [{ judge: evil, shown: [evil], choice: evil, reason: evil }], steps: [evil] },
   };
   const run = new Run("r");

@@ -66,9 +66,20 @@ function progress(run: Run): string {
   return run.checkNames.length ? "checking" : "deciding";
 }
 
+const FATES = { kept: "applied", edited: "applied, edited since", undone: "taken back" } as const;
+
+/** What became of a candidate in its user's files; empty where it never landed. */
+export function appliedWords(run: Run, candidate: string): string {
+  const fate = run.applied.get(candidate);
+  return fate ? FATES[fate] : "";
+}
+
 export function outcomeWords(run: Run): string {
   switch (run.outcome) {
-    case "won": return `${run.winner} won${run.winner && run.applied.has(run.winner) ? ", applied" : ""}`;
+    case "won": {
+      const landed = appliedWords(run, run.winner ?? "");
+      return `${run.winner} won${landed ? `, ${landed}` : ""}`;
+    }
     case "none": return "no candidate";
     case "abstained": return "nobody won: none passes";
     case "tied": return "nobody won: tied";
@@ -162,7 +173,7 @@ export function candidateNode(run: Run, candidate: CandidateReport): TreeNode {
   const removed = candidate.files.reduce((sum, file) => sum + file.removed, 0);
   const judged = run.outcome !== "running" && candidate.checks.length > 0;
   const details = joined(
-    won && "winner", run.applied.has(candidate.id) && "applied", candidate.discarded && "discarded",
+    won && "winner", appliedWords(run, candidate.id), candidate.discarded && "discarded",
     `${counted(candidate.files.length, "file")} +${added} −${removed}`,
     judged && candidate.broke > 0 && `breaks ${candidate.broke}`,
     judged && candidate.fixed > 0 && `mends ${candidate.fixed}`,

@@ -3,7 +3,7 @@
 import { Log } from "./log";
 import { type Attachment, attached } from "./pictures";
 import { field, list, number, text } from "./reading";
-import type { CandidateReport, NewsEvent, Outcome, RunLine, RunReport, Usage, Verdict } from "./wire";
+import type { CandidateReport, Fate, NewsEvent, Outcome, RunLine, RunReport, Usage, Verdict } from "./wire";
 
 export interface Seat {
   readonly id: string;
@@ -51,7 +51,8 @@ export class Run {
   readonly checks = new Map<string, CheckLine>();
   checkNames: readonly string[] = [];
   readonly notices: string[] = [];
-  readonly applied = new Set<string>();
+  /** What has landed of this run, by candidate, and what became of it. */
+  readonly applied = new Map<string, Fate>();
   readonly judging = new Map<string, Usage>();
   /** Everything that `massgen/read` says is in here; false for a line of `massgen/list`. */
   whole = true;
@@ -202,7 +203,10 @@ export class Run {
         this.settle(event["verdict"], time);
         break;
       case "delivered":
-        this.applied.add(text(event["candidate"]));
+        this.applied.set(text(event["candidate"]), "kept");
+        break;
+      case "revised":
+        this.revise(text(event["candidate"]), text(event["fate"]));
         break;
       case "discarded":
         this.discard(event["candidate"]);
@@ -265,7 +269,7 @@ export class Run {
         });
       }
     }
-    for (const delivery of report.deliveries) this.applied.add(delivery.candidate);
+    for (const delivery of report.deliveries) this.applied.set(delivery.candidate, report.fates[delivery.candidate] ?? "kept");
   }
 
   private begin(event: NewsEvent, time: number): void {
@@ -335,6 +339,10 @@ export class Run {
     }
   }
 
+  private revise(candidate: string, fate: string): void {
+    if (this.applied.has(candidate) && isFate(fate)) this.applied.set(candidate, fate);
+  }
+
   private hear(source: string, words: string): void {
     if (source.includes(":")) return; // a check's or a judge's own noise
     this.seats.get(source)?.log.write(words);
@@ -344,6 +352,10 @@ export class Run {
     for (const seat of this.seats.values()) yield* seat.spent.values();
     yield* this.judging.values();
   }
+}
+
+function isFate(word: string): word is Fate {
+  return word === "kept" || word === "edited" || word === "undone";
 }
 
 export function tokensOf(usage: Usage): number {

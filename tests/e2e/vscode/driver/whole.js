@@ -148,7 +148,12 @@ module.exports = async (world) => {
   await world.shows(`${best} ↔ ${second}`);
   const forced = await world.command("applyCandidate", { run: spoilt, candidate: "three.1" });
   world.step("one is applied by hand", [forced.applied, await world.text("other.py")], [true, "other\nbroken\n"]);
+  const { document } = await world.open("other.py");
+  await document.save();
   await world.command("undoApply");
+  await document.save();
+  await world.until("what became of it", () => run.applied.get("three.1") === "undone");
+  world.step("taken back", (await world.tree()).includes("    candidate three.1 | taken back · 2 files +2 −0 · breaks 1"), true);
   await world.command("discardCandidate", { run: first, candidate: "one.1" });
   world.step("discarded", world.run(first).candidates.get("one.1").discarded, true);
   await world.type("other.py", "# massgen: tidy up\nother\n");

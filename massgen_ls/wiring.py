@@ -31,11 +31,12 @@ from massgen_ls.adapters.host.trusting import Gate, TrustStore, claim
 from massgen_ls.adapters.languages.trees import TreeSitter
 from massgen_ls.adapters.mcp import LoopbackEndpoint
 from massgen_ls.adapters.store.attachments import AttachmentFolder
+from massgen_ls.adapters.store.conversations import ConversationFolder
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.config import Beside, Loaded, load, pick_checks, team
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.secrets import secrets_of
-from massgen_ls.core.task import AgentSpec, ApplyMode, Mode, RunSpec, Scope, Task
+from massgen_ls.core.task import AgentSpec, ApplyMode, CheckSpec, Mode, RunSpec, Scope, Task
 from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.starts import Starts
 from massgen_ls.engine.supervisor import Supervisor
@@ -52,6 +53,7 @@ RECORD = "runs.sqlite3"
 JOURNAL = "processes"
 EDITS = "edits"
 ATTACHMENTS = "attachments"
+CONVERSATIONS = "conversations"
 
 
 def to_stderr(said: str) -> None:
@@ -114,6 +116,7 @@ async def open_supervisor(
             worktrees=git.worktrees,
             objects=git.objects,
             attachments=AttachmentFolder(places.state / ATTACHMENTS, clock),
+            conversations=ConversationFolder(places.state / CONVERSATIONS, clock),
             drivers=await stack.enter_async_context(open_drivers(processes, env, sys.executable)),
             checker=CommandChecker(processes, env, sys.executable),
             differ=differ,
@@ -206,9 +209,13 @@ def make_spec(
         say(warning.shown(loaded.source))
     chosen = pick_checks(loaded, checks)
     if detected_checks:
-        known = {check.argv for check in chosen} | {check.name for check in chosen}
-        proposed = (proposal.check for proposal in detect(folder))
-        chosen += tuple(c for c in proposed if c.argv not in known and c.name not in known)
+        chosen += _detected(folder, chosen, say)
+    elif not chosen and "checks" not in loaded.merged.body and (found := detect(folder)):
+        names = ", ".join(proposal.check.name for proposal in found)
+        say(
+            f"no check is configured, and this project seems to have {names}: `massgen-ls init`"
+            " writes it down, `massgen-ls run --detected-checks` runs it once"
+        )
     trusted = trust_gate().admit(claim_of(folder, loaded), word)
     rules = replace(loaded.rules, mode=mode or loaded.rules.mode, trusted=trusted)
     members = team(folder, loaded, agents, beside)
@@ -221,6 +228,17 @@ def make_spec(
             "Add a coding agent or a judge, or use `mode: best_of_n`: the checks decide",
         )
     return RunSpec(Task(prompt, scope), members, chosen, rules, apply)
+
+
+def _detected(
+    folder: Path, chosen: Sequence[CheckSpec], say: Callable[[str], None]
+) -> tuple[CheckSpec, ...]:
+    """The checks that the project's files suggest beside the chosen ones."""
+    found = [proposal.check for proposal in detect(folder)]
+    if not found:
+        say("this project's files suggest no checks; name them under `checks`")
+    known = {check.argv for check in chosen} | {check.name for check in chosen}
+    return tuple(c for c in found if c.argv not in known and c.name not in known)
 
 
 class ConfiguredDesk:
@@ -337,6 +355,12 @@ class ConfiguredDesk:
     def agents(self, file: str, editor: EditorView) -> Sequence[AgentSpec]:
         """The agents of one configuration file; blocking. See `lsp.desk.Desk.agents`."""
         return load(Path(file).parent, file, self._beside(editor)).agents
+
+    def named_agents(self) -> Mapping[str, str]:
+        """See `lsp.desk.Desk.named_agents`."""
+        from massgen_ls.adapters.agents.acp.rows import rows
+
+        return {row.id: row.name for row in rows().values()}
 
 
 def compose(config: str | None, profile: str | None = None) -> Compose:

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from massgen_ls import __version__
 from massgen_ls.adapters.host.sandbox import Sandbox
-from massgen_ls.cli import EXIT_WON, Options
+from massgen_ls.cli.exits import EXIT_WON
+from massgen_ls.cli.options import BugreportOptions
 from massgen_ls.cli.run import folder_of
 from massgen_ls.core.errors import ConfigError, WorkspaceError
 from massgen_ls.core.events import Envelope
@@ -31,7 +32,7 @@ _PROGRAMS = ("git", "bwrap", "claude", "gemini", "codex", "node", "nvim", "code"
 _RUNS = 10
 
 
-def bugreport(options: Options) -> int:
+def bugreport(options: BugreportOptions) -> int:
     """Writes the report to standard output, or to a file.
 
     Raises:
@@ -53,7 +54,7 @@ def bugreport(options: Options) -> int:
     return EXIT_WON
 
 
-async def _lines(options: Options, folder: Path) -> list[str]:
+async def _lines(options: BugreportOptions, folder: Path) -> list[str]:
     env = dict(os.environ)
     lines = [
         "# massgen-ls: report of a problem",

@@ -7,16 +7,17 @@ import json
 import sys
 import time
 
-from massgen_ls.cli import EXIT_WON, Options
+from massgen_ls.cli.exits import EXIT_WON
+from massgen_ls.cli.options import CleanOptions
 from massgen_ls.wiring import open_rooms
 
 
-def clean(options: Options) -> int:
+def clean(options: CleanOptions) -> int:
     """Cleans up, or says what that would free."""
     return asyncio.run(_clean(options))
 
 
-async def _clean(options: Options) -> int:
+async def _clean(options: CleanOptions) -> int:
     async with open_rooms() as rooms:
         found = await rooms.collect(time.time(), dry=options.dry_run)
         trash = await rooms.empty_trash(dry=options.dry_run)

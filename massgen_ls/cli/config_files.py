@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from massgen_ls.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from massgen_ls.cli import Options
+    from massgen_ls.cli.options import ConfigCheckOptions, ConfigImportOptions
     from massgen_ls.config.document import Document
     from massgen_ls.config.massgen.report import Fate, Report
     from massgen_ls.config.problems import Problem
@@ -26,36 +25,9 @@ _HEADINGS: dict[Fate, str] = {
     "mapped": "Used",
 }
 _SHOWN_PLACES = 6
-_OUTPUT = "massgen.yaml"
 
 
-def add_parsers(
-    actions: argparse._SubParsersAction[argparse.ArgumentParser],  # pyright: ignore[reportPrivateUsage] # argparse has no public name for it
-) -> None:
-    """The arguments of both. Imports nothing heavy."""
-    check = actions.add_parser(
-        "check",
-        help="say whether a file can be used, and what becomes of it",
-        description="Checks a configuration file of massgen-ls or of MassGen, and says what is"
-        " wrong with it, what is used and what is not. Exit code 0: it can be used; 2: it cannot.",
-    )
-    check.add_argument("file", metavar="FILE", help="YAML, JSON or TOML")
-    check.add_argument("--json", action="store_true", help="for programs")
-
-    taken = actions.add_parser(
-        "import",
-        help="write a configuration of massgen-ls out of one of MassGen",
-        description="Writes what a configuration of MassGen means here as a file of massgen-ls,"
-        " with comments where something is not used or needs your hand, and says what became of"
-        " each key.",
-    )
-    taken.add_argument("file", metavar="FILE", help="a configuration of MassGen")
-    taken.add_argument("--output", metavar="FILE", default=_OUTPUT, help=f"{_OUTPUT} by default")
-    taken.add_argument("--force", action="store_true", help="replace a file that is there")
-    taken.add_argument("--json", action="store_true", help="for programs")
-
-
-def check(options: Options) -> int:
+def check(options: ConfigCheckOptions) -> int:
     """Says what is in a file."""
     from massgen_ls.config.files import checked
 
@@ -67,7 +39,7 @@ def check(options: Options) -> int:
     return _OK if report.ok else _NOT_OK
 
 
-def import_file(options: Options) -> int:
+def import_file(options: ConfigImportOptions) -> int:
     """Writes our file out of MassGen's.
 
     Raises:
@@ -77,7 +49,7 @@ def import_file(options: Options) -> int:
     from massgen_ls.config.files import checked
     from massgen_ls.config.massgen.writing import write
 
-    source, output = Path(options.file), Path(options.output or _OUTPUT)
+    source, output = Path(options.file), Path(options.output)
     document, report = checked(source)
     if report.errors:
         return check(options)

@@ -19,7 +19,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from massgen_ls.adapters.host.places import Places
-from massgen_ls.cli import EXIT_INTERNAL, EXIT_WON, Options
+from massgen_ls.cli.exits import EXIT_INTERNAL, EXIT_WON
+from massgen_ls.cli.options import DemoOptions
 from massgen_ls.cli.shown import shown
 from massgen_ls.core.wording import counted
 from massgen_ls.ports import Command, Processes
@@ -33,7 +34,7 @@ _SHOWN = 48
 """Lines of the winning diff."""
 
 
-def demo(options: Options) -> int:
+def demo(options: DemoOptions) -> int:
     """Shows one run from the unsaved buffer to the applied winner."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 100)
     with tempfile.TemporaryDirectory(prefix="massgen-ls-demo-") as folder:

@@ -18,7 +18,8 @@ from massgen_ls.adapters.host.places import Places
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.sandbox import Sandbox
 from massgen_ls.adapters.languages.trees import EXTRA, TreeSitter
-from massgen_ls.cli import EXIT_USAGE, EXIT_WON, Options
+from massgen_ls.cli.exits import EXIT_USAGE, EXIT_WON
+from massgen_ls.cli.options import DoctorOptions
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.trust import UntrustedError
 from massgen_ls.founding import KEYS, Finding, team_health
@@ -52,7 +53,7 @@ _LOOK = 256 * 1024
 """Bytes of an editor's configuration that are searched for our name."""
 
 
-def doctor(options: Options) -> int:
+def doctor(options: DoctorOptions) -> int:
     """Looks and says; starts nothing but ``git --version`` and the probe of the sandbox."""
     folder = Path(options.repo).resolve() if options.repo else Path.cwd()
     findings = asyncio.run(_examine(folder, options, dict(os.environ)))
@@ -63,7 +64,7 @@ def doctor(options: Options) -> int:
     return EXIT_USAGE if any(f.mark == "bad" for f in findings) else EXIT_WON
 
 
-async def _examine(folder: Path, options: Options, env: Mapping[str, str]) -> list[Finding]:
+async def _examine(folder: Path, options: DoctorOptions, env: Mapping[str, str]) -> list[Finding]:
     version = ".".join(map(str, sys.version_info[:3]))
     findings = [Finding("massgen-ls", "ok", f"{__version__}, Python {version}")]
     processes = HostProcesses()
@@ -130,7 +131,7 @@ def languages_health() -> Finding:
     )
 
 
-async def _team(folder: Path, options: Options, env: Mapping[str, str]) -> list[Finding]:
+async def _team(folder: Path, options: DoctorOptions, env: Mapping[str, str]) -> list[Finding]:
     from massgen_ls.adapters.checks.detect import detect
     from massgen_ls.config import Beside, load
 

@@ -17,13 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from massgen_ls.adapters.host.places import Places
-from massgen_ls.cli import (
-    EXIT_CANCELLED,
-    EXIT_INCOMPLETE,
-    EXIT_USAGE,
-    EXIT_WON,
-    Options,
-)
+from massgen_ls.cli.exits import EXIT_CANCELLED, EXIT_INCOMPLETE, EXIT_USAGE, EXIT_WON
+from massgen_ls.cli.options import EvaluateOptions
 from massgen_ls.cli.shown import shown
 from massgen_ls.config import load
 from massgen_ls.core.errors import ConfigError, MassgenError, WorkspaceError
@@ -52,7 +47,7 @@ class _Found:
     seconds: float = 0.0
 
 
-def evaluate(options: Options) -> int:
+def evaluate(options: EvaluateOptions) -> int:
     """Measures selection on the cases of a folder, or on those that it builds first."""
     if options.from_history is None and options.cases is None:
         raise ConfigError("No cases are named", "Give a folder with cases, or --from-history")
@@ -78,7 +73,7 @@ def evaluate(options: Options) -> int:
         return code if built >= options.count else (code or EXIT_INCOMPLETE)
 
 
-async def _built(options: Options, into: Path) -> int:
+async def _built(options: EvaluateOptions, into: Path) -> int:
     """Builds cases and says what was skipped and why; how many there are."""
     from massgen_ls.adapters.checks.command import CommandChecker
     from massgen_ls.adapters.checks.detect import detect
@@ -114,7 +109,7 @@ async def _built(options: Options, into: Path) -> int:
     return built
 
 
-def _measured(options: Options, rules: Rules, top: Path) -> int:
+def _measured(options: EvaluateOptions, rules: Rules, top: Path) -> int:
     top = top.resolve()
     if not top.is_dir():
         raise WorkspaceError(f"{top} is not a folder", "Give a folder with cases")
@@ -145,7 +140,7 @@ def _measured(options: Options, rules: Rules, top: Path) -> int:
     return EXIT_INCOMPLETE if found.bad else EXIT_WON
 
 
-def _rules(options: Options) -> Rules:
+def _rules(options: EvaluateOptions) -> Rules:
     """The rules of a configuration, or the usual ones; every candidate is heard unless asked."""
     rules = Rules()
     if options.config:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from massgen_ls import founding
 from massgen_ls.adapters.host.process import HostProcesses
-from massgen_ls.cli import EXIT_CANCELLED, EXIT_WON, Options
+from massgen_ls.cli.exits import EXIT_CANCELLED, EXIT_WON
+from massgen_ls.cli.options import InitOptions
 from massgen_ls.config import Beside, load
 from massgen_ls.config.starter import (
     Around,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-def init(options: Options) -> int:
+def init(options: InitOptions) -> int:
     """Looks, asks what is open, writes, and says how it is."""
     folder = Path(options.repo or ".").resolve()
     if not folder.is_dir():
@@ -65,7 +66,7 @@ def init(options: Options) -> int:
     return EXIT_WON
 
 
-def _chosen(options: Options, around: Around) -> Choice:
+def _chosen(options: InitOptions, around: Around) -> Choice:
     """What the options say, and for the rest what is proposed."""
     wanted = options.checks or ("none" if options.user else "detected")
     agents = None if options.agents is None else _names(options.agents)
@@ -82,7 +83,7 @@ def _names(text: str) -> list[str]:
     return [name.strip() for name in text.replace(" ", ",").split(",") if name.strip()]
 
 
-def _write(options: Options, folder: Path, chosen: Target, text: str) -> Trusted:
+def _write(options: InitOptions, folder: Path, chosen: Target, text: str) -> Trusted:
     gate = trust_gate()
     before = founding.look_before(gate, folder)
     founding.write(chosen, text, os.environ, force=options.force)
@@ -106,7 +107,7 @@ async def _health(folder: Path, chosen: Target, environ: dict[str, str]) -> list
 # ── questions ───────────────────────────────────────────────────────────────────────────────────
 
 
-def _talk(options: Options, folder: Path, chosen: Target, around: Around) -> int:
+def _talk(options: InitOptions, folder: Path, chosen: Target, around: Around) -> int:
     console = _console()
     _show_found(console, folder, around, user=options.user)
     try:
@@ -133,7 +134,7 @@ def _talk(options: Options, folder: Path, chosen: Target, around: Around) -> int
     return EXIT_WON
 
 
-def _asked(options: Options, around: Around) -> Choice:
+def _asked(options: InitOptions, around: Around) -> Choice:
     choice = _chosen(options, around)
     if options.agents is None and options.template is None:
         _say(

@@ -13,15 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from massgen_ls.cli import (
+from massgen_ls.cli.exits import (
     EXIT_ABSTAINED,
     EXIT_CANCELLED,
     EXIT_INTERNAL,
     EXIT_NO_CANDIDATE,
     EXIT_NOT_APPLIED,
     EXIT_WON,
-    Options,
 )
+from massgen_ls.cli.options import InFolder, RunOptions
 from massgen_ls.cli.trust import ask
 from massgen_ls.config import Beside
 from massgen_ls.core.attachments import LARGEST, MOST
@@ -55,7 +55,7 @@ _EXITS = {
 }
 
 
-def run(options: Options) -> int:
+def run(options: RunOptions) -> int:
     """Runs a task to its verdict."""
     folder = folder_of(options)
     scope = parse_scope(options.scope, folder)
@@ -83,7 +83,7 @@ def run(options: Options) -> int:
     return asyncio.run(_run(options, spec, str(folder)))
 
 
-def folder_of(options: Options) -> Path:
+def folder_of(options: InFolder) -> Path:
     """The folder to work on, absolute.
 
     Raises:
@@ -142,7 +142,7 @@ def read(files: Sequence[str]) -> list[tuple[str, bytes]]:
     return found
 
 
-async def _run(options: Options, spec: RunSpec, folder: str) -> int:
+async def _run(options: RunOptions, spec: RunSpec, folder: str) -> int:
     async with open_supervisor() as supervisor:
         if options.context:
             earlier, _, agent = options.context.partition("/")
@@ -152,7 +152,7 @@ async def _run(options: Options, spec: RunSpec, folder: str) -> int:
             kept = [await supervisor.attach(name, body) for name, body in read(options.attach)]
             spec = replace(spec, task=replace(spec.task, attachments=tuple(kept)))
         with supervisor.subscribe() as news:
-            run = await supervisor.start(spec, folder)
+            run = await supervisor.start(spec, folder, live=disk_files())
             async with _cancelled_by_signals(supervisor, run):
                 if options.json:
                     state = await _stream(supervisor, run, news)

@@ -8,9 +8,18 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from massgen_ls.cli import EXIT_NOT_APPLIED, EXIT_USAGE, EXIT_WON, Options
+from massgen_ls.cli.exits import EXIT_NOT_APPLIED, EXIT_USAGE, EXIT_WON
+from massgen_ls.cli.options import (
+    ApplyOptions,
+    CancelOptions,
+    Options,
+    RunsOptions,
+    ShowOptions,
+)
 from massgen_ls.cli.run import delivery_json, folder_of, print_delivery
 from massgen_ls.core.errors import NotFoundError
 from massgen_ls.core.explain import markdown
@@ -20,26 +29,35 @@ from massgen_ls.engine.report import record_json, run_json
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.wiring import disk_files, open_supervisor
 
-
-def command(options: Options) -> int:
-    """Runs one of the commands of this module."""
-    return asyncio.run(_command(options))
+_O = TypeVar("_O", bound=Options)
 
 
-async def _command(options: Options) -> int:
+def runs(options: RunsOptions) -> int:
+    """Lists runs, the newest first."""
+    return asyncio.run(_asked(_runs, options))
+
+
+def show(options: ShowOptions) -> int:
+    """Shows one run, or a part of it."""
+    return asyncio.run(_asked(_show, options))
+
+
+def apply(options: ApplyOptions) -> int:
+    """Merges a candidate into the working tree."""
+    return asyncio.run(_asked(_apply, options))
+
+
+def cancel(options: CancelOptions) -> int:
+    """Cancels a run and waits until it is over."""
+    return asyncio.run(_asked(_cancel, options))
+
+
+async def _asked(answer: Callable[[Supervisor, _O], Awaitable[int]], options: _O) -> int:
     async with open_supervisor() as supervisor:
-        match options.command:
-            case "runs":
-                return await _runs(supervisor, options)
-            case "show":
-                return await _show(supervisor, options)
-            case "apply":
-                return await _apply(supervisor, options)
-            case _:
-                return await _cancel(supervisor, options)
+        return await answer(supervisor, options)
 
 
-async def _runs(supervisor: Supervisor, options: Options) -> int:
+async def _runs(supervisor: Supervisor, options: RunsOptions) -> int:
     folder = None if options.all else str(folder_of(options))
     records = await supervisor.runs(folder, options.limit)
     if options.json:
@@ -73,7 +91,7 @@ async def _runs(supervisor: Supervisor, options: Options) -> int:
     return EXIT_WON
 
 
-async def _show(supervisor: Supervisor, options: Options) -> int:
+async def _show(supervisor: Supervisor, options: ShowOptions) -> int:
     run = await supervisor.resolve(options.run)
     if options.transcript:
         return await _transcript(supervisor, run, options)
@@ -108,7 +126,7 @@ async def _show(supervisor: Supervisor, options: Options) -> int:
     return EXIT_WON
 
 
-async def _transcript(supervisor: Supervisor, run: RunId, options: Options) -> int:
+async def _transcript(supervisor: Supervisor, run: RunId, options: ShowOptions) -> int:
     known = await supervisor.transcripts(run)
     chosen = [t for t in known if t.agent == options.transcript]
     if not chosen:
@@ -130,7 +148,7 @@ async def _transcript(supervisor: Supervisor, run: RunId, options: Options) -> i
     return EXIT_WON
 
 
-async def _apply(supervisor: Supervisor, options: Options) -> int:
+async def _apply(supervisor: Supervisor, options: ApplyOptions) -> int:
     run = await supervisor.resolve(options.run)
     candidate = CandidateId(options.candidate) if options.candidate else None
     delivery = await supervisor.apply(run, candidate, disk_files(), partial=options.partial)
@@ -143,7 +161,7 @@ async def _apply(supervisor: Supervisor, options: Options) -> int:
     return EXIT_WON if delivery.applied and not delivery.conflicts else EXIT_NOT_APPLIED
 
 
-async def _cancel(supervisor: Supervisor, options: Options) -> int:
+async def _cancel(supervisor: Supervisor, options: CancelOptions) -> int:
     run = await supervisor.resolve(options.run)
     if await supervisor.cancel(run, "massgen-ls cancel"):
         state = await supervisor.wait(run)

@@ -7,15 +7,16 @@ import sys
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from massgen_ls.cli import Options, logged
+from massgen_ls.cli import logged
+from massgen_ls.cli.options import ServeOptions
 from massgen_ls.core.errors import ConfigError
-from massgen_ls.lsp.front import serve as answer
+from massgen_ls.lsp.stdio.front import serve as answer
 
 if TYPE_CHECKING:
     from massgen_ls.lsp.desk import Compose
 
 
-def serve(options: Options) -> int:
+def serve(options: ServeOptions) -> int:
     """Serves until the editor says exit or goes away; returns the exit code.
 
     Raises:
@@ -38,6 +39,6 @@ def serve(options: Options) -> int:
         return answer(load)
 
 
-def _about_the_log(options: Options) -> bool:
+def _about_the_log(options: ServeOptions) -> bool:
     given = (options.log_level, options.log_file, options.log_format)
     return any(given) or any(name.startswith("MASSGEN_LOG") for name in os.environ)

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from massgen_ls.cli import EXIT_WON, Options
+from massgen_ls.cli.exits import EXIT_WON
+from massgen_ls.cli.options import StatsOptions
 from massgen_ls.cli.run import folder_of
 from massgen_ls.core.budget import MICRO, money
 from massgen_ls.core.learning import CheckRecord, Record
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def stats(options: Options) -> int:
+def stats(options: StatsOptions) -> int:
     """Reads the newest runs and prints a line for each agent."""
     found, checks = asyncio.run(_records(options))
     if options.json:
@@ -87,11 +88,10 @@ def _of_checks(checks: Sequence[CheckRecord]) -> Table:
     return table
 
 
-async def _records(options: Options) -> tuple[Sequence[Record], Sequence[CheckRecord]]:
+async def _records(options: StatsOptions) -> tuple[Sequence[Record], Sequence[CheckRecord]]:
     folder = None if options.all else str(folder_of(options))
     async with open_supervisor() as supervisor:
-        checks = await supervisor.check_records(folder, options.limit)
-        return await supervisor.records(folder, options.limit), checks
+        return await supervisor.all_records(folder, options.limit)
 
 
 def _taken(record: Record) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from massgen_ls.cli import EXIT_USAGE, EXIT_WON, Options
+from massgen_ls.cli.exits import EXIT_USAGE, EXIT_WON
+from massgen_ls.cli.options import TrustOptions
 from massgen_ls.core.errors import ConfigError, WorkspaceError
 from massgen_ls.core.powers import Power
 from massgen_ls.core.trust import Claim, UntrustedError
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
     from massgen_ls.adapters.host.trusting import Gate, Known
 
 
-def trust(options: Options) -> int:
+def trust(options: TrustOptions) -> int:
     """Trusts a folder's content, shows what that would mean, or takes it back."""
     gate = trust_gate()
     if options.list:
         return _list(gate, options)
-    folder = Path(options.dir or options.repo or ".").resolve()
+    folder = Path(options.dir or ".").resolve()
     if not folder.is_dir():
         raise WorkspaceError(f"{folder} is not a folder", "Name a folder of a git repository")
     if options.revoke:
@@ -82,7 +83,7 @@ def _power(power: Power) -> dict[str, object]:
     }
 
 
-def _list(gate: Gate, options: Options) -> int:
+def _list(gate: Gate, options: TrustOptions) -> int:
     known = gate.store.read()
     rows = [
         {"folder": root if scope == "." else f"{root}/{scope}", "by": a.by, "at": a.at}

@@ -15,7 +15,7 @@ from rich.text import Text
 from massgen_ls.cli.shown import harmless, shown
 from massgen_ls.core import basetests
 from massgen_ls.core.ballots import CRITERIA
-from massgen_ls.core.candidate import Candidate, Evidence, Scorecard
+from massgen_ls.core.candidate import OWN_GATES, Candidate, Evidence, Scorecard
 from massgen_ls.core.consensus import electorate, open_votes
 from massgen_ls.core.events import (
     AttemptEnded,
@@ -30,13 +30,22 @@ from massgen_ls.core.events import (
     Delta,
     Envelope,
     FusionTried,
+    LandingTried,
     NoteSent,
     NothingCaptured,
     PermissionDecided,
     RefinementChosen,
     SnapshotTaken,
 )
-from massgen_ls.core.explain import BASE_TESTS, explanation, marks_of, round_cells
+from massgen_ls.core.explain import (
+    BASE_TESTS,
+    evidence_by_gate,
+    explanation,
+    gate_names,
+    marks_of,
+    round_cells,
+    said,
+)
 from massgen_ls.core.polls import open_questions, questions
 from massgen_ls.core.run_state import RunState, evolve
 from massgen_ls.core.scoring import per_tree
@@ -126,6 +135,8 @@ class Watch:
         took = f"[dim]{seat.seconds:.1f} s{_spent(seat)}[/]"
         if made is not None and seat.outcome == "done":
             return "[green]✓[/]", name, _amount(len(made.changes.files), made.changes.size), took
+        if seat.outcome == "done" and not seat.captured:
+            return Spinner("dots"), name, "[dim]done; reading its changes[/]", took
         if seat.outcome == "done":
             return "[yellow]–[/]", name, "[dim]changed nothing[/]", took
         return "[red]✗[/]", name, shown(seat.reason or seat.outcome or ""), took
@@ -182,6 +193,8 @@ def _line(news: Envelope) -> str:
             again = ", again" if repeat else ""
             names = f"tests of {author[:10]} on {onto[:10]}{again}"
             return f"{names}: {result.outcome}, {result.seconds:.1f} s"
+        case LandingTried(clashes=clashes) if clashes:
+            return "; ".join(f"{clash.candidate}: {clash}" for clash in clashes)
         case BaseTested(onto=onto, result=result):
             return f"the base's tests on {onto[:10]}: {result.outcome}, {result.seconds:.1f} s"
         case _:
@@ -243,7 +256,7 @@ def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("candidate")
     table.add_column("change")
-    checks = [check.name for check in state.spec.checks] if state.spec else []
+    checks = gate_names(state)
     for check in checks:
         table.add_column(shown(check))
     if crossed := any(card.cross.tests for card in cards.values()):
@@ -254,12 +267,12 @@ def _matrix(state: RunState, cards: Mapping[CandidateId, Scorecard]) -> Table:
     places = {candidate: i for i, candidate in enumerate(ranking)}
     for candidate in sorted(state.candidates, key=lambda c: places.get(c.id, len(places))):
         card = cards.get(candidate.id)
-        evidence = {e.check: e for e in card.evidence} if card else {}
+        evidence = evidence_by_gate(state, card)
         won = state.verdict is not None and state.verdict.winner == candidate.id
         table.add_row(
             f"[bold green]{shown(candidate.id)}[/]" if won else shown(candidate.id),
             _amount(len(candidate.changes.files), candidate.changes.size) + _origin(candidate),
-            *[_cell(evidence.get(check), eligible=card is not None) for check in checks],
+            *[_cell(evidence.get(c), eligible=card is not None, check=c) for c in checks],
             *([_crossed(card)] if crossed else []),
             *([basetests.said(state, candidate.tree) or "–"] if based else []),
         )
@@ -276,7 +289,10 @@ def _origin(candidate: Candidate) -> str:
     return f"[dim], improves on {shown(candidate.built_on)}[/]" if candidate.built_on else ""
 
 
-def _cell(evidence: Evidence | None, *, eligible: bool) -> str:
+def _cell(evidence: Evidence | None, *, eligible: bool, check: str) -> str:
+    if check in OWN_GATES:
+        words = shown(said(evidence, check=check))
+        return f"[red]{words}[/]" if evidence else words
     if evidence is None:
         return "[dim]not judged[/]" if eligible else "[dim]unfinished[/]"
     parts: list[str] = []

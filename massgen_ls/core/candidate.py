@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
-from massgen_ls.core.changes import ChangeSet
+from massgen_ls.core.changes import ChangeSet, RelPath
 from massgen_ls.core.task import CandidateId, SeatId
 
 TreeId = str
@@ -32,6 +32,24 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """A file that nobody can read as its candidate left it (see `core.faults`)."""
+
+    path: RelPath
+    line: int
+    """From 1; 0 when it cannot be told."""
+    message: str
+    new: bool = False
+    """The base does not have it."""
+
+    def __str__(self) -> str:
+        """For example ``src/a.py no longer parses (line 12: '(' was never closed)``."""
+        where = f"line {self.line}: " if self.line else ""
+        says = "does not parse" if self.new else "no longer parses"
+        return f"{self.path} {says} ({where}{self.message})"
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """What one attempt of a seat made of the base (MassGen's *answer*)."""
 
@@ -50,6 +68,8 @@ class Candidate:
     """Of what no agent made: the candidates whose shared hunks it is (see `core.fusion`)."""
     code: str = ""
     """As `digest`, of the files that are no tests; of a change of nothing but tests, `digest`."""
+    faults: tuple[Fault, ...] = ()
+    """Files that it leaves so that nobody can read them, where that is certain."""
 
     @property
     def substance(self) -> str:
@@ -101,11 +121,20 @@ Fate = Literal["kept", "edited", "undone"]
 everything is again as it was before."""
 
 
+PARSES: Final = "files parse"
+"""The gate of `Candidate.faults`, as evidence names it: no check of a user's has a blank."""
+FITS: Final = "fits your changes"
+"""The gate of `core.plan.Clash`: it tells apart what the evidence cannot (see `core.scoring`)."""
+OWN_GATES: Final = (PARSES, FITS)
+"""Gates that are no checks of the user's. They speak only of what they rule out."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What a check says about a candidate, held against the base. Made by `weigh`."""
 
     check: str
+    """The check's name, or one of `OWN_GATES`."""
     outcome: CheckOutcome
     new_failures: tuple[str, ...]
     """Failures that the base does not have; these are held against the candidate."""
@@ -172,6 +201,11 @@ class Scorecard:
         return sum(len(e.fixed) for e in self.evidence)
 
     @property
+    def unread(self) -> bool:
+        """Whether files of it cannot be read, so that nothing else was measured."""
+        return any(e.check == PARSES and not e.clears for e in self.evidence)
+
+    @property
     def broke(self) -> int:
-        """How many failures it brings."""
-        return sum(len(e.new_failures) for e in self.evidence)
+        """How many failures of checks it brings."""
+        return sum(len(e.new_failures) for e in self.evidence if e.check not in OWN_GATES)

@@ -144,7 +144,7 @@ def choices(state: RunState) -> tuple[Scorecard, ...]:
     if len(field) == 1:
         return ()
     others = [card for card in cards if card.clears and card not in field] if field else []
-    worse = [] if field else sorted(cards, key=lambda card: card.broke)
+    worse = [] if field else sorted(cards, key=lambda card: (card.unread, card.broke))
     return (*field, *others, *worse)
 
 

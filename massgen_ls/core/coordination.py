@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from massgen_ls.core.basetests import BaseTest
 from massgen_ls.core.candidate import TreeId, whole
 from massgen_ls.core.consensus import AskVoter, counting, open_votes, words_of
-from massgen_ls.core.gates import clusters, eligible, ruled_out, to_look_at_again
+from massgen_ls.core.gates import clusters, eligible, faulty, ruled_out, to_look_at_again
 from massgen_ls.core.polls import AskJudge, open_questions
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import (
@@ -25,9 +25,10 @@ from massgen_ls.core.scoring import (
     early_base_run,
     scorecards,
     to_fuse,
+    to_land,
 )
 from massgen_ls.core.seats import SeatState
-from massgen_ls.core.task import SeatId
+from massgen_ls.core.task import CandidateId, SeatId
 from massgen_ls.core.voting import Verdict, decide
 from massgen_ls.core.wording import counted
 
@@ -73,6 +74,13 @@ class Fuse:
 
 
 @dataclass(frozen=True, slots=True)
+class TryLanding:
+    """Work out whether these would land beside what the user has changed; write nothing."""
+
+    candidates: tuple[CandidateId, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Nothing is left to find out."""
 
@@ -88,6 +96,7 @@ Step = (
     | BaseTest
     | AskJudge
     | AskVoter
+    | TryLanding
     | Settle
 )
 
@@ -106,13 +115,14 @@ def next_steps(state: RunState) -> frozenset[Step]:
     if state.snapshot is None:
         return frozenset({Settle(verdict(state))} if state.late else {TakeSnapshot()})
     steps: set[Step] = set()
+    wanted = _waited_for(state)
     for seat in open_seats:
-        if not _unwanted(state, seat) and seat.phase != "ended":
+        if seat.seat in wanted and seat.phase != "ended":
             number = seat.attempt + 1 if seat.phase == "waiting" else seat.attempt
             steps.add(MakeAttempt(seat.seat, number))
         elif seat.phase == "ended":
             steps.add(MakeAttempt(seat.seat, seat.attempt))  # its capture is still to come
-    steps |= set(_checks(state))
+    steps |= set(_checks(state, attempts_open=bool(wanted)))
     if not state.late and (early := early_base_run(state)):
         steps.add(early)
     waiting = any(
@@ -125,13 +135,20 @@ def next_steps(state: RunState) -> frozenset[Step]:
         steps |= {CrossTest(*wanted) for wanted in cross_runs(state)}
     if not steps and not waiting and not state.late and agreed(state) is None:
         steps |= set(base_runs(state))
-    if not steps and not waiting:
+    # What is known of landing is known at the very end: nobody is asked about it once more.
+    tried = state.landing is not None and not to_land(state)
+    if not steps and not waiting and not tried:
         steps |= set(open_questions(state))  # only when there is nothing left to measure
-    if all(isinstance(step, MakeAttempt) for step in steps) and all(s.onto for s in open_seats):
+    if (
+        not tried
+        and all(isinstance(step, MakeAttempt) for step in steps)
+        and all(s.onto for s in open_seats)
+    ):
         # Who improves does not keep the others from voting, as long as nothing new has come.
         steps |= set(open_votes(state))
     if not steps and not waiting:
-        steps.add(Settle(verdict(state)))
+        landing = to_land(state)
+        steps.add(TryLanding(landing) if landing else Settle(verdict(state)))
     return frozenset(steps)
 
 
@@ -140,9 +157,14 @@ def _enough(state: RunState) -> bool:
     return state.late or bool(state.used_up) or agreed(state) is not None
 
 
-def _unwanted(state: RunState, seat: SeatState) -> bool:
-    """Whether a seat's work is not waited for; the quorum is one of first answers."""
-    return _enough(state) or (seat.onto is None and _quorum_reached(state))
+def _waited_for(state: RunState) -> frozenset[SeatId]:
+    """The open seats whose work is waited for; the quorum is one of first answers."""
+    if _enough(state):
+        return frozenset()
+    answered = _quorum_reached(state)
+    return frozenset(
+        s.seat for s in state.seats if not s.over and (s.onto is not None or not answered)
+    )
 
 
 def _quorum_reached(state: RunState) -> bool:
@@ -154,7 +176,7 @@ def _quorum_reached(state: RunState) -> bool:
     return first >= needed and bool(eligible(state))
 
 
-def _checks(state: RunState) -> Iterator[RunCheck]:
+def _checks(state: RunState, *, attempts_open: bool) -> Iterator[RunCheck]:
     """Checks of the base and of every cluster, and second looks where a failure is new.
 
     Who fails a gate is not put through the others, as long as somebody may win: where nobody does,
@@ -163,8 +185,7 @@ def _checks(state: RunState) -> Iterator[RunCheck]:
     assert state.spec is not None, "asked only of a run that has begun"
     assert state.snapshot is not None, "without a base there is nothing to judge"
     base_tree = state.snapshot.tree
-    attempts_open = any(not s.over and not _unwanted(state, s) for s in state.seats)
-    trees = [c.tree for c in clusters(state)]
+    trees = [c.tree for c in clusters(state) if not faulty(state, c.tree)]
     left = [tree for tree in trees if not ruled_out(state, tree)]
     for check in state.spec.checks:
         base = state.results(check.name, base_tree)

@@ -16,7 +16,7 @@ from massgen_ls.core.changes import RelPath
 from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.failures import FailureKind
 from massgen_ls.core.permissions import Action, Word
-from massgen_ls.core.plan import Conflict
+from massgen_ls.core.plan import Clash, Conflict
 from massgen_ls.core.tallies import CheckTally
 from massgen_ls.core.task import CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.core.voting import Verdict
@@ -40,6 +40,8 @@ class RunStarted:
     folder: str
     owner: str
     """Who drives it: ``<pid>:<start time of that process>``, to know later whether it lives."""
+    live: bool = False
+    """Whether the user's live files are at hand, so that candidates can be tried on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +215,16 @@ class FusionTried:
 
 
 @dataclass(frozen=True, slots=True)
+class LandingTried:
+    """It was worked out what landing candidates would do to the live files; nothing was written."""
+
+    kind: ClassVar[str] = "landing_tried"
+    candidates: tuple[CandidateId, ...]
+    clashes: tuple[Clash, ...] = ()
+    """Those among them that do not land whole; none, where nobody has typed in the way."""
+
+
+@dataclass(frozen=True, slots=True)
 class BallotCast:
     """An agent has judged (MassGen's *vote*)."""
 
@@ -365,6 +377,7 @@ Event = (
     | CrossTested
     | BaseTested
     | FusionTried
+    | LandingTried
     | BallotCast
     | BallotMissed
     | RefinementChosen

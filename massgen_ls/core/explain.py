@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from massgen_ls.core import basetests
 from massgen_ls.core.ballots import CRITERIA, Ballot, Marks
-from massgen_ls.core.candidate import Evidence, Scorecard
+from massgen_ls.core.candidate import FITS, OWN_GATES, Evidence, Scorecard
 from massgen_ls.core.consensus import Word, counting, words_of
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.scoring import cross_rows, per_tree, scorecards
+from massgen_ls.core.scoring import clashing, cross_rows, per_tree, scorecards
 from massgen_ls.core.task import CandidateId, SeatId, VotingRule
 from massgen_ls.core.voting import Order, contenders, in_order, majority, outdating
 from massgen_ls.core.wording import counted
@@ -28,7 +29,7 @@ class Row:
     eligible: bool
     """False: its attempt did not end well, so it cannot win."""
     checks: tuple[str, ...]
-    """What each check says, in the order of `Explanation.checks`."""
+    """What each of `Explanation.checks` says, in their order."""
     judges: str
     """What the judges say about it; empty where none was heard."""
     built_on: CandidateId | None = None
@@ -69,6 +70,7 @@ class Explanation:
     rule: VotingRule
     margin: float
     checks: tuple[str, ...]
+    """The configured ones, and gates of our own that have ruled somebody out."""
     rows: tuple[Row, ...]
     """Best first."""
     ballots: tuple[BallotRow, ...]
@@ -83,7 +85,7 @@ def explanation(state: RunState) -> Explanation:
     rules = counting(state) if state.spec else None
     cards = scorecards(state)
     order = in_order(cards, state.ballots, rules) if cards else None
-    checks = tuple(check.name for check in state.spec.checks) if state.spec else ()
+    checks = gate_names(state)
     return Explanation(
         rules.rule if rules else "evidence-only",
         rules.margin if rules else 0.0,
@@ -93,6 +95,27 @@ def explanation(state: RunState) -> Explanation:
         words_of(state),
         tuple(_steps(cards, order)) if order else (),
     )
+
+
+def gate_names(state: RunState) -> tuple[str, ...]:
+    """The checks, and gates of our own that have ruled somebody out."""
+    spoken = {e.check for card in per_tree(state) for e in card.evidence}
+    spoken |= {FITS} if clashing(state) else set()
+    checks = tuple(check.name for check in state.spec.checks) if state.spec else ()
+    return (*checks, *(gate for gate in OWN_GATES if gate in spoken))
+
+
+def evidence_by_gate(state: RunState, card: Scorecard | None) -> dict[str, Evidence]:
+    """What each gate says about a tree; nothing of one that is out of the running.
+
+    Args:
+        state: The run.
+        card: One of `per_tree`.
+    """
+    if card is None:
+        return {}
+    clash = clashing(state).get(card.cluster.tree)
+    return {e.check: e for e in (*card.evidence, *([clash] if clash else ()))}
 
 
 def _rows(state: RunState, order: Order | None, checks: tuple[str, ...]) -> tuple[Row, ...]:
@@ -112,7 +135,7 @@ def _rows(state: RunState, order: Order | None, checks: tuple[str, ...]) -> tupl
         place = where.get(candidate.id)
         card = order.cards[place] if order and place is not None else None
         mine = own.get(candidate.id)
-        evidence = {e.check: e for e in mine.evidence} if mine else {}
+        evidence = evidence_by_gate(state, mine)
         rows.append(
             Row(
                 candidate.id,
@@ -121,7 +144,7 @@ def _rows(state: RunState, order: Order | None, checks: tuple[str, ...]) -> tupl
                 candidate.changes.size,
                 card.cluster.members if card else (candidate.id,),
                 card is not None,
-                tuple(said(evidence.get(check), eligible=card is not None) for check in checks),
+                tuple(said(evidence.get(c), eligible=card is not None, check=c) for c in checks),
                 _heard(order, place) if order and place is not None else "",
                 candidate.built_on,
                 candidate.parts,
@@ -132,8 +155,10 @@ def _rows(state: RunState, order: Order | None, checks: tuple[str, ...]) -> tupl
     return tuple(rows)
 
 
-def said(evidence: Evidence | None, *, eligible: bool = True) -> str:
-    """What a check says about a candidate, in a few words."""
+def said(evidence: Evidence | None, *, eligible: bool = True, check: str = "") -> str:
+    """What a check, or a gate of our own, says about a candidate, in a few words."""
+    if (evidence.check if evidence else check) in OWN_GATES:
+        return _listed(evidence.new_failures) if evidence else "–"
     if evidence is None:
         return "not judged" if eligible else "unfinished"
     parts: list[str] = []
@@ -144,6 +169,15 @@ def said(evidence: Evidence | None, *, eligible: bool = True) -> str:
     if evidence.flaky:
         parts.append(f"{len(evidence.flaky)} flaky")
     return ", ".join(parts) or evidence.outcome.replace("_", " ")
+
+
+def _listed(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _FEW} more" if len(words) > _FEW else ""
+    return "; ".join(words[:_FEW]) + more
+
+
+_FEW = 3
+"""Reasons in a cell of a table."""
 
 
 def _heard(order: Order, place: int) -> str:

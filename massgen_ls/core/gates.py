@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from massgen_ls.core.candidate import (
+    PARSES,
     Candidate,
     CheckResult,
     Cluster,
@@ -65,6 +66,20 @@ def ruled_out(state: RunState, tree: TreeId) -> bool:
     )
 
 
+def faulty(state: RunState, tree: TreeId) -> bool:
+    """Whether a tree is ruled out by what is in it, so that no check is run on it."""
+    return bool(_faults(state).get(tree))
+
+
+@once
+def _faults(state: RunState) -> Mapping[TreeId, tuple[str, ...]]:
+    """What each tree leaves so that nobody can read it, in words."""
+    found: dict[TreeId, set[str]] = {}
+    for candidate in state.candidates:
+        found.setdefault(candidate.tree, set()).update(map(str, candidate.faults))
+    return {tree: tuple(sorted(faults)) for tree, faults in found.items()}
+
+
 def to_look_at_again(state: RunState, check: str, tree: TreeId) -> bool:
     """Whether a failure of a candidate waits for its second look."""
     assert state.snapshot is not None, "no candidate without a base"
@@ -114,6 +129,8 @@ def evidence_of(state: RunState, tree: TreeId) -> tuple[Evidence, ...]:
 def _weighed(state: RunState, tree: TreeId) -> Iterator[Evidence]:
     assert state.spec is not None, "a run that has not begun has no candidates"
     assert state.snapshot is not None, "no candidate without a base"
+    if faults := _faults(state).get(tree):
+        yield Evidence(PARSES, "failed", faults, (), ())
     for check in state.spec.checks:
         base = state.results(check.name, state.snapshot.tree)
         mine = as_in_base(state, tree, state.results(check.name, tree))

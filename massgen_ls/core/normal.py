@@ -73,13 +73,14 @@ class Normaliser:
         found = {key for change in changes.files for key in _versions(change)}
         return tuple(sorted(found - self._forms.keys()))
 
-    def add(self, path: RelPath, oid: str, content: bytes) -> None:
-        """Takes the content of one version.
+    def add(self, path: RelPath, oid: str, content: bytes) -> bool:
+        """Takes the content of one version, and says whether it was understood.
 
         It may be called in a thread, one at a time in a process: Python's parser warns of what it
         reads, and to hush it is a setting of the whole process, as the collector of garbage is.
         """
-        self._forms[path, oid] = _form(path, content, self._told, self._parse)
+        self._forms[path, oid] = found = _form(path, content, self._told, self._parse)
+        return found != _as_it_is(content)
 
     def digest(self, changes: ChangeSet) -> str:
         """The hex name of what the changes do. All that `missing` named has to be there.
@@ -152,7 +153,11 @@ def _form(path: str, content: bytes, known: _Told, parse: Parse | None) -> bytes
     finally:
         if collected:
             gc.enable()
-    return hashlib.sha256(b"bytes\n" + content if found is None else found).digest()
+    return _as_it_is(content) if found is None else hashlib.sha256(found).digest()
+
+
+def _as_it_is(content: bytes) -> bytes:
+    return hashlib.sha256(b"bytes\n" + content).digest()
 
 
 def _understood(path: str, content: bytes, known: _Told, parse: Parse | None) -> bytes | None:

@@ -112,6 +112,20 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
+class Clash:
+    """A candidate that does not land whole: where it conflicts with what the user has changed."""
+
+    candidate: CandidateId
+    paths: tuple[RelPath, ...]
+
+    def __str__(self) -> str:
+        """For example ``it conflicts with what you have changed in a.py and b.py``."""
+        first, *others = self.paths
+        more = f" and {others[0]}" if len(others) == 1 else f" and {len(others)} more files"
+        return f"it conflicts with what you have changed in {first}{more if others else ''}"
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """Hunks that fit beside the user's changes and wait, because others of their file do not."""
 

@@ -36,6 +36,7 @@ from massgen_ls.core.events import (
     Event,
     FusionTried,
     JudgingUsed,
+    LandingTried,
     NothingCaptured,
     Notice,
     RefinementChosen,
@@ -76,6 +77,10 @@ class RunState:
     voided: tuple[Ballot, ...] = ()
     """Ballots of earlier epochs, by epoch, judge and question."""
     fusion_tried: bool = False
+    live: bool = False
+    """Whether candidates can be tried on the user's live files."""
+    landing: LandingTried | None = None
+    """What came of that, the last time."""
     refined: tuple[Refined, ...] = ()
     """Wishes to improve that were granted, by epoch and seat."""
     cancelled_by: str = ""
@@ -192,7 +197,8 @@ def evolve(state: RunState, event: Event) -> RunState:
         if state.spec is not None:
             return state
         seats = tuple(SeatState(SeatId(str(a.id))) for a in event.spec.agents)
-        return replace(state, spec=event.spec, folder=event.folder, seats=seats)
+        known = replace(state, spec=event.spec, folder=event.folder, live=event.live)
+        return replace(known, seats=seats)
     if state.spec is None:
         return state
     match event:
@@ -240,6 +246,9 @@ def evolve(state: RunState, event: Event) -> RunState:
             return replace(state, base_tested=(*state.base_tested, event)) if known else state
         case FusionTried(candidate=candidate):
             return _fused(state, candidate)
+        case LandingTried(candidates=tried, clashes=clashes):
+            known = all(map(state.candidate, tried)) and all(c.paths for c in clashes)
+            return replace(state, landing=event) if known else state
         case BallotCast(ballot=ballot):
             return _voted(state, ballot)
         case BallotMissed() | JudgingUsed():

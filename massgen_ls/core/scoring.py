@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from massgen_ls.core import basetests
 from massgen_ls.core.agreement import Told, joined
 from massgen_ls.core.basetests import BaseTest
 from massgen_ls.core.candidate import (
+    FITS,
     Candidate,
+    Evidence,
     Scorecard,
     TreeId,
     whole,
@@ -29,7 +31,7 @@ from massgen_ls.core.fusion import FUSED, LEAST
 from massgen_ls.core.gates import eligible, gated, ruled_out, to_look_at_again
 from massgen_ls.core.looks import once
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.task import CheckSpec, SeatId
+from massgen_ls.core.task import CandidateId, CheckSpec, SeatId
 from massgen_ls.core.voting import contenders
 
 
@@ -60,7 +62,7 @@ def _prevailing(state: RunState) -> Scorecard | None:
             own = {c.tree for c in state.candidates if c.id in card.cluster.members}
             trees = {other.cluster.tree for other in by_tree}
             asked = trees if _to_mend(state) else trees & own
-            judged = all(ruled_out(state, tree) or _judged(state, tree) for tree in asked)
+            judged = all(_judged(state, tree) for tree in asked)
             most = max(other.fixed for other in cards if other.clears) if card.clears else 0
             return card if judged and card.clears and card.fixed == most else None
     return None
@@ -75,10 +77,10 @@ def _to_mend(state: RunState) -> bool:
 
 
 def _judged(state: RunState, tree: TreeId) -> bool:
-    """Whether every check has had its say about a tree."""
+    """Whether every check has had its say about a tree that may still win."""
     assert state.spec is not None, "a run that has not begun has no candidates"
     assert state.snapshot is not None, "no candidate without a base"
-    return all(
+    return ruled_out(state, tree) or all(
         state.results(check.name, state.snapshot.tree)
         and state.results(check.name, tree)
         and not to_look_at_again(state, check.name, tree)
@@ -89,6 +91,52 @@ def _judged(state: RunState, tree: TreeId) -> bool:
 @once
 def scorecards(state: RunState) -> tuple[Scorecard, ...]:
     """The evidence so far about every choice: clusters of eligible candidates that agree."""
+    found = clashing(state)
+    return tuple(
+        replace(card, evidence=(*card.evidence, found[card.cluster.tree]))
+        if card.cluster.tree in found
+        else card
+        for card in _tested(state)
+    )
+
+
+@once
+def clashing(state: RunState) -> Mapping[TreeId, Evidence]:
+    """Who is ruled out for conflicts with the user's changes, by tree.
+
+    Only among those that the evidence cannot tell apart, and only where another one of them lands:
+    a better change with a conflict is worth more than a worse one without, and a conflict is shown.
+    """
+    tried, field = state.landing, contenders(_tested(state))
+    if tried is None:
+        return {}
+    clashes = {clash.candidate: str(clash) for clash in tried.clashes}
+    if not any(c in tried.candidates and c not in clashes for c in map(_offered, field)):
+        return {}
+    return {
+        card.cluster.tree: Evidence(FITS, "failed", (clashes[_offered(card)],), (), ())
+        for card in field
+        if _offered(card) in clashes
+    }
+
+
+def to_land(state: RunState) -> tuple[CandidateId, ...]:
+    """Those that are to be tried on the live files before one of them wins.
+
+    None where there is nothing to choose between, or nobody's files are at hand.
+    """
+    wanted = tuple(map(_offered, contenders(_tested(state)))) if state.live else ()
+    known = state.landing.candidates if state.landing else ()
+    return () if len(wanted) < 2 or set(wanted) <= set(known) else wanted
+
+
+def _offered(card: Scorecard) -> CandidateId:
+    return card.cluster.members[0]
+
+
+@once
+def _tested(state: RunState) -> tuple[Scorecard, ...]:
+    """The choices with all evidence about their trees, and what they outdate."""
     cards = _compared(state)
     pending = any(basetests.to_run(state, tree) for tree in _best(cards))
     if pending or not state.base_tested:

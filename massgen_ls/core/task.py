@@ -90,6 +90,8 @@ class Origin:
     """The kind of agent: another kind cannot go on with it."""
     session: str
     """The agent's own name for it."""
+    run: str = ""
+    """That run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Literal
 
 from massgen_ls.core.ballots import Ballot, Standing, Tally, count
-from massgen_ls.core.candidate import Evidence, Scorecard
+from massgen_ls.core.candidate import OWN_GATES, Evidence, Scorecard
 from massgen_ls.core.crosstests import WHOLE
 from massgen_ls.core.task import CandidateId, Voting
 from massgen_ls.core.wording import counted
@@ -56,9 +56,9 @@ def settled(cards: Sequence[Scorecard]) -> Scorecard | None:
     return None if any(len(c.outdates) < len(most.outdates) for c in field) else most
 
 
-def _measured(card: Scorecard) -> tuple[bool, int, int, int]:
+def _measured(card: Scorecard) -> tuple[bool, bool, int, int, int]:
     """What the evidence says; less is better."""
-    return (not card.clears, card.broke, -card.fixed, -card.cross.shared)
+    return (not card.clears, card.unread, card.broke, -card.fixed, -card.cross.shared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +95,11 @@ def in_order(
 
     def merit(
         place: int,
-    ) -> tuple[tuple[bool, int, int, int], bool, Fraction, int, int, int, int, int, int]:
+    ) -> tuple[tuple[bool, bool, int, int, int], bool, Fraction, int, int, int, int, int, int]:
         card, standing = cards[place], tally.standings[place]
         # Where somebody passes, the others need not have been through all checks.
         return (
-            _measured(card) if card.clears or not field else (True, 0, 0, 0),
+            _measured(card) if card.clears or not field else (True, card.unread, 0, 0, 0),
             card.fused,
             -standing.support,
             -standing.votes,
@@ -284,4 +284,6 @@ def _broke(evidence: Evidence) -> str:
         return evidence.note
     first, *rest = evidence.new_failures
     more = f" and {len(rest)} more" if rest else ""
+    if evidence.check in OWN_GATES:
+        return f"{first}{more}"
     return f"{evidence.check} fails where the base does not ({first}{more})"

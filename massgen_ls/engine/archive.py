@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from massgen_ls.core.candidate import Candidate, Snapshot
@@ -64,7 +64,7 @@ class Archive:
         run = await self.resolve(run)
         if (state := self._of_live(run)) is not None:
             return state
-        return fold(envelope.event for envelope in await self._world.store.read(run))
+        return _folded(await self._world.store.read(run))
 
     async def attach(self, name: str, content: bytes) -> Attachment:
         """Keeps a picture for a task that is about to begin.
@@ -93,17 +93,21 @@ class Archive:
 
     async def records(self, folder: str | None, limit: int = NEWEST) -> Sequence[Record]:
         """What became of the agents' work in the newest runs of a folder; None: of all."""
-        newest = [record.run for record in await self.runs(folder, limit)]
-        events = [await self._world.store.read(run, kinds=TELLING) for run in newest]
-        return records(fold(envelope.event for envelope in each) for each in events)
+        return records(map(_folded, (await self._newest(folder, limit)).values()))
 
-    async def check_records(self, folder: str | None, limit: int = NEWEST) -> Sequence[CheckRecord]:
-        """How often each check and the user were of one mind, in the newest runs of a folder."""
-        newest = [record.run for record in await self.runs(folder, limit)]
-        deeds = [run for run in newest if await self._world.store.read(run, kinds=DEEDS)]
-        # Read whole, which takes longer: what checks say is most of a history.
-        events = [await self._world.store.read(run) for run in deeds]
-        return check_records(fold(envelope.event for envelope in each) for each in events)
+    async def all_records(
+        self, folder: str | None, limit: int = NEWEST
+    ) -> tuple[Sequence[Record], Sequence[CheckRecord]]:
+        """What `records` says, and how often each check and the user were of one mind there."""
+        newest = await self._newest(folder, limit)
+        # Where users did something: read whole, and what checks say is most of a history.
+        deeds = (run for run, each in newest.items() if any(e.event.kind in DEEDS for e in each))
+        whole = [await self._world.store.read(run) for run in deeds]
+        return records(map(_folded, newest.values())), check_records(map(_folded, whole))
+
+    async def _newest(self, folder: str | None, limit: int) -> Mapping[RunId, Sequence[Envelope]]:
+        runs = [record.run for record in await self.runs(folder, limit)]
+        return {run: await self._world.store.read(run, kinds=TELLING) for run in runs}
 
     async def transcripts(self, run: RunId) -> Sequence[Transcript]:
         """What each agent of a run said and did, in the order of their ends.
@@ -121,7 +125,8 @@ class Archive:
         Raises:
             NotFoundError: No such run, or no such agent in it, or nothing is known of it.
         """
-        known = await self.transcripts(await self.resolve(run))
+        run = await self.resolve(run)
+        known = await self.transcripts(run)
         chosen = [t for t in known if seat is None or t.agent == seat]
         if not chosen:
             there = ", ".join(dict.fromkeys(t.agent for t in known)) or "nobody"
@@ -131,7 +136,7 @@ class Archive:
             )
         last = chosen[-1]
         one = last.session and {t.agent for t in chosen} == {last.agent}
-        origin = Origin(last.type, last.session) if one else None
+        origin = Origin(last.type, last.session, run) if one else None
         return replace(task, context=shared(chosen), origin=origin)
 
     # ── what a run made ─────────────────────────────────────────────────────────────────────
@@ -211,3 +216,7 @@ class Archive:
         if chosen is None or state.snapshot is None:
             raise NotFoundError(f"Run {run} has no candidate {candidate!r}", f"It has: {kept}")
         return state.snapshot, chosen
+
+
+def _folded(events: Iterable[Envelope]) -> RunState:
+    return fold(envelope.event for envelope in events)

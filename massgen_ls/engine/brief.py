@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 
-from massgen_ls.core.task import AgentSpec, CheckSpec, RunSpec, Scope, SeatId
+from massgen_ls.core.task import AgentSpec, CheckSpec, Origin, RunSpec, Scope, SeatId, Task
 from massgen_ls.engine import prompts
 from massgen_ls.ports import Access, Brief, Picture
 
@@ -19,6 +20,7 @@ def brief(
     access: Access | None = None,
     before: str = "",
     pictures: tuple[Picture, ...] = (),
+    past: str = "",
 ) -> Brief:
     """One agent's order for one attempt.
 
@@ -31,6 +33,7 @@ def brief(
         access: Our tools, where it has them.
         before: What it is to go on from, where it improves on a candidate.
         pictures: Those of the task, where it can read them.
+        past: A file with the conversation that it can go on from.
     """
     task = spec.task
     seat = SeatId(str(agent.id))
@@ -43,9 +46,16 @@ def brief(
     shares = spec.rules.share_candidates or bool(before)
     rules = _worktree(spec, access, shares=shares)
     text = _joined(task.prompt, _scope(task.scope), shown, context, before, rules)
-    known = task.origin is not None and task.origin.type == agent.type
-    origin = task.origin.session if task.origin and known else ""
-    return Brief(task, seat, attempt, text, system, origin=origin, pictures=pictures)
+    told = Brief(task, seat, attempt, text, system, pictures=pictures)
+    if (origin := origin_of(task, agent)) is None:
+        return told
+    onward = _joined(task.prompt, _scope(task.scope), shown, before, rules)
+    return replace(told, origin=origin.session, past=past, onward=onward)
+
+
+def origin_of(task: Task, agent: AgentSpec) -> Origin | None:
+    """The conversation that an agent can go on from: only its own kind can."""
+    return task.origin if task.origin is not None and task.origin.type == agent.type else None
 
 
 def _joined(*parts: str) -> str:

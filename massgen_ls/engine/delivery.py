@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from massgen_ls.core.candidate import Candidate, Snapshot
-from massgen_ls.core.changes import FileChange, RelPath, folders_above
+from massgen_ls.core.changes import ChangeSet, FileChange, RelPath, folders_above
+from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.landing import Contents, plan_landing
-from massgen_ls.core.plan import Conflict, EditPlan, Held
+from massgen_ls.core.plan import Clash, Conflict, EditPlan, Held, LiveFile
 from massgen_ls.core.selection import Selection, chosen_changes
 from massgen_ls.core.survey import FileSurvey, survey
 from massgen_ls.core.task import CandidateId
@@ -35,6 +38,10 @@ class Delivery:
     """Why nothing was applied, for people."""
     held: tuple[Held, ...] = ()
     """What would land too if files may land in part."""
+    root: str = ""
+    """The top that paths count from, absolute."""
+    landed: tuple[FileSurvey, ...] = ()
+    """The chosen files with their hunks as they are after it."""
 
 
 async def plan_delivery(
@@ -71,9 +78,48 @@ async def survey_delivery(
 ) -> tuple[FileSurvey, ...]:
     """Each hunk of a candidate with its place in the live files now."""
     stored = await _stored(world.objects, snapshot, candidate.changes.files)
-    now = await live.read(snapshot.root, stored.paths)
-    contents = Contents(stored.base, stored.candidate, now)
-    return await asyncio.to_thread(survey, candidate.changes, contents, world.differ, world.refiner)
+    return await _surveyed(world, stored, live, snapshot, candidate.changes)
+
+
+async def clashes(
+    world: World, snapshot: Snapshot, candidates: Sequence[Candidate], live: LiveFiles
+) -> tuple[Clash, ...]:
+    """Which candidates would not land whole beside what the user has changed. Writes nothing.
+
+    Live files that are still those of the base cost reading them, and nothing more.
+    """
+    every = {c.id: _touched(c.changes.files) for c in candidates}
+    paths = tuple(sorted({path for touched in every.values() for path in touched}))
+    now = await live.read(snapshot.root, paths)
+    found: list[Clash] = []
+    for candidate in candidates:
+        if all(_as_it_was(now, change) for change in candidate.changes.files):
+            continue
+        plan = await plan_delivery(world, snapshot, candidate, live)
+        own = {
+            c.path for c in plan.conflicts if c.reason != "unsupported"
+        }  # that is nobody's doing
+        if own:
+            found.append(Clash(candidate.id, tuple(sorted(own))))
+    return tuple(found)
+
+
+def _as_it_was(now: Mapping[RelPath, LiveFile], change: FileChange) -> bool:
+    """Whether the live files that a change meets are, byte for byte, those of the base."""
+    old_path = change.old_path or change.path
+    fresh = {change.path, *folders_above(change.path)} - {old_path}
+    there = now.get(old_path)
+    if change.old_oid is None:
+        return there is None and fresh.isdisjoint(now)
+    if there is None or not fresh.isdisjoint(now):
+        return False
+    header = b"blob %d\0" % len(there.content)
+    digest = hashlib.sha256 if len(change.old_oid) > _SHA1 else hashlib.sha1
+    return digest(header + there.content).hexdigest() == change.old_oid
+
+
+_SHA1 = 40
+"""Characters of a name by SHA-1."""
 
 
 async def deliver(
@@ -95,21 +141,26 @@ async def deliver(
         NotFoundError: A file or a hunk is chosen that the candidate does not have.
     """
     selection = Selection(paths, hunks or {}, partial)
-    stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
+    chosen = ChangeSet(tuple(chosen_changes(candidate.changes, selection)))
+    stored = await _stored(world.objects, snapshot, chosen.files)
     reason = ""
+
+    async def applied(done: Delivery) -> Delivery:
+        if not done.applied:
+            return done
+        landed: tuple[FileSurvey, ...] = ()
+        with suppress(MassgenError, OSError):  # it has landed, and only is not looked after
+            landed = await _surveyed(world, stored, live, snapshot, chosen)
+        return replace(done, root=snapshot.root, landed=landed)
+
     for _ in range(1 + RECOMPUTED):
         plan = await _planned(world, stored, live, snapshot, candidate, selection)
         if not plan.operations:
-            return _nothing_written(plan)
+            return await applied(_nothing_written(plan))
         answer = await live.apply(snapshot.root, plan)
         if isinstance(answer, Landed):
-            return Delivery(
-                candidate.id,
-                applied=True,
-                paths=plan.paths(),
-                conflicts=plan.conflicts,
-                held=plan.held,
-            )
+            done = Delivery(candidate.id, True, plan.paths(), plan.conflicts, held=plan.held)  # noqa: FBT003
+            return await applied(done)
         reason = answer.reason
         if not answer.stale:
             break
@@ -141,10 +192,9 @@ class _Stored:
 async def _stored(objects: Objects, snapshot: Snapshot, changes: Iterable[FileChange]) -> _Stored:
     base: list[tuple[RelPath, str]] = []
     theirs: list[tuple[RelPath, str]] = []
-    paths: set[RelPath] = set()
+    changes = tuple(changes)
     for change in changes:
         old_path = change.old_path or change.path
-        paths |= {change.path, old_path, *folders_above(change.path)}
         if "submodule" in (change.old_type, change.new_type):
             continue  # its object is a commit of another repository
         if change.old_oid is not None and change.kind != "add":
@@ -154,7 +204,15 @@ async def _stored(objects: Objects, snapshot: Snapshot, changes: Iterable[FileCh
     wanted = [*base, *theirs]
     blobs = await objects.read(snapshot, wanted) if wanted else ()
     texts = [(path, blob) for (path, _), blob in zip(wanted, blobs, strict=True)]
-    return _Stored(dict(texts[: len(base)]), dict(texts[len(base) :]), tuple(sorted(paths)))
+    return _Stored(dict(texts[: len(base)]), dict(texts[len(base) :]), _touched(changes))
+
+
+def _touched(changes: Iterable[FileChange]) -> tuple[RelPath, ...]:
+    """The live files that landing looks at, with what may be in the way above them."""
+    found: set[RelPath] = set()
+    for change in changes:
+        found |= {change.path, change.old_path or change.path, *folders_above(change.path)}
+    return tuple(sorted(found))
 
 
 async def _planned(
@@ -178,6 +236,14 @@ async def _planned(
         world.refiner,
         selection,
     )
+
+
+async def _surveyed(
+    world: World, stored: _Stored, live: LiveFiles, snapshot: Snapshot, changes: ChangeSet
+) -> tuple[FileSurvey, ...]:
+    now = await live.read(snapshot.root, stored.paths)
+    contents = Contents(stored.base, stored.candidate, now)
+    return await asyncio.to_thread(survey, changes, contents, world.differ, world.refiner)
 
 
 def _label(candidate: Candidate) -> str:

@@ -9,15 +9,14 @@ from massgen_ls.core.changes import RelPath
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import FusionTried
 from massgen_ls.core.fusion import FUSED, composed, to_compose, whole_files
-from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import to_fuse
 from massgen_ls.core.task import CandidateId, RunId, SeatId, WorktreeRules
-from massgen_ls.engine.substance import substance
+from massgen_ls.engine.substance import Files, substance
 from massgen_ls.engine.world import World
 
 
-async def fuse(world: World, run: RunId, state: RunState, normaliser: Normaliser) -> FusionTried:
+async def fuse(world: World, run: RunId, state: RunState, known: Files) -> FusionTried:
     """Composes, and captures what came of it; or says why there is nothing. Never raises."""
     snapshot = state.snapshot
     assert snapshot is not None, "candidates have a base"
@@ -28,7 +27,7 @@ async def fuse(world: World, run: RunId, state: RunState, normaliser: Normaliser
             return FusionTried(None, "what they share does not fit together")
         if not files:
             return FusionTried(None, "they share nothing")
-        return await _captured(world, run, state, snapshot, parts, files, normaliser)
+        return await _captured(world, run, state, snapshot, parts, files, known)
     except MassgenError as error:
         return FusionTried(None, str(error))
 
@@ -70,14 +69,14 @@ async def _captured(
     snapshot: Snapshot,
     parts: tuple[Candidate, ...],
     files: dict[RelPath, bytes | None],
-    normaliser: Normaliser,
+    known: Files,
 ) -> FusionTried:
     name = CandidateId(f"{FUSED}.1")
     # Nothing is run there: neither set-up nor anything of the user's is needed.
     async with world.worktrees.lease(snapshot, run, WorktreeRules(), sandbox="auto") as lease:
         await lease.put(files)
         captured = await lease.capture(name, f"{name}: what {', '.join(p.id for p in parts)} share")
-    digest, code = await substance(world.objects, snapshot, normaliser, captured.changes)
+    does = await substance(world.objects, snapshot, known, captured.changes, captured.tree)
     made = Candidate(
         name,
         SeatId(FUSED),
@@ -86,11 +85,12 @@ async def _captured(
         captured.commit,
         captured.changes,
         f"What at least two of {', '.join(p.id for p in parts)} share, laid together.",
-        digest,
+        does.digest,
         parts=tuple(part.id for part in parts),
-        code=code,
+        code=does.code,
+        faults=does.faults,
     )
-    known = {c.substance for c in state.candidates} | {c.tree for c in state.candidates}
-    if not captured.changes or {made.substance, made.tree} & known:
+    there = {c.substance for c in state.candidates} | {c.tree for c in state.candidates}
+    if not captured.changes or {made.substance, made.tree} & there:
         return FusionTried(None, "what they share is one of them")
     return FusionTried(made)

@@ -9,7 +9,7 @@ from functools import partial
 from massgen_ls.core import blinding, votes
 from massgen_ls.core.ballots import CRITERIA, FULL, Ballot
 from massgen_ls.core.blinding import Blind
-from massgen_ls.core.candidate import Candidate, Evidence, Scorecard
+from massgen_ls.core.candidate import FITS, OWN_GATES, PARSES, Candidate, Evidence, Scorecard
 from massgen_ls.core.consensus import AskVoter, labels, paper
 from massgen_ls.core.conversation import shorten
 from massgen_ls.core.events import BallotCast, Event, RefinementChosen
@@ -259,7 +259,7 @@ def _measured(candidate: Candidate, card: Scorecard | None) -> str:
     """What we have measured: numbers and names of checks, nothing that an agent can word."""
     files = counted(len(candidate.changes.files), "file")
     lines = [f"- changes {counted(candidate.changes.size, 'line')} in {files}"]
-    lines += [f"- check {e.check}: {_result(e)}" for e in (card.evidence if card else ())]
+    lines += [_result(e) for e in (card.evidence if card else ())]
     if card is not None and card.cross.tests:
         brought = counted(card.cross.tests, "test")
         lines.append(
@@ -271,7 +271,19 @@ def _measured(candidate: Candidate, card: Scorecard | None) -> str:
     return "\n".join(lines)
 
 
+_OWN = {
+    PARSES: "it leaves files that nobody can read",
+    FITS: "it conflicts with what its user has changed meanwhile",
+}
+
+
 def _result(evidence: Evidence) -> str:
+    if evidence.check in OWN_GATES:
+        return f"- it is ruled out: {_OWN[evidence.check]}"
+    return f"- check {evidence.check}: {_checked(evidence)}"
+
+
+def _checked(evidence: Evidence) -> str:
     if not evidence.measured:
         return "says nothing here"
     mended = counted(len(evidence.fixed), "failure")

@@ -7,7 +7,7 @@ from typing import cast
 from massgen_ls.core import basetests
 from massgen_ls.core.budget import MICRO, Usage
 from massgen_ls.core.candidate import Candidate, Scorecard
-from massgen_ls.core.explain import cross_matrix, explanation
+from massgen_ls.core.explain import cross_matrix, evidence_by_gate, explanation
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import per_tree, scorecards
 from massgen_ls.core.task import Json, RunId
@@ -70,6 +70,7 @@ def run_json(run: RunId, state: RunState) -> dict[str, Json]:
         "crossTests": to_json(cross_matrix(state)),
         "notices": [notice.text for notice in state.notices],
         "deliveries": [to_json(delivery) for delivery in state.deliveries],
+        "fates": {str(candidate): fate for candidate, fate in state.fates},
     }
 
 
@@ -84,6 +85,7 @@ def candidate_json(
         card: The card of its own tree.
         state: Where both are from.
     """
+    evidence = tuple(evidence_by_gate(state, card).values())
     return {
         "id": candidate.id,
         "seat": candidate.seat,
@@ -93,7 +95,7 @@ def candidate_json(
         "builtOn": candidate.built_on,
         "parts": [*candidate.parts],
         "eligible": card is not None,
-        "clears": card.clears if card else False,
+        "clears": all(e.clears for e in evidence) if card else False,
         "fixed": card.fixed if card else 0,
         "broke": card.broke if card else 0,
         "discarded": candidate.id in state.discarded,
@@ -108,7 +110,7 @@ def candidate_json(
             }
             for change in candidate.changes.files
         ],
-        "checks": [to_json(evidence) for evidence in card.evidence] if card else [],
+        "checks": [to_json(each) for each in evidence],
         "outdates": [
             name or "(the whole run)" for name in basetests.outdated(state, candidate.tree)
         ],

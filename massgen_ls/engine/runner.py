@@ -18,7 +18,9 @@ from massgen_ls.core.coordination import (
     MakeAttempt,
     RunCheck,
     Settle,
+    Step,
     TakeSnapshot,
+    TryLanding,
     next_steps,
     verdict,
 )
@@ -36,6 +38,7 @@ from massgen_ls.core.events import (
     Envelope,
     Event,
     FusionTried,
+    LandingTried,
     NoteSent,
     NothingCaptured,
     Notice,
@@ -46,31 +49,45 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.order import precedence, tallies
+from massgen_ls.core.plan import Clash
 from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
 from massgen_ls.core.tallies import CheckTally, added
 from massgen_ls.core.task import RunId, RunSpec, SeatId
 from massgen_ls.engine.crosstests import base_test, cross_test
+from massgen_ls.engine.delivery import clashes
 from massgen_ls.engine.fusing import fuse
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import first_look
 from massgen_ls.engine.polling import Polling
 from massgen_ls.engine.questions import news
 from massgen_ls.engine.seat import Seat
+from massgen_ls.engine.substance import Files
 from massgen_ls.engine.turns import Turns
 from massgen_ls.engine.veil import Veil, VeiledChecker
 from massgen_ls.engine.world import World
 from massgen_ls.engine.wrapup import told
-from massgen_ls.ports import Message, Note, SnapshotRequest
+from massgen_ls.ports import LiveFiles, Message, Note, SnapshotRequest
 
 _log = logging.getLogger(__name__)
 
 _Work: TypeAlias = (
-    TakeSnapshot | MakeAttempt | RunCheck | Fuse | CrossTest | BaseTest | AskJudge | AskVoter
+    TakeSnapshot
+    | MakeAttempt
+    | RunCheck
+    | Fuse
+    | CrossTest
+    | BaseTest
+    | AskJudge
+    | AskVoter
+    | TryLanding
 )
 """A step that takes its time."""
 _NEWEST = 50
 """Runs of the folder whose checks are remembered."""
+
+_TRYING = 10.0
+"""Seconds to find out what landing would do."""
 
 
 class Runner:
@@ -82,6 +99,7 @@ class Runner:
         run: RunId,
         request: SnapshotRequest,
         tell: Callable[[Envelope | Delta], None],
+        live: LiveFiles | None = None,
     ) -> None:
         self.run = run
         self.state: RunState = EMPTY
@@ -90,14 +108,16 @@ class Runner:
         self._world = replace(world, checker=VeiledChecker(world.checker, self._veil))
         self._request = request
         self._tell = tell
+        self._live = live
         self._seq = 0
+        self._steps: tuple[RunState, frozenset[Step]] = EMPTY, frozenset()
         self._changed = asyncio.Event()
         self._appending = asyncio.Lock()
         self._inboxes: dict[SeatId, SeatInbox] = {}
         self._judging = Turns[_Work](world.cores, self._order)
         self._known: Mapping[str, CheckTally] = {}
         self._polling = Polling(self._world, run, lambda: self.state, self.append, self._say)
-        self._normaliser = Normaliser(world.parse)
+        self._files = Files(Normaliser(world.parse))
 
     # ── the record ──────────────────────────────────────────────────────────────────────────
 
@@ -194,7 +214,7 @@ class Runner:
                     del in_flight[step]
                     if self._left_open(step):
                         await self.append(*_given_up(step, self.state.epoch))
-                wanted = next_steps(self.state)
+                wanted = self._wanted()
                 for step in in_flight.keys() - wanted - cancelled:
                     # Once: a second cancel would cut off the seat that records what is left.
                     cancelled.add(step)
@@ -223,6 +243,14 @@ class Runner:
         ends = (envelope.event for each in settled for envelope in each)
         self._known = added(t for e in ends if isinstance(e, RunSettled) for t in e.tallies)
 
+    def _wanted(self) -> frozenset[Step]:
+        """What ought to be going on now; found out once for each state."""
+        state, steps = self._steps
+        if state is not self.state:
+            steps = next_steps(self.state)
+            self._steps = self.state, steps
+        return steps
+
     def _order(self, step: _Work) -> tuple[int, bool, float, str]:
         """What is started first, and so comes first where cores are short.
 
@@ -238,6 +266,7 @@ class Runner:
             BaseTest: 3,
             AskJudge: 4,
             AskVoter: 4,
+            TryLanding: 4,
         }
         return ranks[type(step)], False, 0.0, repr(step)
 
@@ -269,18 +298,18 @@ class Runner:
                 case RunCheck():
                     await self._run_check(step)
                 case Fuse():
-                    await self.append(
-                        await fuse(self._world, self.run, self.state, self._normaliser)
-                    )
+                    await self.append(await fuse(self._world, self.run, self.state, self._files))
                 case CrossTest():
                     await self._cross_test(step)
                 case BaseTest():
                     await self._base_test(step)
                 case AskJudge() | AskVoter():
                     await self._polling.ask(step)
+                case TryLanding():
+                    await self._try_landing(step)
                 case _:
                     assert_never(step)
-            if step in next_steps(self.state):
+            if step in self._wanted():
                 # Performed, and nothing came of it: without a fact it would be tried for ever.
                 await self.append(*_given_up(step, self.state.epoch))
         finally:
@@ -316,7 +345,7 @@ class Runner:
                 self._say,
                 lambda: self.state,
                 inbox,
-                normaliser=self._normaliser,
+                files=self._files,
                 veil=self._veil,
             ).work()
         finally:
@@ -336,6 +365,19 @@ class Runner:
             reason = result.output.strip().split("\n")[0] or "it could not be started"
             found.append(Notice("warning", f"Check {step.check}: {reason}", tree=step.tree))
         await self.append(*found)
+
+    async def _try_landing(self, step: TryLanding) -> None:
+        snapshot, live = self.state.snapshot, self._live
+        assert snapshot is not None
+        tried = [c for c in self.state.candidates if c.id in step.candidates]
+        found: tuple[Clash, ...] = ()
+        try:
+            async with asyncio.timeout(_TRYING):
+                found = await clashes(self._world, snapshot, tried, live) if live else ()
+        except (MassgenError, TimeoutError) as error:
+            # What is not known rules nobody out; delivery looks again.
+            _log.warning("run %s: landing cannot be tried: %s", self.run, error)
+        await self.append(LandingTried(step.candidates, found))
 
     async def _cross_test(self, step: CrossTest) -> None:
         async with self._judging.of(step):
@@ -380,6 +422,8 @@ def _given_up(step: _Work, epoch: int) -> list[Event]:
             return [CrossTested(author, onto, broken, repeat)]
         case BaseTest(onto=onto, repeat=repeat):
             return [BaseTested(onto, CheckResult("", onto, "broken", output=reason), repeat)]
+        case TryLanding(candidates=candidates):
+            return [LandingTried(candidates)]
         case AskJudge() | AskVoter():
             return [BallotMissed(step.judge, epoch, step.shown, reason)]
         case _:

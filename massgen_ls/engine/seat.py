@@ -24,15 +24,15 @@ from massgen_ls.core.events import (
     UsageReported,
 )
 from massgen_ls.core.failures import next_try
-from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import AgentSpec, RunId, RunSpec, SeatId
 from massgen_ls.engine import prompts
-from massgen_ls.engine.brief import brief
+from massgen_ls.engine.brief import brief, origin_of
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.permits import Permits
 from massgen_ls.engine.pictures import pictures
 from massgen_ls.engine.questions import refinement
+from massgen_ls.engine.substance import Files
 from massgen_ls.engine.tools import SeatTools
 from massgen_ls.engine.veil import Veil, VeiledTools
 from massgen_ls.engine.world import World
@@ -82,8 +82,8 @@ class Seat:
     inbox: SeatInbox = field(default_factory=SeatInbox)
     wrap_up: float = WRAP_UP
     grace: float = _GRACE
-    normaliser: Normaliser = field(default_factory=Normaliser)
-    """The run's, which knows the base's files from the first candidate on."""
+    files: Files = field(default_factory=Files)
+    """The run's, which knows the base's from the first candidate on."""
     veil: Veil = field(default_factory=Veil)
     """The run's, through which all events and live noise go."""
 
@@ -199,6 +199,8 @@ class _Attempt:
         laid = await pictures(seat.world.attachments, seat.spec.task, self._lease.home)
         if laid.missing:
             await seat.emit(*told(laid.missing, seat.id))
+        origin = origin_of(seat.spec.task, seat.agent)
+        past = await seat.world.conversations.lay(origin, self._lease.home) if origin else ""
         async with self._access(driver) as access:
             order = brief(
                 seat.agent,
@@ -208,6 +210,7 @@ class _Attempt:
                 access=access,
                 before=refinement(seat.run, seat.view(), seat.id),
                 pictures=laid.found,
+                past=past,
             )
             if driver.briefed:
                 self._record.add(Spoken(order.prompt, by="user"))
@@ -272,10 +275,12 @@ class _Attempt:
         """The order to go on with, in the same conversation where there is one."""
         notes = "\n\n".join(self._unheard)
         said = prompts.SAID.format(notes=notes) if notes else ""
-        parts = (words, said) if session else (first.prompt, said)
         shown = () if session else first.pictures
-        prompt = "\n\n".join(p for p in parts if p)
-        return replace(first, session=session, prompt=prompt, pictures=shown)
+        prompt, onward = (
+            "\n\n".join(p for p in (words if session else begun, said) if p)
+            for begun in (first.prompt, first.onward)
+        )
+        return replace(first, session=session, prompt=prompt, onward=onward, pictures=shown)
 
     async def _once(self, driver: Driver, order: Brief, place: Place) -> Ended:
         """Lets the driver run the agent, and hears it to the end."""

@@ -112,8 +112,21 @@ class Supervisor(Archive):
 
     # ── runs ────────────────────────────────────────────────────────────────────────────────
 
-    async def start(self, spec: RunSpec, folder: str, buffers: Sequence[Buffer] = ()) -> RunId:
+    async def start(
+        self,
+        spec: RunSpec,
+        folder: str,
+        buffers: Sequence[Buffer] = (),
+        live: LiveFiles | None = None,
+    ) -> RunId:
         """Starts a run and returns at once; what goes wrong later is in the run's events.
+
+        Args:
+            spec: The order.
+            folder: The folder that the user opened, absolute.
+            buffers: What is open in it and not saved.
+            live: The user's files, where the result may land: before the verdict, those that the
+                evidence cannot tell apart are tried on them. None: on nothing.
 
         Raises:
             WorkspaceError: The folder cannot be worked on: nothing was started.
@@ -121,10 +134,11 @@ class Supervisor(Archive):
         await self._world.snapshots.locate(folder)
         run = self._world.ids.run_id()
         request = SnapshotRequest(folder, run, tuple(buffers))
-        runner = Runner(self._world, run, request, self._bus.hear)
+        runner = Runner(self._world, run, request, self._bus.hear, live)
         self._warming.stop()
         spec, why = await self._seated(spec, folder)
-        started = RunStarted(self._with_judges(spec), folder, self._world.owner)
+        order, owner = self._with_judges(spec), self._world.owner
+        started = RunStarted(order, folder, owner, live is not None)
         await runner.append(started, *([Notice("info", why)] if why else ()))
         task = self._group.create_task(self._drive(runner), name=f"run {run}")
         self._live[run] = _Live(runner, task)
@@ -358,13 +372,18 @@ class Supervisor(Archive):
             await store.append(record.run, [*events, RunSettled(verdict(state))])
 
     async def _look_for_requests(self) -> None:
+        seen: object = None
         while True:
             await asyncio.sleep(_LOOK)
+            mark = self._world.store.mark()
+            news, seen = mark != seen, mark
             for run, entry in list(self._live.items()):
                 if not entry.runner.settled.is_set():
-                    # A record that cannot be read this moment costs a look, not the run.
-                    with suppress(MassgenError):
-                        await entry.runner.catch_up()
+                    try:
+                        if news:
+                            await entry.runner.catch_up()
+                    except MassgenError:
+                        seen = None  # a record that cannot be read now costs a look, not the run
                 elif entry.task.done() and len(self._live) > _KEPT:
                     del self._live[run]
 

@@ -15,6 +15,7 @@ from massgen_ls.ports import (
     Attachments,
     Checker,
     Clock,
+    Conversations,
     Driver,
     Endpoint,
     Ids,
@@ -37,6 +38,8 @@ class World:
     objects: Objects
     attachments: Attachments
     """The pictures of tasks."""
+    conversations: Conversations
+    """What agents of earlier runs can go on from."""
     drivers: Mapping[str, Driver]
     """By the ``type`` of an agent's backend."""
     checker: Checker

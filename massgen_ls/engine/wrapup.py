@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from massgen_ls.core.candidate import Candidate
-from massgen_ls.core.changes import ChangeSet
 from massgen_ls.core.conversation import Recorder, shorten
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import (
@@ -18,7 +17,7 @@ from massgen_ls.core.events import (
     Notice,
 )
 from massgen_ls.core.novelty import refusal
-from massgen_ls.core.task import CandidateId, SeatId
+from massgen_ls.core.task import CandidateId, Origin, SeatId
 from massgen_ls.engine.substance import substance
 from massgen_ls.ports import Captured, Ended, Lease
 
@@ -65,6 +64,10 @@ async def wrap_up(
     except MassgenError as error:
         await seat.emit(NothingCaptured(seat.id, seat.attempt, f"cannot be captured: {error}"))
         return
+    if ended.conversation and ended.session:
+        whose = Origin(seat.agent.type, ended.session, seat.run)
+        keep = seat.world.conversations.keep
+        await keep(whose, ended.conversation, lease.home, seat.veil.text)
     found: list[Event] = [*told(captured.notes, seat.id)]
     transcript = record.transcript(
         str(seat.agent.id),
@@ -81,7 +84,14 @@ async def wrap_up(
         found.append(NothingCaptured(seat.id, seat.attempt, problem))
     elif captured.changes:
         alone = len(seat.spec.agents) == 1
-        digest, code = ("", "") if alone else await _substance(seat, captured.changes)
+        does = await substance(
+            seat.world.objects,
+            seat.snapshot,
+            seat.files,
+            captured.changes,
+            captured.tree,
+            compared=not alone,
+        )
         candidate = Candidate(
             name,
             seat.id,
@@ -90,9 +100,10 @@ async def wrap_up(
             captured.commit,
             captured.changes,
             summary,
-            digest,
+            does.digest,
             seat.onto.id if seat.onto else None,
-            code=code,
+            code=does.code,
+            faults=does.faults,
         )
         found.append(CandidateCaptured(candidate, seat.world.clock.monotonic() - started))
     else:
@@ -115,10 +126,6 @@ async def _not_new(seat: Seat, ended: Ended, captured: Captured) -> str:
     patch = seat.world.objects.patch
     others = {c.id: await patch(seat.snapshot, c.tree) for c in state.candidates}
     return refusal(rule, await patch(seat.snapshot, captured.tree), others)
-
-
-async def _substance(seat: Seat, changes: ChangeSet) -> tuple[str, str]:
-    return await substance(seat.world.objects, seat.snapshot, seat.normaliser, changes)
 
 
 def _lost(note: str, seat: SeatId) -> str:

@@ -11,7 +11,7 @@ from massgen_ls.core.task import RunId
 from massgen_ls.lsp import uris
 from massgen_ls.lsp.capabilities import Client
 from massgen_ls.lsp.comments import TaskComment, find_task, find_tasks
-from massgen_ls.lsp.documents import Document, Documents
+from massgen_ls.lsp.files.documents import Document, Documents
 from massgen_ls.lsp.stream import SettledRun
 
 QUICKFIX, REWRITE, RUN = "quickfix", "refactor.rewrite", "refactor.massgen"

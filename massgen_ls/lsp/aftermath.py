@@ -12,7 +12,7 @@ from massgen_ls.core.changes import RelPath
 from massgen_ls.core.survey import fate_of, standing
 from massgen_ls.core.task import CandidateId, RunId
 from massgen_ls.lsp import uris
-from massgen_ls.lsp.desk import Engine
+from massgen_ls.lsp.desk import Delivered, Engine
 from massgen_ls.ports import LiveFiles
 
 _MOST = 20
@@ -37,16 +37,18 @@ class Aftermath:
     def __init__(self) -> None:
         self._watched: dict[tuple[RunId, CandidateId], _Landed] = {}
 
-    async def landed(
-        self, engine: Engine, live: Callable[[], LiveFiles], run: RunId, candidate: CandidateId
+    def landed(
+        self, engine: Engine, live: Callable[[], LiveFiles], run: RunId, delivery: Delivered
     ) -> None:
         """A candidate, or a part of it, has landed."""
-        _, root, files = await engine.hunks(run, candidate, live())
-        names = {name for file in files for name in (file.path, file.live_path)}
-        paths = frozenset(os.path.join(root, *name.split("/")) for name in names)
-        self._watched.pop((run, candidate), None)
-        if there := standing(files):
-            self._watched[run, candidate] = _Landed(engine, live, paths, there)
+        key = run, delivery.candidate
+        names = {name for file in delivery.landed for name in (file.path, file.live_path)}
+        paths = frozenset(os.path.join(delivery.root, *name.split("/")) for name in names)
+        there = standing(delivery.landed)
+        if before := self._watched.pop(key, None):  # another part of it
+            paths, there = paths | before.files, there | before.there
+        if there:
+            self._watched[key] = _Landed(engine, live, paths, there)
         while len(self._watched) > _MOST:
             del self._watched[next(iter(self._watched))]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from massgen_ls.config.lines import Lines
+from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.text import LineIndex, Position
 from massgen_ls.lsp import uris
 from massgen_ls.lsp.configs import Configs, extent
-from massgen_ls.lsp.documents import Document
+from massgen_ls.lsp.files.documents import Document
 from massgen_ls.lsp.server import MassgenServer
 
 if TYPE_CHECKING:
@@ -50,17 +52,21 @@ class Assisting:
         place = Position(at.line, at.character)
         return LineIndex(document.text).offset_at(place, self._server.documents.encoding)
 
-    def completion(self, params: types.CompletionParams) -> types.CompletionList | None:
+    async def completion(self, params: types.CompletionParams) -> types.CompletionList | None:
         """``textDocument/completion``."""
-        opened = self._known(params.text_document.uri)
-        found = self._configs.found(params.text_document.uri)
-        if opened is None:
+        if self._known(params.text_document.uri) is None:
             return None
-        from massgen_ls.adapters.agents.acp.rows import rows
         from massgen_ls.config.assist.complete import Around, complete
 
+        named: Mapping[str, str] = {}
+        with suppress(MassgenError):  # where runs cannot be had, files can be written all the same
+            named = (await self._server.services()).desk.named_agents()
+        opened = self._known(params.text_document.uri)
+        if opened is None:  # closed meanwhile
+            return None
         document, path = opened
-        around = Around(tuple(os.environ), {row.id: row.name for row in rows().values()})
+        around = Around(tuple(os.environ), named)
+        found = self._configs.found(params.text_document.uri)
         cursor = self._offset(document, params.position)
         index = LineIndex(document.text)
         offers = complete(document.text, cursor, path, around, _kind(found))

@@ -34,6 +34,7 @@ COMMANDS = (
     "massgen.discard",
     "massgen.compare",
     "massgen.tell",
+    "massgen.listen",
     "massgen.team",
     "massgen.init",
     "massgen.checkAgents",

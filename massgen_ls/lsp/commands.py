@@ -26,8 +26,8 @@ from massgen_ls.engine.report import record_json, run_json, settled
 from massgen_ls.lsp import protocol, uris
 from massgen_ls.lsp.attaching import attach
 from massgen_ls.lsp.desk import Services
-from massgen_ls.lsp.documents import buffer_of, encoding_of
-from massgen_ls.lsp.fields import ParamsError
+from massgen_ls.lsp.fields import ParamsError, nearest
+from massgen_ls.lsp.files.documents import buffer_of, encoding_of
 from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
 from massgen_ls.lsp.protocol import ScopeParams
 from massgen_ls.lsp.scopes import followed, named_folder, scope_of
@@ -64,6 +64,7 @@ class Verbs:
             "discard": self.discard,
             "compare": self.compare,
             "tell": self.tell,
+            "listen": self.listen,
             "hunks": self.hunks,
             "team": self.team,
         }
@@ -104,7 +105,8 @@ class Verbs:
             kept = [await attach(services.engine, each) for each in params.attachments]
             spec = replace(spec, task=replace(spec.task, attachments=tuple(kept)))
         buffers = await self._buffers(services)
-        run = await services.engine.start(spec, folder, buffers)
+        live = self.server.live_files(services)
+        run = await services.engine.start(spec, folder, buffers, live)
         self.stream.follow(services, run, params.apply, params.token)
         return {"runId": run}
 
@@ -223,6 +225,20 @@ class Verbs:
         message = Halt() if params.text is None else Note(params.text)
         await engine.tell(run, params.seat, message, "the editor")
         return {"told": True}
+
+    async def listen(self, payload: object) -> Json:
+        """What an agent has printed lately, and from now on prints; or the end of that."""
+        params = protocol.read_listen(payload)
+        engine = (await self.server.services()).engine
+        run = await engine.resolve(params.run)
+        seats = [seat.seat for seat in (await engine.state(run)).seats]
+        if params.seat not in seats:
+            hint = nearest(params.seat, seats)
+            raise NotFoundError(f"run {run} has no agent {params.seat!r}", hint)
+        if params.stop:
+            self.stream.leave(run, params.seat)
+            return {"parts": [], "lost": 0}
+        return self.stream.hear(run, params.seat)
 
     async def team(self, payload: object) -> Json:
         """The agents and checks that are configured for a folder, for pickers."""

@@ -24,10 +24,10 @@ from massgen_ls.core.task import Json
 from massgen_ls.core.text import LineIndex
 from massgen_ls.core.wording import counted
 from massgen_ls.lsp.capabilities import assist_options
-from massgen_ls.lsp.documents import Document
 from massgen_ls.lsp.fields import ParamsError
-from massgen_ls.lsp.outbox import VITAL
+from massgen_ls.lsp.files.documents import Document
 from massgen_ls.lsp.server import MassgenServer
+from massgen_ls.lsp.stdio.outbox import VITAL
 
 if TYPE_CHECKING:
     from massgen_ls.config import Beside

@@ -162,6 +162,10 @@ class Desk(Protocol):
         """
         ...
 
+    def named_agents(self) -> Mapping[str, str]:
+        """The ACP agents that can be configured by name: what each id stands for."""
+        ...
+
 
 class Delivered(Protocol):
     """What became of a candidate that should land (`engine.delivery.Delivery`)."""
@@ -196,11 +200,27 @@ class Delivered(Protocol):
         """What would land too if files may land in part."""
         ...
 
+    @property
+    def root(self) -> str:
+        """The top that paths count from, absolute."""
+        ...
+
+    @property
+    def landed(self) -> tuple[FileSurvey, ...]:
+        """The chosen files with their hunks as they are after it."""
+        ...
+
 
 class Engine(Protocol):
     """The part of `engine.supervisor.Supervisor` that editors reach; its docstrings hold."""
 
-    async def start(self, spec: RunSpec, folder: str, buffers: Sequence[Buffer] = ()) -> RunId:
+    async def start(
+        self,
+        spec: RunSpec,
+        folder: str,
+        buffers: Sequence[Buffer] = (),
+        live: LiveFiles | None = None,
+    ) -> RunId:
         """Starts a run and returns at once."""
         ...
 

@@ -28,9 +28,9 @@ from pygls.protocol import LanguageServerProtocol
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.secrets import Hidden, secrets_of
 from massgen_ls.lsp.fields import ParamsError
-from massgen_ls.lsp.frames import error_response, frame
-from massgen_ls.lsp.front import parse
-from massgen_ls.lsp.outbox import DELTA, FACT, VITAL, Outbox
+from massgen_ls.lsp.stdio.frames import error_response, frame
+from massgen_ls.lsp.stdio.front import parse
+from massgen_ls.lsp.stdio.outbox import DELTA, FACT, VITAL, Outbox
 from massgen_ls.lsp.trace import Trace
 
 _log = logging.getLogger(__name__)

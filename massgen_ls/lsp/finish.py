@@ -93,12 +93,8 @@ async def land(
             run, candidate, live, paths=paths, hunks=hunks, partial=partial
         )
     if delivery.applied:
-        # Before anything is told: what the user does next is theirs. Its trouble is nobody's.
-        await server.spawn(
-            server.aftermath.landed(
-                services.engine, lambda: server.live_files(services), run, delivery.candidate
-            )
-        )
+        # Before anything is told: what the user does next is theirs.
+        server.aftermath.landed(services.engine, lambda: server.live_files(services), run, delivery)
     return delivery
 
 

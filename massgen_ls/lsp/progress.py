@@ -1,4 +1,4 @@
-"""Work done progress: one line about a run, at most ten times a second, that can be cancelled."""
+"""Work done progress: one line about a run, at most twice a second, that can be cancelled."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import RunId
 from massgen_ls.core.wording import flat
 from massgen_ls.lsp.desk import Engine
-from massgen_ls.lsp.outbox import DELTA, FACT
 from massgen_ls.lsp.server import MassgenServer
+from massgen_ls.lsp.stdio.outbox import DELTA, FACT
 
-_BEAT = 0.1
+_BEAT = 0.5
 _CREATE_DEADLINE = 5.0
 """Seconds that a client may take to say that it can show a progress."""
 
@@ -112,7 +112,7 @@ def line_of(state: RunState, action: str) -> str:
             parts.append(action or f"{working.seat}: {working.action}" if working else action)
     checks = state.spec.checks if state.spec else ()
     if checks:
-        trees = len(scorecards(state))
+        trees = sum(not card.unread for card in scorecards(state))
         first = {(c.result.check, c.result.tree) for c in state.checked if not c.repeat}
         parts.append(f"checks {len(first)}/{max(len(first), len(checks) * (1 + trees))}")
     return " · ".join(flat(part, 80) for part in parts)

@@ -13,6 +13,8 @@ Requests (and, with the same object as their one argument, the commands ``massge
 - ``massgen/read`` {runId, format: "markdown"} → {text}, the verdict with all that led to it
 - ``massgen/read`` {runId, seat} → {transcripts: […]}, what that agent said and did
 - ``massgen/tell`` {runId, seat, text | stop: true} → {told}; to an agent at work
+- ``massgen/listen`` {runId, seat, stop?} → {parts: [{after, text}], lost}, what it printed lately;
+  what it prints from now on comes as events
 - ``massgen/apply`` {runId, candidateId?, paths?, hunks?, partial?, preview?} → {applied,
   conflicts, …}
 - ``massgen/read`` {runId, candidateId?, check} → {check, outcome, seconds, failures, text}
@@ -91,6 +93,15 @@ class TellParams:
     run: str
     seat: str
     text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListenParams:
+    """Parameters of ``massgen/listen``."""
+
+    run: str
+    seat: str
+    stop: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +293,15 @@ def read_tell(node: object, where: str = "massgen/tell") -> TellParams:
     if bool(text and text.strip()) == bool(stop):
         raise ParamsError(f"{where} takes a `text`, or `stop: true`, one of the two")
     return TellParams(run, seat, None if stop else text)
+
+
+def read_listen(node: object, where: str = "massgen/listen") -> ListenParams:
+    """Parses ``massgen/listen``."""
+    fields = Fields(where, node)
+    params = ListenParams(fields.required("runId"), fields.required("seat"), fields.flag("stop"))
+    fields.token()
+    fields.end()
+    return params
 
 
 def read_ref(node: object, where: str) -> RunRef:

@@ -9,8 +9,8 @@ from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import Diagnostic, LineRange, Scope
 from massgen_ls.core.text import LineIndex, Range
 from massgen_ls.lsp import uris
-from massgen_ls.lsp.documents import Documents
 from massgen_ls.lsp.fields import ParamsError
+from massgen_ls.lsp.files.documents import Documents
 from massgen_ls.lsp.protocol import ScopeParams
 
 

@@ -18,14 +18,14 @@ from massgen_ls.core.task import RunId
 from massgen_ls.core.text import Encoding
 from massgen_ls.lsp import uris
 from massgen_ls.lsp.aftermath import Aftermath
-from massgen_ls.lsp.asking import SILENT_DEADLINE, Deadlines
 from massgen_ls.lsp.capabilities import Client, resolve, roots
 from massgen_ls.lsp.desk import Services
 from massgen_ls.lsp.dispatch import MassgenProtocol
-from massgen_ls.lsp.documents import Documents
-from massgen_ls.lsp.livefiles import LspLiveFiles
-from massgen_ls.lsp.outbox import Outbox
+from massgen_ls.lsp.files.asking import SILENT_DEADLINE, Deadlines
+from massgen_ls.lsp.files.documents import Documents
+from massgen_ls.lsp.files.livefiles import LspLiveFiles
 from massgen_ls.lsp.settings import Settings
+from massgen_ls.lsp.stdio.outbox import Outbox
 
 _log = logging.getLogger(__name__)
 

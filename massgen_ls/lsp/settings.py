@@ -16,8 +16,8 @@ from pygls.exceptions import JsonRpcException
 from massgen_ls.lsp import uris
 from massgen_ls.lsp.capabilities import Client
 from massgen_ls.lsp.desk import EditorView
-from massgen_ls.lsp.documents import Documents
 from massgen_ls.lsp.fields import ParamsError
+from massgen_ls.lsp.files.documents import Documents
 
 _log = logging.getLogger(__name__)
 

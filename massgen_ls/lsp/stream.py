@@ -7,23 +7,30 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from massgen_ls.core.events import AgentActed, Delta, Envelope, RunSettled, UsageReported
+from massgen_ls.core.events import (
+    AgentActed,
+    Delta,
+    Envelope,
+    RunSettled,
+    RunStarted,
+    UsageReported,
+)
 from massgen_ls.core.task import ApplyMode, Json, RunId
 from massgen_ls.engine.bus import Gap
 from massgen_ls.engine.report import envelope_json
 from massgen_ls.lsp.desk import News, Services
 from massgen_ls.lsp.finish import finish
-from massgen_ls.lsp.outbox import DELTA, FACT
+from massgen_ls.lsp.noise import Noise
 from massgen_ls.lsp.progress import Board
 from massgen_ls.lsp.protocol import EVENT
 from massgen_ls.lsp.server import MassgenServer
+from massgen_ls.lsp.stdio.outbox import DELTA, FACT
 
-_BEAT = 0.1
-"""Seconds for which live output, and what agents do, is gathered before it is sent."""
+_BEAT = 0.25
+"""Seconds between two times that live output, and what agents do, is sent: the first comes at
+once, what comes meanwhile together."""
 _OFTEN = (AgentActed, UsageReported)
 """Events that many agents at work have many of: each alone would wake the editor."""
-_KEEP = 8 * 1024
-"""Characters of live output sent at once for each source; the newest are kept."""
 _REMEMBER = 20
 """Settled runs for which code actions are offered."""
 
@@ -36,12 +43,6 @@ class SettledRun:
     folder: str
     winner: str
     prompt: str
-
-
-@dataclass(slots=True)
-class _Noise:
-    text: str = ""
-    dropped: int = 0
 
 
 @dataclass(slots=True)
@@ -60,13 +61,16 @@ class Stream:
     settled: OrderedDict[RunId, SettledRun] = field(default_factory=OrderedDict[RunId, SettledRun])
     _orders: dict[RunId, _Order] = field(default_factory=dict[RunId, _Order])
     _over: set[RunId] = field(default_factory=set[RunId])
-    _noise: dict[tuple[RunId, str, str], _Noise] = field(
-        default_factory=dict[tuple[RunId, str, str], _Noise]
-    )
+    _noise: Noise = field(init=False)
+    _last: dict[RunId, int] = field(default_factory=dict[RunId, int])
+    """The number of the last event of each run that goes on."""
     _held: list[Json] = field(default_factory=list[Json])
     """Events that wait for the beat, or for one that does not."""
     _gathering: bool = False
     _lost: int = 0
+
+    def __post_init__(self) -> None:
+        self._noise = Noise(self.server.client.events)
 
     def follow(
         self, services: Services, run: RunId, apply: ApplyMode, token: str | int | None
@@ -85,6 +89,15 @@ class Stream:
         order = self._orders.get(run)
         return order.board if order else None
 
+    def hear(self, run: RunId, seat: str) -> Json:
+        """What an agent prints is sent from now on; answers with what it has printed lately."""
+        self._release()  # what is numbered in the answer's parts comes before it
+        return self._noise.listen(run, seat)
+
+    def leave(self, run: RunId, seat: str) -> None:
+        """What an agent prints is not wanted any more."""
+        self._noise.leave(run, seat)
+
     async def listen(self, services: Services, news: AsyncIterator[News]) -> None:
         """Passes everything on until the engine closes."""
         async for each in news:
@@ -99,12 +112,15 @@ class Stream:
                         if state.verdict is not None:
                             self._end(services, run)
                 case Delta():
-                    self._hush(each)
+                    if self._noise.take(each, self._last.get(each.run, 0)):
+                        self._gather()
                 case Envelope():
                     self._pass_on(services, each)
 
     def _pass_on(self, services: Services, envelope: Envelope) -> None:
         event, run = envelope.event, envelope.run
+        if run in self._last or isinstance(event, RunStarted):
+            self._last[run] = envelope.seq
         if self.server.client.events != "none":
             self._held.append(envelope_json(envelope))
             if isinstance(event, _OFTEN):
@@ -117,6 +133,8 @@ class Stream:
                 order.board.action = f"{event.seat}: {event.action} {event.target}".strip()
             order.board.stir()
         if isinstance(event, RunSettled):
+            self._last.pop(run, None)
+            self._noise.over(run)
             if event.verdict.outcome == "won" and event.verdict.winner:
                 self.server.spawn(self._remember(services, run, event.verdict.winner))
             if order is not None:
@@ -151,17 +169,8 @@ class Stream:
             self._lost += 1
         return told
 
-    def _hush(self, delta: Delta) -> None:
-        if self.server.client.events != "all":
-            return
-        self._gather()
-        noise = self._noise.setdefault((delta.run, delta.source, delta.stream), _Noise())
-        text = noise.text + delta.text
-        noise.dropped += max(0, len(text) - _KEEP)
-        noise.text = text[-_KEEP:]
-
     def _gather(self) -> None:
-        """Sees to it that what is gathered from now on is sent at the end of a beat."""
+        """Sees to it that what was gathered is sent: now, or at the end of the beat."""
         if not self._gathering:
             self._gathering = True
             self.server.spawn(self._flush())
@@ -174,11 +183,9 @@ class Stream:
                 self._lost += not self.server.protocol.tell(EVENT, each, FACT)
 
     async def _flush(self) -> None:
-        await asyncio.sleep(_BEAT)
+        while self._held or self._noise:
+            self._release()
+            for payload in self._noise.gathered():
+                self.server.protocol.tell(EVENT, payload, DELTA)
+            await asyncio.sleep(_BEAT)
         self._gathering = False
-        self._release()
-        gathered, self._noise = self._noise, {}
-        for (run, source, stream), noise in gathered.items():
-            payload = {"kind": "delta", "run": run, "source": source, "stream": stream}
-            extra = {"dropped": noise.dropped} if noise.dropped else {}
-            self.server.protocol.tell(EVENT, {**payload, "text": noise.text, **extra}, DELTA)

@@ -45,7 +45,7 @@ from massgen_ls.ports.git import (
 )
 from massgen_ls.ports.host import Clock, Command, Fence, Finished, Ids, Output, Processes, Running
 from massgen_ls.ports.live import Landed, LiveFiles, Refused
-from massgen_ls.ports.record import Attachments, Audience, RunRecord, Store
+from massgen_ls.ports.record import Attachments, Audience, Conversations, RunRecord, Store
 
 __all__ = [
     "STOPPED",
@@ -62,6 +62,7 @@ __all__ = [
     "Checker",
     "Clock",
     "Command",
+    "Conversations",
     "Differ",
     "Driver",
     "Ended",

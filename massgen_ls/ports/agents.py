@@ -51,7 +51,12 @@ class Brief:
     worktree; then ``prompt`` is only what is new."""
     origin: str = ""
     """An agent's own name for a conversation of an earlier run, which it may still have: then it
-    goes on with a copy, so that others can go on from there too. ``prompt`` does without it."""
+    goes on with a copy, so that others can go on from there too, and is told ``onward``.
+    ``prompt`` does without it."""
+    past: str = ""
+    """A file in its home with that conversation, as its own program wrote it down; may be empty."""
+    onward: str = ""
+    """``prompt`` without what was said and done in `origin`."""
     schema: Mapping[str, Json] | None = None
     """A JSON schema: the agent is asked for a judgement and not for work, and its answer is in
     `Ended.answer`. It needs no tool for that and must not change a file."""
@@ -198,6 +203,8 @@ class Ended:
     """The judgement that `Brief.schema` asked for, valid by it; None when none was given."""
     session: str = ""
     """The agent's own name for the conversation, when one can go on with it."""
+    conversation: str = ""
+    """A file in its home that holds it: all that a program of its kind needs to go on with it."""
     unheard: tuple[str, ...] = ()
     """Texts of notes that were taken from the inbox and did not reach the agent, as far as is
     known: who was promised that they are told can say them again."""

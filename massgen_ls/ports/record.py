@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from massgen_ls.core.candidate import CheckResult
 from massgen_ls.core.events import Delta, Envelope, Event
-from massgen_ls.core.task import Attachment, RunId
+from massgen_ls.core.task import Attachment, Origin, RunId
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,10 @@ class Store(Protocol):
 
         Empty for an unknown run.
         """
+        ...
+
+    def mark(self) -> object:
+        """Equal to the last one only when nobody, of any process, has written since. Cheap."""
         ...
 
     async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]:
@@ -91,6 +95,25 @@ class Attachments(Protocol):
             NotFoundError: It is not there any more.
             StorageError: It cannot be written.
         """
+        ...
+
+
+class Conversations(Protocol):
+    """Conversations of agents, as their own programs write them down, to go on from a copy."""
+
+    async def keep(self, origin: Origin, file: str, home: str, clean: Callable[[str], str]) -> None:
+        """Keeps what an agent has left in a file; where that cannot be, it is done without.
+
+        Args:
+            origin: Whose conversation it is.
+            file: Where it is written down.
+            home: The agent's home: what leads out of it is not followed.
+            clean: Takes secrets out of a text.
+        """
+        ...
+
+    async def lay(self, origin: Origin, home: str) -> str:
+        """Copies it into an agent's home; the file's path, or nothing where none is kept."""
         ...
 
 

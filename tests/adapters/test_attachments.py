@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from massgen_ls.adapters.store.attachments import KEPT, AttachmentFolder
+from massgen_ls.adapters.store.attachments import AttachmentFolder
+from massgen_ls.adapters.store.files import KEPT
 from massgen_ls.core.errors import NotFoundError, StorageError
 from tests.fakes.pictures import DOT
 

@@ -22,7 +22,10 @@ RUFF = "ruff check --no-cache --output-format concise ."
             {"pyproject.toml": "[tool.pytest.ini_options]\n[tool.ruff]\n", "tests/test_a.py": ""},
             {"pytest": PYTEST, "ruff": RUFF},
         ),
-        ({"pyproject.toml": "", "tests/unit/test_a.py": "import pytest"}, {}),
+        ({"pyproject.toml": "", "tests/unit/test_a.py": "import pytest"}, {"pytest": PYTEST}),
+        ({"pkg/a.py": "", "tests/test_a.py": "def test_it():\n    pass\n"}, {"pytest": PYTEST}),
+        ({"tests/test_a.py": "async def test_it() -> None: ..."}, {"pytest": PYTEST}),
+        ({"tests/test_a.py": "class Some:\n    def test_it(self): ...\n"}, {}),
         (
             {"setup.cfg": "[tool:pytest]", "tests/unit/test_a.py": ""},
             {"pytest": PYTEST},

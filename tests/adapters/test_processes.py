@@ -103,6 +103,17 @@ async def test_a_missing_program_is_a_file_not_found_error(
 
 
 @pytest.mark.parametrize("tree", [True, False])
+async def test_what_stands_in_the_way_on_the_path_is_no_program_that_may_not_be_run(
+    processes: HostProcesses, tree: bool, tmp_path: Path
+) -> None:
+    # The system says the same of a folder of that name as of a folder that may not be entered.
+    (tmp_path / "no-such-program").mkdir()
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    with pytest.raises(FileNotFoundError, match="no-such-program"):
+        await processes.run(program(("no-such-program",), env={"PATH": path}, tree=tree))
+
+
+@pytest.mark.parametrize("tree", [True, False])
 async def test_a_missing_working_folder_is_not_taken_for_a_missing_program(
     processes: HostProcesses, tree: bool, tmp_path: Path
 ) -> None:

@@ -18,7 +18,7 @@ from massgen_ls.adapters.store.codec import check_result_from, event_from
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.core.ballots import Ballot, Marks
 from massgen_ls.core.budget import Limits, Usage
-from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot, TreeId
+from massgen_ls.core.candidate import Candidate, CheckResult, Fault, Snapshot, TreeId
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.conversation import Called, Spoken, Transcript
 from massgen_ls.core.errors import StorageError
@@ -43,6 +43,7 @@ from massgen_ls.core.events import (
     Event,
     FusionTried,
     JudgingUsed,
+    LandingTried,
     NoteSent,
     NothingCaptured,
     Notice,
@@ -57,7 +58,7 @@ from massgen_ls.core.events import (
     UsageReported,
 )
 from massgen_ls.core.permissions import Action, Permissions
-from massgen_ls.core.plan import Conflict
+from massgen_ls.core.plan import Clash, Conflict
 from massgen_ls.core.task import (
     AgentId,
     AgentSpec,
@@ -123,10 +124,13 @@ CHANGES = ChangeSet.of(
         FileChange("add", rel_path("pic.png"), new_oid="3", new_type="file"),
     ]
 )
-CANDIDATE = Candidate(CandidateId("a.1"), SeatId("a"), "t0", "t1", "c1", CHANGES, "did it")
+CANDIDATE = Candidate(
+    *(CandidateId("a.1"), SeatId("a"), "t0", "t1", "c1", CHANGES, "did it"),
+    faults=(Fault(ODD, 3, "'(' was never closed"), Fault(ODD, 0, "why", new=True)),
+)
 PAIR = (CandidateId("a.1"), CandidateId("b.1"))
 EVERY_EVENT: list[Event] = [
-    RunStarted(SPEC, "/home/x/r\udcffpo", "12:34"),
+    RunStarted(SPEC, "/home/x/r\udcffpo", "12:34", live=True),
     SnapshotTaken(Snapshot("/r", "sub", "/s", "c0", "t0", None, ("left out",)), 0.25),
     AttemptStarted(SeatId("a"), 1, "/w", "claude_code"),
     AgentActed(SeatId("a"), "edit", "x.py"),
@@ -178,6 +182,7 @@ EVERY_EVENT: list[Event] = [
         )
     ),
     FusionTried(None, "they share nothing"),
+    LandingTried(PAIR, (Clash(CandidateId("a.1"), (ODD,)),)),
     RefinementChosen(SeatId("a"), 2, CandidateId("b.1"), "b forgets the edge"),
     JudgingUsed(SeatId("c"), 2, PAIR, Usage(5, output=2, cost=7)),
     CancelRequested("you"),
@@ -270,6 +275,22 @@ OLD: list[tuple[dict[str, object], Event]] = [
             "exit_code": 3, "seconds": 0.5,
         },
         AttemptEnded(SeatId("a"), 1, "failed", "x", 3, 0.5),
+    ),
+    (
+        {
+            "kind": "candidate_captured",
+            "candidate": {
+                "id": "a.1", "seat": "a", "base": "t0", "tree": "t1", "commit": "c1",
+                "changes": {"files": []}, "summary": "did it", "digest": "d",
+            },
+            "seconds": 0.5,
+        },
+        CandidateCaptured(
+            Candidate(
+                CandidateId("a.1"), SeatId("a"), "t0", "t1", "c1", ChangeSet(), "did it", "d"
+            ),
+            0.5,
+        ),
     ),
 ]  # fmt: skip
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from massgen_ls.adapters.agents.claude.driver import ClaudeCodeDriver, version_of
+from massgen_ls.adapters.host.clock import SystemClock
 from massgen_ls.adapters.mcp import LoopbackEndpoint
+from massgen_ls.adapters.store.conversations import ConversationFolder
 from massgen_ls.core.permissions import Action, Decision, Permissions
-from massgen_ls.core.task import Json
+from massgen_ls.core.task import Json, Origin
 from massgen_ls.ports import Access, Halt, Note, ToolAnswer, ToolSpec
 from massgen_ls.testing.models import Edit, Native, Read, Refuse, Shell, Text, Turn, Write
 from tests.agents.conformance import DONE, Conformance, Kind, scene
@@ -229,6 +232,38 @@ async def test_two_go_on_from_one_conversation_of_an_earlier_run(kind: Kind, sta
         assert "GO-ON-one" not in sent
     assert len(sessions) == 3
     assert record.read_bytes() == before
+
+
+async def test_a_home_of_ours_ends_and_its_conversation_goes_on(
+    kind: Kind, stage: Stage, tmp_path: Path
+) -> None:
+    """Kept without its home and laid into another, it is gone on from; else its text is told."""
+    kept = ConversationFolder(tmp_path / "kept", SystemClock())
+    origin = Origin("claude_code", "s", "r")
+    turns = [Turn(Write("a.txt", "SECRET-KEY\n")), *[Turn(Text("Said."))] * 3]
+    async with scene(kind, stage, *turns) as on:
+        first = await attempt(on.driver, on.spec(), brief("FIRST-TASK"), stage.place())
+        said = first.ended.conversation
+        await kept.keep(origin, said, str(stage.home), lambda t: t.replace("SECRET-KEY", "***"))
+        for name in ("whole", "garbage"):
+            other = Stage(stage.top / name, stage.environ)
+            past = await kept.lay(origin, str(other.home))
+            if name == "garbage":
+                Path(past).write_text("{garbage")
+            order = replace(
+                brief("GO-ON, AS TOLD"), origin=first.ended.session, past=past, onward="GO-ON"
+            )
+            driver = ClaudeCodeDriver(other.processes, stage.around)
+            before = len(on.turns)
+            told = await attempt(driver, on.spec(), order, other.place())
+            assert told.how == DONE, told.ended
+            assert told.ended.session not in {"", first.ended.session}
+            sent = str(on.turns[before].body["messages"])
+            forked = name == "whole"
+            assert [w in sent for w in ("FIRST-TASK", "***", "AS TOLD")] == [
+                forked, forked, not forked
+            ]  # fmt: skip
+            assert "SECRET-KEY" not in sent
 
 
 async def test_nothing_secret_is_to_be_seen(kind: Kind, stage: Stage) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from massgen_ls.adapters.agents.attempt.settings import CodingSettings
 from massgen_ls.adapters.agents.claude.driver import ClaudeCodeDriver
-from massgen_ls.adapters.agents.claude.launch import free, launch
+from massgen_ls.adapters.agents.claude.launch import free, going_on, launch
 from massgen_ls.core.permissions import Permissions
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Access, Brief, Command, Fence, Health, Place
@@ -94,18 +94,31 @@ def after(command: Command, flag: str) -> str:
     return command.argv[command.argv.index(flag) + 1]
 
 
+def going(stage: Stage, login: str, **more: Any) -> Brief:
+    settings = CodingSettings.of(agent("claude_code", login=login), "claude")
+    return going_on(brief(**more), settings, stage.place(), stage.around)
+
+
 def test_what_is_left_of_an_earlier_run_is_copied_and_what_is_gone_is_done_without(
     stage: Stage,
 ) -> None:
     kept = stage.user / ".claude" / "projects" / "-w" / "s-1.jsonl"
     kept.parent.mkdir(parents=True)
     kept.touch()
-    command = started(stage, order=brief(origin="s-1"), login="user")
-    assert (after(command, "--resume"), "--fork-session" in command.argv) == ("s-1", True)
-    again = started(stage, order=brief(origin="s-1", session="s-2"), login="user")
+    past = stage.home / "conversation-x"
+    past.write_text("{}")
+    for login, given in (("user", ""), ("own", str(past)), ("own", str(past))):
+        order = going(stage, login, origin="s-1", past=given, onward="Go on.")
+        command = started(stage, order=order, login=login)
+        assert (after(command, "--resume"), "--fork-session" in command.argv) == ("s-1", True)
+        assert order.prompt == "Go on."
+    assert [p.read_text() for p in stage.home.glob("claude/projects/*/s-1.jsonl")] == ["{}"]
+    again = started(stage, order=going(stage, "user", origin="s-1", session="s-2"), login="user")
     assert (after(again, "--resume"), "--fork-session" in again.argv) == ("s-2", False)
-    for origin, login in (("s-1", "own"), ("s-3", "user"), ("../-w/s-1", "user"), ("", "user")):
-        assert "--resume" not in started(stage, order=brief(origin=origin), login=login).argv
+    for origin, login in (("s-2", "own"), ("s-3", "user"), ("../-w/s-1", "user"), ("", "user")):
+        order = going(stage, login, origin=origin, onward="Go on.")
+        assert "--resume" not in started(stage, order=order, login=login).argv
+        assert order.prompt == brief().prompt
 
 
 def test_a_project_s_settings_are_read_when_it_is_trusted(stage: Stage) -> None:

@@ -21,7 +21,7 @@ import yaml
 from massgen_ls.config import Beside
 from massgen_ls.config.checkup import problems_of
 from massgen_ls.config.document import scan
-from massgen_ls.lsp.frames import Frames
+from massgen_ls.lsp.stdio.frames import Frames
 from tests.bench.measure import QUICK, ROOT, against, say, show
 
 pytestmark = pytest.mark.bench

@@ -58,6 +58,7 @@ def test_sixteen_agents_stream_into_the_panel(world: World) -> None:
             nvim.call("nvim_ui_attach", 120, 40, {"ext_linegrid": True})  # so that it draws
             command = [sys.executable, "-m", "tests.bench.streaming", str(SECONDS + 3)]
             opened(nvim, command, world.repo / "a.py")
+            nvim.command("Massgen run apply=none -- all of them")
             nvim.wait_for("MassgenRunStarted")
             if panel:
                 nvim.command("Massgen panel")

@@ -1,4 +1,4 @@
-"""A team in consensus needs somebody who can vote."""
+"""An order out of a wish: who has to be in a team, and what is said on the way."""
 
 from __future__ import annotations
 
@@ -47,3 +47,25 @@ def test_whoever_is_named_for_a_run_works_in_that_order(tmp_path: Path) -> None:
     named = made("three,one")
     assert [str(agent.id) for agent in named.agents] == ["three", "one"]
     assert (named.rules.agents, named.rules.max_agents) == ("listed", None)
+
+
+def test_what_is_said_of_a_project_s_own_checks(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    def order(*, detected: bool) -> list[str]:
+        spec = make_spec(
+            tmp_path, prompt="x", scope=Scope(), detected_checks=detected, say=heard.append
+        )
+        return [check.name for check in spec.checks]
+
+    assert order(detected=False) == order(detected=True) == []
+    assert heard == ["this project's files suggest no checks; name them under `checks`"]
+    (tmp_path / "test_it.py").write_text("def test_it(): ...\n")
+    assert (order(detected=True), order(detected=False)) == (["pytest"], [])
+    assert heard[1:] == [
+        "no check is configured, and this project seems to have pytest: `massgen-ls init` writes it"
+        " down, `massgen-ls run --detected-checks` runs it once"
+    ]
+    (tmp_path / "massgen.yaml").write_text("checks: []\n")
+    assert order(detected=False) == []
+    assert len(heard) == 2, "who wants none is left alone"

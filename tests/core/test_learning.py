@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from massgen_ls.core.budget import Usage
-from massgen_ls.core.candidate import CheckResult, TreeId
+from massgen_ls.core.candidate import CheckOutcome, CheckResult, TreeId
 from massgen_ls.core.changes import rel_path
 from massgen_ls.core.events import (
     AttemptStarted,
@@ -107,7 +107,7 @@ def test_what_was_kept_of_it() -> None:
 
 
 def test_checks_and_users_are_of_one_mind_or_not() -> None:
-    def run(*after: Event, passes: bool) -> RunState:
+    def run(*after: Event, passes: bool, base: CheckOutcome = "passed") -> RunState:
         check = CheckSpec("k", ("k",))
         state = made({"a": "t1", "b": "t2"}, Voting(), TWO, checks=(check,))
         assert state.snapshot is not None
@@ -115,8 +115,9 @@ def test_checks_and_users_are_of_one_mind_or_not() -> None:
             CheckResult(
                 "k", TreeId(tree), "passed" if ok else "failed", failures=() if ok else ("x",)
             )
-            for tree, ok in ((str(state.snapshot.tree), True), ("t1", passes), ("t2", True))
+            for tree, ok in (("t1", passes), ("t2", True))
         ]
+        looks.append(CheckResult("k", state.snapshot.tree, base))
         checked = [CheckFinished(look, 0) for look in looks]
         return fold([*checked, RunSettled(Verdict("won", A, "why")), *after], state)
 
@@ -127,6 +128,7 @@ def test_checks_and_users_are_of_one_mind_or_not() -> None:
         run(landed(A), Revised(A, "undone"), passes=True),
         run(Discarded(A), passes=False),
         run(passes=True),
+        run(landed(A), passes=True, base="broken"),
     )
     assert check_records(runs) == (CheckRecord("k", 2, 1, 1, 1),)
     assert check_records([settled(A, landed(A))]) == (), "no check has looked"

@@ -15,7 +15,7 @@ from massgen_ls.core.candidate import CheckResult
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.consensus import electorate
 from massgen_ls.core.crosstests import CrossRow, scores
-from massgen_ls.core.diff import Hunk, line_hunks
+from massgen_ls.core.diff import Hunk, line_hunks, refine
 from massgen_ls.core.events import BaseTested, CheckFinished, CrossTested
 from massgen_ls.core.evidence import parts_above
 from massgen_ls.core.explain import explanation
@@ -24,7 +24,7 @@ from massgen_ls.core.powers import findings
 from massgen_ls.core.run_state import EMPTY, RunState, evolve, fold
 from massgen_ls.core.scoring import scorecards, to_fuse
 from massgen_ls.core.task import CandidateId, CheckSpec, Json, SeatId, Task, Voting
-from massgen_ls.core.text import Lines, split_lines
+from massgen_ls.core.text import Edit, Lines, split_lines
 from massgen_ls.core.trust import SETTINGS, Approval, Claim, decide
 from massgen_ls.core.votes import choice
 from massgen_ls.core.voting import outdating
@@ -85,6 +85,10 @@ def test_the_parts_above_a_name_that_begins_with_a_joint() -> None:
     assert list(parts_above("/a/b")) == ["/a"]
 
 
+def test_an_edit_that_does_nothing_is_none() -> None:
+    assert refine("abc", [Edit(1, 1, "")], lambda *_: []) == ()
+
+
 def test_a_very_large_file_is_its_bytes() -> None:
     text = b"x = 1\n" * (LARGEST // 6 + 1)
     assert form("a.py", text) != form("a.py", text.replace(b" ", b"  "))
@@ -105,6 +109,7 @@ def test_an_agent_among_what_is_none_is_compared_with_nobody() -> None:
     told = findings({"agents": ["x", mine]}, {"agents": ["x"]})
     assert [f.where for f in told] == [("agents", 1, "permissions", "mode")]
     assert findings({"agents": ["x", mine]}, {"agents": ["x", mine]}) == ()
+    assert findings({"agents": [mine]}, {"agents": [5, {**mine, "id": "b"}, mine]}) == ()
 
 
 def test_the_users_settings_for_an_agent_are_named_by_themselves() -> None:
@@ -159,6 +164,8 @@ def test_the_base_s_own_tests_of_a_candidate_that_changes_them_in_words() -> Non
     state = checked(replace(state, candidates=(mine,)), "t1", passed=("m::known",))
     assert to_run(state, "t1") == BaseTest("t1")
     assert said(state, "t1") == ""
+    kept = CheckResult("k0", "t1", "passed", passed=("m::known",))
+    assert said(evolve(state, BaseTested("t1", kept)), "t1") == "passes"
     lost = CheckResult("k0", "t1", "failed", ("m::known",), passed=())
     for repeat in (0, 1):
         state = evolve(state, BaseTested("t1", lost, repeat))
@@ -167,6 +174,19 @@ def test_the_base_s_own_tests_of_a_candidate_that_changes_them_in_words() -> Non
     assert said(state, "t1") == "fails 1"
     assert [outdating(card) for card in scorecards(state)] == [
         "fails 1 of the tests that it changes, as they were"
+    ]
+
+
+def test_a_suite_that_names_no_tests_is_outdated_as_a_whole() -> None:
+    state = made({"a": "t1"}, Voting(), TEAM[:1], checks=K0)
+    state = replace(state, candidates=(candidate("a", "t1", rewrites=True),))
+    nameless = [CheckResult("k0", tree, "passed") for tree in (BASE, "t1")]
+    lost = CheckResult("k0", "t1", "failed")
+    seen = [CheckFinished(each, repeat) for repeat in (0, 1) for each in nameless]
+    state = fold([*seen, *(BaseTested("t1", lost, repeat) for repeat in (0, 1))], state)
+    assert said(state, "t1") == "fails"
+    assert [outdating(card) for card in scorecards(state)] == [
+        "fails the tests that it changes, as they were"
     ]
 
 

@@ -140,6 +140,8 @@ def test_a_file_without_hunks_is_one_piece() -> None:
     gone = surveyed("delete", "a", base={"a": b"x\n"}, theirs={}, now={})
     assert (gone.whole, [(h.state, h.old) for h in gone.hunks]) == (True, [("landed", "x\n")])
     lost = surveyed("modify", "a", base={"a": b"x\n"}, theirs={"a": b"y\n"}, now={})
+    typed = surveyed("modify", "a", base=base, theirs=theirs, now={"a": b"text\n"})
+    assert (typed.whole, [h.state for h in typed.hunks]) == (True, ["conflicts"])
     assert [h.state for h in lost.hunks] == ["conflicts"]
 
 

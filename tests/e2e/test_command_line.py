@@ -165,6 +165,8 @@ async def test_a_run_can_be_listed_shown_and_applied_later(world: World) -> None
         [world.agent("one", APPEND.format("six")), world.agent("two", APPEND.format("seven!"))]
     )
     ended = await world.run("--config", str(team))
+    (tried,) = [event for event in ended.events if event["kind"] == "landing_tried"]
+    assert (tried["candidates"], tried["clashes"]) == (["one.1", "two.1"], [])
     listed = await world.massgen("runs", "--json")
     (record,) = [json.loads(line) for line in listed.out.split("\n") if line]
     assert (record["run"], record["outcome"], record["winner"]) == (ended.run, "won", "one.1")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,10 +33,7 @@ PARTLY = "ONE\ntwo\ndrei\nfour\nFIVE\n"
 
 
 @asynccontextmanager
-async def settled(world: World, profile: Profile) -> AsyncIterator[tuple[StandInEditor, Any]]:
-    """An editor and a run that is over, whose winner conflicts with what was typed since."""
-    world.init()
-    team = world.configure([world.agent("one", PROGRAM)])
+async def serving(world: World, team: Path, profile: Profile) -> AsyncIterator[StandInEditor]:
     command = Command(
         (sys.executable, "-m", "massgen_ls", "serve", "--stdio", "--config", str(team)),
         str(world.top),
@@ -45,6 +44,15 @@ async def settled(world: World, profile: Profile) -> AsyncIterator[tuple[StandIn
         asyncio.timeout(DEADLINE),
         open_editor(HostProcesses(), command, world.repo, profile) as editor,
     ):
+        yield editor
+
+
+@asynccontextmanager
+async def settled(world: World, profile: Profile) -> AsyncIterator[tuple[StandInEditor, Any]]:
+    """An editor and a run that is over, whose winner conflicts with what was typed since."""
+    world.init()
+    team = world.configure([world.agent("one", PROGRAM)])
+    async with serving(world, team, profile) as editor:
         await editor.open("a.py")
         run = await editor.request("massgen/run", {"prompt": "do it"})
         await editor.request("massgen/wait", run)
@@ -117,3 +125,48 @@ async def test_the_command_line_names_what_waits_and_applies_it_when_told(world:
     answer = json.loads(second.out)
     assert (answer["applied"], answer["paths"], answer["held"]) == (True, ["a.py"], {})
     assert (world.repo / "a.py").read_text() == PARTLY
+
+
+WAY = """
+text = open('a.py').read()
+open('a.py', 'w').write(text.replace({0!r}, {1!r}))
+"""
+TORN = "open('table.json', 'w').write('{\"rows\": [1, 2}')"
+"""It would be the smallest change of all."""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a named pipe says when its user has typed")
+async def test_who_is_in_the_way_of_what_was_typed_meanwhile_does_not_win(world: World) -> None:
+    world.init(**{"table.json": '{"rows": [1]}'})
+    typed = world.top / "typed"
+    os.mkfifo(typed)
+    late = f"open({str(typed)!r}).read()\n" + WAY.format("five", "FIVE\nSIX")
+    team = world.configure(
+        [
+            world.agent("torn", TORN),
+            world.agent("way", WAY.format("three", "THREE")),
+            world.agent("lands", late),
+        ],
+        sandbox="off",
+    )
+    async with serving(world, team, VSCODE) as editor:
+        await editor.open("a.py")
+        order = {"prompt": "do it", "apply": "auto"}
+        run = await editor.request("massgen/run", order)
+        await editor.seen(lambda m, p: m == "massgen/event" and p["kind"] == "snapshot_taken")
+        await editor.type("a.py", MINE)
+        await asyncio.to_thread(typed.write_text, "yes")
+        settled = await editor.request("massgen/wait", run)
+        await editor.seen(lambda m, p: m == "massgen/event" and p["kind"] == "delivered")
+        assert editor.text("a.py") == "one\ntwo\ndrei\nfour\nFIVE\nSIX\n"
+        tried = await editor.seen(
+            lambda m, p: m == "massgen/event" and p["kind"] == "landing_tried"
+        )
+    assert tried["clashes"] == [{"candidate": "way.1", "paths": ["a.py"]}]
+    assert settled["verdict"]["winner"] == "lands.1", "although it is the larger change"
+    words = "way.1 is ruled out: it conflicts with what you have changed in a.py."
+    assert words in settled["verdict"]["why"]
+    torn = "torn.1 is ruled out: table.json no longer parses (line 1: Expecting ',' delimiter)."
+    assert torn in settled["verdict"]["why"]
+    shown = " ".join((await world.massgen("show", run["runId"])).out.split())
+    assert "candidate change files parse fits your changes" in shown

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from massgen_ls.adapters.host.process import HostProcesses
+from massgen_ls.testing.models import Edit, Episode, Text, Turn
 from massgen_ls.testing.sample import make_sample
+from tests.e2e.cast import GATE, PRO, SILENT, SONNET, Cast
 from tests.e2e.workbench import EXTENSION, Workbench, chromium, code_server, packaged
 from tests.e2e.world import ROOT, World
 
@@ -122,6 +124,30 @@ async def test_the_way_that_a_person_clicks(workbench: Workbench, world: World) 
         for name in ("1-task", "3-watch", "5-verdict", "6-compare", "8-preview"):
             picture = workbench.out / f"{name}.png"
             shutil.copyfile(picture, shown / f"{name.split('-')[1]}.png")
+
+
+@pytest.mark.agents
+async def test_claude_code_and_gemini_cli_from_a_task_to_the_unsaved_buffer(
+    parts: tuple[str, Path, str], cast: Cast
+) -> None:
+    world = cast.world
+    world.init()
+    cast.models.scripts |= {
+        SONNET: Episode(
+            Turn(Text("I make it bad."), Edit("a.py", "five\n", "bad\n")), Turn(Text("Done."))
+        ),
+        PRO: Episode(
+            Turn(Edit("a.py", "unsaved\n", "UNSAVED\n")),
+            Turn(Edit("a.py", "five\n", "FIVE\n")),
+            Turn(Text("Done.")),
+        ),
+    }
+    agents = [cast.claude(), cast.gemini()]
+    team = world.configure(agents, [GATE], sandbox="off", voting=SILENT, early_exit=False)
+    settings = {"massgen.server.configuration": str(team), "massgen.whenWon": "apply"}
+    entry, vsix, browser = parts
+    report, _ = await Workbench(world, entry, vsix, browser, _out(world)).play("agents", **settings)
+    assert steps(report)[-1] == "tree"
 
 
 async def test_nothing_runs_in_a_folder_that_is_not_trusted(

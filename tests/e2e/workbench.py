@@ -136,6 +136,7 @@ class Workbench:
                 "massgen.server.interpreter": wrapped(sys.executable, "vscode", top),
                 "security.workspace.trust.enabled": False,
                 "remote.autoForwardPorts": False,
+                "remote.autoForwardPortsSource": "output",  # else it looks for ports all the time
                 "workbench.startupEditor": "none",
                 "telemetry.telemetryLevel": "off",
                 "extensions.ignoreRecommendations": True,

@@ -19,6 +19,7 @@ from massgen_ls.adapters.host.files import DiskFiles
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.languages.trees import TreeSitter
 from massgen_ls.adapters.store.attachments import AttachmentFolder
+from massgen_ls.adapters.store.conversations import ConversationFolder
 from massgen_ls.adapters.store.sqlite import SqliteStore
 from massgen_ls.core.failures import Backoff
 from massgen_ls.core.run_state import RunState
@@ -92,6 +93,7 @@ class Bench:
                         worktrees=git.worktrees,
                         objects=git.objects,
                         attachments=AttachmentFolder(self.user.state / "attachments", clock),
+                        conversations=ConversationFolder(self.user.state / "said", clock),
                         drivers={"scripted": self.driver},
                         checker=self.checker,
                         differ=differ,

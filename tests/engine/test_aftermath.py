@@ -22,9 +22,11 @@ async def test_what_the_user_made_of_it_is_on_record(bench: Bench) -> None:
         run, _ = await bench.finish(supervisor, bench.spec("one", checks=("k",)))
         file = Path(bench.folder) / "a.py"
         before = file.read_text()
-        assert (await supervisor.apply(run, None, bench.disk)).applied
-        _, _, files = await supervisor.hunks(run, WON, bench.disk)
-        landed = standing(files)
+        done = await supervisor.apply(run, None, bench.disk, paths=["a.py"])
+        assert (done.root, standing(done.landed)) == (bench.folder, {("a.py", 0)})
+        done = await supervisor.apply(run, None, bench.disk)
+        assert done.landed == (await supervisor.hunks(run, WON, bench.disk))[2]
+        landed = standing(done.landed)
         assert {path for path, _ in landed} == {"a.py", "new.py"}
 
         async def fate() -> str:
@@ -39,8 +41,7 @@ async def test_what_the_user_made_of_it_is_on_record(bench: Bench) -> None:
         assert (await supervisor.state(run)).fates == ((WON, "undone"),)
         (record,) = await supervisor.records(bench.folder)
         assert (record.accepted, record.undone) == (0, 1)
-        assert await supervisor.check_records(bench.folder) == (
-            CheckRecord("k", passed_rejected=1),
-        )
+        every, checks = await supervisor.all_records(bench.folder)
+        assert (every, checks) == ((record,), (CheckRecord("k", passed_rejected=1),))
         with pytest.raises(NotFoundError):
             await supervisor.revised(run, CandidateId("two.1"), "edited")

@@ -282,7 +282,7 @@ async def test_context_tells_what_one_or_all_did(bench: Bench) -> None:
         run = await two_have_worked(bench, supervisor)
         task = Task("Go on.")
         one = await supervisor.continued(task, run, "ada")
-        assert (one.prompt, one.origin) == ("Go on.", Origin("scripted", "s1"))
+        assert (one.prompt, one.origin) == ("Go on.", Origin("scripted", "s1", run))
         ada = one.context
         assert ada == (
             "### What ada did\nIn its own words: ada is done.\nIt changed: ada.txt\n"

@@ -66,8 +66,12 @@ def test_a_plain_wish_with_the_rules() -> None:
 
 def test_only_its_own_kind_goes_on_with_a_conversation() -> None:
     for kind, origin in ((AGENT.type, "s1"), ("other", "")):
-        told = brief(AGENT, spec(Task("x", origin=Origin(kind, "s1"))), 1, briefed=True)
+        task = Task("x", context="ADA DID IT", origin=Origin(kind, "s1"))
+        told = brief(AGENT, spec(task), 1, briefed=True, past="/home/past")
         assert (told.origin, told.session) == (origin, "")
+        assert "ADA DID IT" in told.prompt
+        assert "ADA DID IT" not in told.onward
+        assert (told.past, bool(told.onward)) == (("/home/past", True) if origin else ("", False))
 
 
 def test_our_own_placeholders_are_no_part_of_a_command_that_an_agent_reads() -> None:

@@ -364,6 +364,18 @@ async def test_votes_cannot_carry_what_fails_a_gate_and_failures_seed_improvemen
     assert "1 fail that did not before" in members["a"].heard[0].prompt
 
 
+async def test_what_nobody_can_read_seeds_improvements_too(bench: Bench) -> None:
+    members = three(a=improves(), b=votes("ccccc"), c=votes("aaaaa"))
+    for name, member in members.items():
+        member.first = writes(f__py=f"{name} = (\n")
+    members["a"].improves = line("mended", 9)
+    state = await finish(bench, dict(members), checks=("k",))
+    assert state.verdict is not None
+    assert state.verdict.winner == "a.2"
+    assert "f.py does not parse (line 1: '(' was never closed)" in members["a"].orders[0].prompt
+    assert "it is ruled out: it leaves files that nobody" in members["b"].heard[0].prompt
+
+
 async def test_who_improves_hears_of_what_others_have_finished(bench: Bench) -> None:
     heard: list[str] = []
 

@@ -87,7 +87,13 @@ class FakeSupervisor:
         """Live noise of the run's agent."""
         self._bus.hear(Delta(run, "one", "stdout", text))
 
-    async def start(self, spec: RunSpec, folder: str, buffers: Sequence[Buffer] = ()) -> RunId:
+    async def start(
+        self,
+        spec: RunSpec,
+        folder: str,
+        buffers: Sequence[Buffer] = (),
+        live: LiveFiles | None = None,
+    ) -> RunId:
         run = RunId(f"run-{len(self.started) + 1}")
         self.started.append((spec, folder, tuple(buffers)))
         self._settled[run] = asyncio.Event()
@@ -183,7 +189,8 @@ class FakeSupervisor:
             answer = await live.apply(self.root, plan)
             if isinstance(answer, Landed):
                 self.happen(run, Delivered(chosen, plan.paths()))
-                return Delivery(chosen, True, plan.paths())
+                _, root, landed = await self.hunks(run, chosen, live)
+                return Delivery(chosen, True, plan.paths(), root=root, landed=landed)
             reason = answer.reason
             if not answer.stale:
                 break

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from massgen_ls.core.ballots import Ballot, Marks, author
 from massgen_ls.core.budget import Limits, Usage
-from massgen_ls.core.candidate import Candidate, CheckResult, Snapshot
+from massgen_ls.core.candidate import Candidate, CheckResult, Fault, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.consensus import AskVoter
 from massgen_ls.core.conversation import Spoken, Transcript
@@ -31,6 +31,7 @@ from massgen_ls.core.events import (
     Event,
     FusionTried,
     JudgingUsed,
+    LandingTried,
     NoteSent,
     NothingCaptured,
     PermissionDecided,
@@ -42,6 +43,7 @@ from massgen_ls.core.events import (
     UsageReported,
 )
 from massgen_ls.core.permissions import Action
+from massgen_ls.core.plan import Clash
 from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import RunState, fold
 from massgen_ls.core.task import (
@@ -61,6 +63,8 @@ from massgen_ls.core.task import (
 
 BASE = "base"
 TREES = ("t1", "t2", "t3")
+TORN = "t4"
+"""A tree with a file that nobody can read."""
 FAILURES = ("f1", "f2", "f3")
 SNAPSHOT = Snapshot("/repo", "", "/shadow", "c0", BASE, "h0")
 
@@ -143,6 +147,11 @@ def digested(seat: str, tree: str, digest: str, lines: int = 1) -> Candidate:
     return replace(candidate(seat, tree, lines), digest=digest)
 
 
+def torn(found: Candidate) -> Candidate:
+    """The same with a file that nobody can read."""
+    return replace(found, faults=(Fault(rel_path("f.py"), 3, "'(' was never closed"),))
+
+
 def made(seat: str, found: Candidate) -> list[Event]:
     """A seat that ended well, with this candidate, in a run that has its snapshot."""
     return [
@@ -157,8 +166,8 @@ def result(check: str, tree: str, failures: tuple[str, ...] = ()) -> CheckResult
     return CheckResult(check, tree, "failed" if failures else "passed", tuple(sorted(failures)))
 
 
-def started(run: RunSpec) -> RunState:
-    return fold([RunStarted(run, "/repo", "1:1")])
+def started(run: RunSpec, *, live: bool = False) -> RunState:
+    return fold([RunStarted(run, "/repo", "1:1", live)])
 
 
 limits = st.sampled_from(
@@ -215,7 +224,7 @@ def endings(draw: st.DrawFn, step: MakeAttempt) -> list[Event]:
     if draw(st.booleans()):
         told = Transcript(seat, "command", (Spoken("done"),))
         events.append(Conversed(seat, n, told))
-    tree = draw(st.sampled_from([*TREES, None]))
+    tree = draw(st.sampled_from([*TREES, TORN, None]))
     if tree is None:
         events.append(NothingCaptured(seat, n, "changed nothing"))
     else:
@@ -225,6 +234,7 @@ def endings(draw: st.DrawFn, step: MakeAttempt) -> list[Event]:
         found = candidate(seat, tree, lines, n, tests=brings, rewrites=tree != "t2")
         # Two trees that differ in their tests alone.
         found = replace(found, code="" if tree == "t3" else "c")
+        found = torn(found) if tree == TORN else found
         events.append(CandidateCaptured(found))
     return events
 
@@ -256,6 +266,13 @@ def fusions(state: RunState) -> st.SearchStrategy[Event]:
             else FusionTried(replace(candidate("fused", tree), parts=parts))
         )
     )
+
+
+@st.composite
+def tried(draw: st.DrawFn, candidates: tuple[CandidateId, ...]) -> Event:
+    """What may come of trying to land these: any of them may be in the user's way."""
+    inside = draw(st.lists(st.sampled_from(candidates), unique=True))
+    return LandingTried(candidates, tuple(Clash(c, (rel_path("f.py"),)) for c in inside))
 
 
 @st.composite
@@ -357,6 +374,9 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
     ),
     st.just(SnapshotTaken(SNAPSHOT, 0.0)),
     st.just(FusionTried(None)),
+    st.lists(st.sampled_from(["a0.1", "a1.1", "zz.1"]), min_size=1)
+    .map(lambda names: tuple(map(CandidateId, names)))
+    .flatmap(tried),
     st.just(CancelRequested("")),
     st.just(RunInterrupted()),
     st.just(RunFailed("")),

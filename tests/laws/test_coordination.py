@@ -19,6 +19,7 @@ from massgen_ls.core.coordination import (
     RunCheck,
     Settle,
     TakeSnapshot,
+    TryLanding,
     next_steps,
 )
 from massgen_ls.core.events import (
@@ -65,16 +66,20 @@ from tests.laws.histories import (
     specs,
     spoken,
     started,
+    tried,
 )
 
 
-@given(specs, st.data())
+@given(specs, st.booleans(), st.data())
 @settings(deadline=None, max_examples=200)
-def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.DataObject) -> None:
-    state = started(run)
+def test_every_schedule_ends_in_exactly_one_settlement(
+    run: RunSpec, live: bool, data: st.DataObject
+) -> None:
+    state = started(run, live=live)
     history: list[Event] = []
     in_flight: dict[object, list[Event]] = {}
     made: Counter[str] = Counter()
+    landings = 0
     asked: Counter[AskJudge | AskVoter] = Counter()
 
     def append(event: Event) -> None:
@@ -126,6 +131,9 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
                 case BaseTest(onto=onto, repeat=repeat):
                     names = tuple(data.draw(st.sets(st.sampled_from(FAILURES))))
                     in_flight[step] = [BaseTested(onto, result("k0", "both", names), repeat)]
+                case TryLanding(candidates=candidates):
+                    landings += 1
+                    in_flight[step] = [data.draw(tried(candidates))]
                 case Settle():
                     pass
         interruption = data.draw(interruptions)
@@ -139,8 +147,9 @@ def test_every_schedule_ends_in_exactly_one_settlement(run: RunSpec, data: st.Da
                 del in_flight[step]
     assert state.verdict is not None, f"never settled: {next_steps(state)}"
     assert sum(isinstance(e, RunSettled) for e in history) == 1
+    assert landings <= live
     assert next_steps(state) == frozenset()
-    assert fold(history, started(run)) == state
+    assert fold(history, started(run, live=live)) == state
     # What records are made of is enough for them.
     telling = fold((e for e in history if e.kind in TELLING), started(run))
     assert records([telling]) == records([state])

@@ -123,3 +123,11 @@ def test_a_part_that_comes_and_goes_is_followed_by_all_of_it_twice() -> None:
     known = fold([CheckFinished(lost), CheckFinished(run(NAMES[3:]), 1)], known)
     assert next_steps(known) == {RunCheck("k0", "t1", 2), RunCheck("k0", SNAPSHOT.tree, 1)}
     assert part(known, PYTEST, "t1") is None
+
+
+def test_a_test_whose_name_tells_no_file_is_none_of_a_changed_file() -> None:
+    known = state("m.py")
+    strange = (*ALL, "m::doctest")
+    base = replace(run((), SNAPSHOT.tree, of=strange), seconds=SLOW)
+    known = replace(known, checked=type(known.checked)())
+    assert files(fold([CheckFinished(base)], known)) == ("tests/test_m.py",)

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from massgen_ls.core.text import Edit, Encoding, apply_edits, edits_to_ranges
-from massgen_ls.lsp.lastline import before_last_end
+from massgen_ls.lsp.files.lastline import before_last_end
 from massgen_ls.testing.line_list import edited_lines, range_json
 from massgen_ls.testing.profiles import Object
 

@@ -16,11 +16,11 @@ from massgen_ls.config.problems import Problem
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.task import AgentId, AgentSpec, CheckSpec, RunSpec, Scope, Task
 from massgen_ls.core.trust import Claim, Giver
-from massgen_ls.lsp.connection import converse
 from massgen_ls.lsp.desk import Desk, EditorView, Services, Team
-from massgen_ls.lsp.frames import Frames
-from massgen_ls.lsp.livefiles import Deadlines
-from massgen_ls.lsp.outbox import Outbox
+from massgen_ls.lsp.files.livefiles import Deadlines
+from massgen_ls.lsp.stdio.connection import converse
+from massgen_ls.lsp.stdio.frames import Frames
+from massgen_ls.lsp.stdio.outbox import Outbox
 from massgen_ls.ports import Approver
 from massgen_ls.testing.editor import ServerError
 from tests.fakes.supervisor import FakeSupervisor
@@ -97,6 +97,9 @@ class FakeDesk:
 
     def agents(self, file: str, editor: EditorView) -> tuple[AgentSpec, ...]:
         return load(Path(file).parent, file, beside(editor)).agents
+
+    def named_agents(self) -> dict[str, str]:
+        return {"goose": "Goose", "otter": "The Otter"}
 
     def team(self, folder: str, editor: EditorView) -> Team:
         return Team((("one", "fake"),), ("tests",), "best_of_n", f"the desk of {folder}")

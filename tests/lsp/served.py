@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from massgen_ls.lsp.front import serve
+from massgen_ls.lsp.stdio.front import serve
 
 
 def load():

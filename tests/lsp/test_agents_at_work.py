@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
-from massgen_ls.core.events import AgentActed, Notice
+from massgen_ls.core.events import AgentActed, Delta, Notice
 from massgen_ls.core.permissions import Action
 from massgen_ls.core.task import RunId, SeatId
+from massgen_ls.lsp.noise import Noise
 from massgen_ls.lsp.permits import ALWAYS, NEVER, ONCE, AskingApprover
 from massgen_ls.ports import Halt, Note
 from massgen_ls.testing.editor import ServerError
@@ -59,6 +61,45 @@ async def test_what_agents_do_waits_a_beat_but_never_for_what_comes_after_it(
         await client.told("massgen/event", lambda p: p.get("target") == "4.py")
         events = [e for e in client.all("massgen/event") if e["run"] == run]
         assert [e["seq"] for e in events] == [*range(1, len(events) + 1)]
+
+
+async def test_an_editor_listens_to_the_agent_whose_log_it_shows(tmp_path: Path) -> None:
+    async with talking(tmp_path, NEOVIM) as client:
+        run = await client.request("massgen/run", {"prompt": "x"})
+        acted = await client.told("massgen/event", lambda p: p["kind"] == "agent_acted")
+        client.engine.chatter(run["runId"], "before ")
+        client.engine.chatter(run["runId"], "it\n")
+        client.engine.happen(run["runId"], AgentActed(SeatId("one"), "read", "b.py"))
+        client.engine.chatter(run["runId"], "x" * 65_500 + "lately\n")
+        heard = await client.request("massgen/listen", {**run, "seat": "one"})
+        (last,) = heard["parts"]
+        assert last["after"] == acted["seq"] + 1
+        assert (len(last["text"]), last["text"][-8:]) == (65_507, "xlately\n")
+        assert heard["lost"] == len("before it\n")
+        client.engine.chatter(run["runId"], "from now on")
+        delta = await client.told("massgen/event", lambda p: p["kind"] == "delta")
+        assert (delta["source"], delta["text"]) == ("one", "from now on")
+        await client.request("massgen/listen", {**run, "seat": "one", "stop": True})
+        client.engine.chatter(run["runId"], "to nobody")
+        client.engine.go.set()
+        await client.told("massgen/event", lambda p: p["kind"] == "run_settled")
+        said = [p["text"] for p in client.all("massgen/event") if p["kind"] == "delta"]
+        assert said == ["from now on"]
+        again = await client.command("massgen.listen", {**run, "seat": "one"})
+        assert [part["text"][-20:] for part in again["parts"]] == ["from now onto nobody"]
+        with pytest.raises(ServerError, match="no agent 'two'"):
+            await client.request("massgen/listen", {**run, "seat": "two"})
+
+
+def test_what_is_kept_of_many_agents_is_bounded() -> None:
+    noise = Noise("facts")
+    for number in range(100):
+        for after in range(2000):
+            noise.take(Delta(RunId("r"), f"agent{number}", "stdout", "x"), after)
+    assert noise.listen(RunId("r"), "agent0") == {"parts": [], "lost": 0}
+    kept = cast("dict[str, Any]", noise.listen(RunId("r"), "agent99"))
+    assert len(kept["parts"]) + kept["lost"] == 2000
+    assert kept["lost"] > 900
 
 
 async def test_a_run_goes_on_from_what_an_earlier_one_did(tmp_path: Path) -> None:

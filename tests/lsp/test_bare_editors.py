@@ -10,7 +10,7 @@ import pytest
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.plan import CreateFile, EditPlan
 from massgen_ls.core.task import CandidateId
-from massgen_ls.lsp.livefiles import Deadlines
+from massgen_ls.lsp.files.livefiles import Deadlines
 from tests.lsp.editor import EGLOT, PROFILES, VSCODE, Object, talking
 
 QUICK = Deadlines(answer=0.3, question=0.3)

@@ -204,6 +204,15 @@ async def test_keys_and_values_are_proposed_and_explained(
         assert "How the winner is found." in told["contents"]["value"]
 
 
+async def test_the_agents_of_the_desk_are_proposed(tmp_path: Path) -> None:
+    text = "agents:\n- id: a\n  backend:\n    type: acp\n    agent: \n"
+    async with talking(tmp_path, PLAIN) as client:
+        uri = client.open("massgen.yaml", text)
+        found = await client.request("textDocument/completion", place(client, uri, 4, 11))
+        told = {item["label"]: item["documentation"]["value"] for item in found["items"]}
+        assert told == {"goose": "Goose", "otter": "The Otter"}
+
+
 async def test_other_files_are_not_answered(tmp_path: Path) -> None:
     async with talking(tmp_path, PLAIN) as client:
         uri = client.open("compose.yaml", "services:\n  ")

@@ -11,7 +11,7 @@ import pytest
 from massgen_ls.core.errors import StorageError
 from massgen_ls.core.text import Encoding, LineIndex, Position, Range, apply_change
 from massgen_ls.lsp.capabilities import resolve
-from massgen_ls.lsp.livefiles import Deadlines
+from massgen_ls.lsp.files.livefiles import Deadlines
 from massgen_ls.testing.editor import ServerError
 from tests.lsp.editor import EGLOT, NEOVIM, PROFILES, VSCODE, Client, talking
 

@@ -26,9 +26,9 @@ from massgen_ls.core.task import CandidateId
 from massgen_ls.core.text import Edit, Encoding, Position, Range, apply_change, apply_edits
 from massgen_ls.lsp import uris
 from massgen_ls.lsp.capabilities import Client, resolve
-from massgen_ls.lsp.documents import Form, form_of
-from massgen_ls.lsp.edits import Target, shown_result, split, text_edits, workspace_edit
-from massgen_ls.lsp.livefiles import Deadlines
+from massgen_ls.lsp.files.documents import Form, form_of
+from massgen_ls.lsp.files.edits import Target, shown_result, split, text_edits, workspace_edit
+from massgen_ls.lsp.files.livefiles import Deadlines
 from tests.lsp.editor import EGLOT, NEOVIM, VSCODE, talking
 
 TEXTS = st.text(alphabet=st.sampled_from(list("ab\r\n\né𝒳\u2028 ")), max_size=30)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from massgen_ls.lsp.livefiles import Deadlines
+from massgen_ls.lsp.files.livefiles import Deadlines
 from massgen_ls.testing.editor import ServerError
 from tests.lsp.editor import PROFILES, VSCODE, Client, talking
 

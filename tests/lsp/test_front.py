@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from massgen_ls.lsp.frames import Frames, frame
+from massgen_ls.lsp.stdio.frames import Frames, frame
 from tests.lsp.editor import NEOVIM, VSCODE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +84,7 @@ async def served(folder: Path) -> AsyncIterator[Pipes]:
 
 async def test_nothing_heavy_is_imported_before_the_first_answer() -> None:
     program = (
-        "import sys, massgen_ls.lsp.front\n"
+        "import sys, massgen_ls.lsp.stdio.front\n"
         f"sys.exit(', '.join(m for m in {HEAVY!r} if m in sys.modules) or None)"
     )
     process = await asyncio.create_subprocess_exec(

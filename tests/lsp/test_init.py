@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from massgen_ls.lsp.files.livefiles import Deadlines
 from massgen_ls.lsp.initiating import NOT_NOW, OTHER, WITHOUT_CHECKS, WRITE
-from massgen_ls.lsp.livefiles import Deadlines
 from massgen_ls.testing.editor import ServerError
 from massgen_ls.wiring import ConfiguredDesk, trust_gate
 from tests.lsp.editor import EGLOT, PROFILES, VSCODE, Client, Object, talking

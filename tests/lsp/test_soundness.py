@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from massgen_ls.lsp.livefiles import Deadlines
+from massgen_ls.lsp.files.livefiles import Deadlines
 from massgen_ls.testing.editor import ServerError
 from massgen_ls.wiring import ConfiguredDesk
 from tests.lsp.editor import VSCODE, Client, talking

@@ -14,7 +14,7 @@ import pytest
 from massgen_ls.core.powers import powers
 from massgen_ls.core.task import RunSpec
 from massgen_ls.core.trust import Approval, Claim, Giver, UntrustedError, Word, decide
-from massgen_ls.lsp.livefiles import Deadlines
+from massgen_ls.lsp.files.livefiles import Deadlines
 from massgen_ls.lsp.trust import NOT_NOW, SHOW, TRUST
 from massgen_ls.testing.editor import ServerError
 from tests.lsp.editor import PROFILES, VSCODE, Client, FakeDesk, Object, talking

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from massgen_ls.lsp.frames import BrokenStreamError, Frames, frame
-from massgen_ls.lsp.outbox import DELTA, FACT, FIRM, HARD, SOFT, VITAL, Outbox
 from massgen_ls.lsp.server import MassgenServer
+from massgen_ls.lsp.stdio.frames import BrokenStreamError, Frames, frame
+from massgen_ls.lsp.stdio.outbox import DELTA, FACT, FIRM, HARD, SOFT, VITAL, Outbox
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

@@ -16,7 +16,8 @@ import { compare, compareCandidates, compareFile } from "./ui/compare";
 import { merge } from "./ui/conflicts";
 import { RunLenses } from "./ui/lenses";
 import { Logs } from "./ui/logs";
-import { followUp, latest, rerun, runTask, type ScopeKind, settled } from "./ui/start";
+import { type Measured, measured } from "./ui/measured";
+import { followUp, rerun, runTask, type ScopeKind, settled } from "./ui/start";
 import { showStatus } from "./ui/status";
 import { Texts } from "./ui/texts";
 import { RunsTree } from "./ui/tree";
@@ -27,7 +28,7 @@ import { asksFirst, chosenBeforehand, documentsOf } from "./ui/edits";
 export interface Api {
   readonly runs: Runs;
   readonly tree: RunsTree;
-  readonly measured: typeof latest & { activation: number };
+  readonly measured: Measured & { activation: number };
   ask(method: string, params: unknown): Promise<unknown>;
   /** Where the running server was found. */
   startedFrom(): string;
@@ -186,7 +187,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   const start = vscode.workspace.getConfiguration("massgen").get<boolean>("server.startWithWindow", true);
   if (start) setTimeout(() => void server.ready().catch((error: unknown) => server.output.warn(explain(error))), 0);
 
-  return { runs, tree, measured: Object.assign(latest, { activation: performance.now() - began }), ask: (method, params) => server.ask(method, params), startedFrom: () => server.from, ready: async () => { await server.ready(); } };
+  return { runs, tree, measured: Object.assign(measured, { activation: performance.now() - began }), ask: (method, params) => server.ask(method, params), startedFrom: () => server.from, ready: async () => { await server.ready(); } };
 }
 
 /** The end of the server, which takes its agents with it: the window waits for it. */

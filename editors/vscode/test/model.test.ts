@@ -8,7 +8,6 @@ import { childrenOf, nextSteps, runNode, status } from "../src/model/nodes";
 import { attached, joined, MOST, pasted } from "../src/model/pictures";
 import { Run } from "../src/model/run";
 import { Runs } from "../src/model/runs";
-import { Throttle } from "../src/model/throttle";
 import { escape, page, verdictBody } from "../src/model/verdict";
 import type { RunReport } from "../src/model/wire";
 import { duration, money, tokens } from "../src/model/words";
@@ -72,6 +71,14 @@ test("a run is what its events say", () => {
   const top = runNode(run, 999_000);
   assert.equal(top.description, "one.1 won · $0.03 · 6.0 s");
   const lines = childrenOf(run, top, 0).flatMap((s) => childrenOf(run, s, 0)).flatMap((c) => [c.label, ...childrenOf(run, c, 0).map((n) => `${n.kind} ${n.label} ${n.description}`)]);
+  const landed = (): (string | undefined)[] => [runNode(run, 0).description, ...childrenOf(run, top, 0).flatMap((s) => childrenOf(run, s, 0)).map((c) => c.description)];
+  run.take({ kind: "revised", run: "r", candidate: "one.1", fate: "edited" });
+  assert.deepEqual(landed(), ["one.1 won · $0.03 · 6.0 s", "winner · 1 file +3 −1"], "it has not landed yet");
+  run.take({ kind: "delivered", run: "r", candidate: "one.1", paths: [] });
+  for (const [fate, said] of [["kept", "applied"], ["edited", "applied, edited since"], ["undone", "taken back"], ["unheard of", "taken back"]]) {
+    run.take({ kind: "revised", run: "r", candidate: "one.1", fate });
+    assert.deepEqual(landed(), [`one.1 won, ${said} · $0.03 · 6.0 s`, `winner · ${said} · 1 file +3 −1`]);
+  }
   assert.deepEqual(lines, ["one.1", "check tests failed · 1 failure · 1.0 s", "file a.py pkg · +3 −1"]);
 });
 
@@ -97,26 +104,50 @@ test("a log keeps its newest part and says what it lost", () => {
   assert.ok(!run.seats.has("check:tests"));
 });
 
-test("five updates a second at most, and the last one always comes", () => {
+test("what an agent printed before anybody listened has its place between its events", () => {
+  const run = started();
+  const act = (seq: number): void => void run.take({ kind: "agent_acted", run: "r", seq, seat: "one", action: "edit", target: `${seq}.py` });
+  act(3);
+  act(5);
+  const { log } = run.seat("one");
+  assert.equal(log.silent, true);
+  log.heard({ parts: [{ after: 2, text: "to begin\n" }, { after: 3, text: "no line end" }, { after: 4, text: " yet" }], lost: 7 });
+  assert.equal(log.toString(), "to begin\n▸ edit 3.py\nno line end yet\n▸ edit 5.py\n");
+  assert.deepEqual([log.lost, log.silent], [7, false]);
+  run.take({ kind: "delta", run: "r", source: "one", stream: "stdout", text: "live" });
+  act(6);
+  assert.ok(log.toString().endsWith("▸ edit 5.py\nlive\n▸ edit 6.py\n"));
+  log.heard({ parts: [{ after: 5, text: "live, and what was missed\n" }], lost: 0 });
+  assert.equal(log.toString(), "▸ edit 3.py\n▸ edit 5.py\nlive, and what was missed\n▸ edit 6.py\n");
+});
+
+test("two updates a second while agents only work, five while more happens; the last one always comes", () => {
   const timer = new FakeTimer();
   const runs = new Runs(timer);
   let told = 0;
   runs.onChange(() => told++);
   runs.take(STARTED);
   assert.equal(told, 1, "the first comes at once");
-  for (let i = 0; i < 3000; i++) {
-    runs.take({ kind: "agent_acted", run: "r", time: 101, seat: "one", action: "edit", target: `f${i}` });
-    timer.pass(1);
-  }
-  timer.pass(1000);
+  const each = (event: object): void => {
+    told = 0;
+    for (let i = 0; i < 3000; i++) {
+      runs.take({ run: "r", time: 101, seat: "one", kind: "", ...event });
+      timer.pass(1);
+    }
+    timer.pass(1000);
+  };
+  each({ kind: "agent_acted", action: "edit", target: "f" });
+  assert.equal(told, 6, "in three seconds");
+  each({ kind: "attempt_started", attempt: 1 });
   assert.equal(told, 16, "once at the beginning, fifteen times in three seconds");
-  let calls = 0;
-  const throttle = new Throttle(100, timer, () => calls++);
-  throttle.call();
-  throttle.call();
-  throttle.call();
-  timer.pass(100);
-  assert.equal(calls, 2);
+  timer.pass(1000);
+  told = 0;
+  for (const kind of ["agent_acted", "agent_acted", "attempt_ended", "agent_acted"]) runs.take({ kind, run: "r", seat: "one" });
+  assert.equal(told, 1);
+  timer.pass(200);
+  assert.equal(told, 2, "what has happened does not wait for what happens all the time");
+  timer.pass(1000);
+  assert.equal(told, 2);
 });
 
 test("live output is no reason to draw the tree", () => {
@@ -243,7 +274,7 @@ test("the verdict's page runs nothing of what it shows", () => {
     verdict: { outcome: "won", winner: evil, why: evil, ranking: [evil] },
     candidates: [{ id: evil, seat: evil, tree: "t", summary: evil, eligible: true, clears: true, fixed: 1, broke: 0, discarded: true, files: [], checks: [{ check: evil, outcome: "failed", new_failures: [evil], fixed: [], flaky: [], note: evil }] }],
     seats: [{ seat: evil, phase: "ended", attempt: 1, outcome: evil, reason: evil, action: evil, seconds: 1, type: evil, usage: { tokens: 1, cost: "0.1" } }],
-    checks: [evil], notices: [evil], deliveries: [], usage: { tokens: 1, cost: null },
+    checks: [evil], notices: [evil], deliveries: [], fates: {}, usage: { tokens: 1, cost: null },
     explanation: { checks: [evil], rows: [{ candidate: evil, won: true, files: 1, lines: 1, cluster: [evil, "b"], eligible: false, checks: [evil], judges: evil }], ballots: [{ judge: evil, shown: [evil], choice: evil, reason: evil }], steps: [evil] },
   };
   const run = new Run("r");

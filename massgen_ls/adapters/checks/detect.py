@@ -112,20 +112,27 @@ def _table(of: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 
 _VENV: Final = ".venv/bin/python"
+_FEW: Final = 5
+"""Test files that are looked into."""
+# No other runner finds tests that are plain functions.
+_TEST_FUNCTION = re.compile(r"^(?:async )?def test_", re.MULTILINE)
 
 
 def _python(project: _Project) -> Iterator[Detected]:
     settings = project.has("pyproject.toml", "setup.cfg", "setup.py", "pytest.ini", "tox.ini")
-    if not settings and not any(name.endswith(".py") for name in project.entries()):
+    tests = _python_tests(project)
+    if not (settings or tests or any(name.endswith(".py") for name in project.entries())):
         return
     tool = _table(project.toml("pyproject.toml"), "tool")
     runner, needs = _python_runner(project)
     include = (".venv",) if runner[0] == "python" and project.has(_VENV) else ()
 
-    if tests := _python_tests(project):
+    if tests:
         uses = _pytest_signs(project, tool)
-        if uses:
-            why = f"{tests}, and {uses} speaks of pytest{needs}"
+        plain = _TEST_FUNCTION.search(_first_tests(project))
+        if uses or plain:
+            says = f"and {uses} speaks of pytest" if uses else "plain functions, as pytest's are"
+            why = f"{tests}, {says}{needs}"
             yield Detected(CheckSpec("pytest", (*runner, "pytest", "-q"), 600.0), why, include)
         elif "unittest" in _first_tests(project):
             why = f"{tests} with unittest's test cases{needs}"
@@ -164,12 +171,14 @@ def _python_tests(project: _Project) -> str:
             return f"{folder}/ has tests"
     if any(_is_test(name) for name in project.entries()):
         return "there are test files"
-    return "tests/ has folders" if _inner_tests(project) else ""
+    return "tests/ has folders" if any(True for _ in _inner_tests(project)) else ""
 
 
-def _inner_tests(project: _Project) -> bool:
-    inner = [name for name in project.entries("tests") if "." not in name][:50]
-    return any(_is_test(name) for below in inner for name in project.entries(f"tests/{below}"))
+def _inner_tests(project: _Project) -> Iterator[str]:
+    """Paths of test files in the folders of `tests`."""
+    for below in [name for name in project.entries("tests") if "." not in name][:50]:
+        folder = f"tests/{below}"
+        yield from (f"{folder}/{name}" for name in project.entries(folder) if _is_test(name))
 
 
 def _is_test(name: str) -> bool:
@@ -179,10 +188,9 @@ def _is_test(name: str) -> bool:
 def _first_tests(project: _Project) -> str:
     """The text of a few test files."""
     for below in ("tests", "test", ""):
-        names = sorted(filter(_is_test, project.entries(below)))[:5]
-        if names:
-            return "".join(project.text(os.path.join(below, name)) for name in names)
-    return ""
+        if names := sorted(filter(_is_test, project.entries(below)))[:_FEW]:
+            return "\n".join(project.text(os.path.join(below, name)) for name in names)
+    return "\n".join(map(project.text, sorted(_inner_tests(project))[:_FEW]))
 
 
 def _pytest_signs(project: _Project, tool: dict[str, Any]) -> str:

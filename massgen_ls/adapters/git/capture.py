@@ -13,6 +13,7 @@ import posixpath
 import shutil
 from dataclasses import replace
 
+from massgen_ls.adapters.git.commits import write_commit
 from massgen_ls.adapters.git.differences import differences
 from massgen_ls.adapters.git.plumbing import Git, View, names, storage_error
 from massgen_ls.adapters.git.shadow import Recipe, fresh_name
@@ -122,17 +123,7 @@ async def _record(
     staged: Staged,
 ) -> Captured:
     found = await differences(git, view, snapshot.tree, tree)
-    made = await git.run(
-        view,
-        "commit-tree",
-        tree,
-        "-p",
-        snapshot.commit,
-        "-F",
-        "-",
-        stdin=(message or candidate).encode("utf-8", "replace") + b"\n",
-    )
-    commit = made.decode().strip()
+    commit = write_commit(snapshot.shadow, tree, [snapshot.commit], message or candidate)
     # Both sides of every change go into the shadow itself: they must outlive a gc of the
     # user's repository. The ref comes last, so what has a ref is complete.
     every = dict.fromkeys((*found.objects, snapshot.tree, tree, snapshot.commit, commit))

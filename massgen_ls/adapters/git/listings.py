@@ -1,11 +1,16 @@
-"""What an index holds, kept as git printed it: most questions touch a few of its lines."""
+"""What an index holds and how the files differ, as git printed it: most questions touch few lines.
+
+One process says both. Two or three side by side would each read the index, and on a machine whose
+cores are taken they are no sooner at their end.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from massgen_ls.adapters.git.plumbing import Git, View
 
@@ -13,15 +18,22 @@ from massgen_ls.adapters.git.plumbing import Git, View
 _LOOKED_AWAY = re.compile(rb"\0[a-z] [^\t]*\t([^\0]*)(?=\0)")
 _SKIPPED = re.compile(rb"\0[Ss] [^\t]*\t([^\0]*)(?=\0)")
 _GITLINK = re.compile(rb"\0. 160000 [^\t]*\t([^\0]*)(?=\0)")
+_DIFFERS = re.compile(rb"\0[CRcr] [^\t]*\t([^\0]*)(?=\0)")
+_UNKNOWN = re.compile(rb"\0\? ([^\0]*)(?=\0)")
 _ATTRIBUTES = re.compile(rb"\t((?:[^\0]*/)?\.gitattributes)\0")
+
+
+Differing: TypeAlias = tuple[list[str], list[str]]
+"""Tracked paths that differ, and paths that the index does not know."""
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The paths of an index, with their flags and modes."""
+    """The paths of an index, with their flags and modes, and what differs from it."""
 
     raw: bytes
-    """``ls-files -v -s -z`` with a NUL in front, so that each record stands between two."""
+    """``ls-files -v -s -m -d -o -z`` with a NUL in front, so that each record stands between two.
+    """
 
     def __contains__(self, path: str) -> bool:
         return b"\t" + os.fsencode(path) + b"\0" in self.raw
@@ -50,11 +62,31 @@ class Listing:
         """Files that are named ``.gitattributes``."""
         return self._all(_ATTRIBUTES) if b".gitattributes\0" in self.raw else []
 
+    def differing(self) -> Differing:
+        """What is not as the index has it."""
+        return self._all(_DIFFERS), self._all(_UNKNOWN)
+
     def _all(self, kind: re.Pattern[bytes]) -> list[str]:
+        """Each once: a path that differs has a record more for that, an unmerged one has three."""
         found: Iterator[re.Match[bytes]] = kind.finditer(self.raw)
-        return [os.fsdecode(match[1]) for match in found]
+        return list(dict.fromkeys(os.fsdecode(match[1]) for match in found))
 
 
-async def tracked_files(git: Git, view: View) -> Listing:
-    """Every path of an index."""
-    return Listing(b"\0" + await git.run(view, "ls-files", "-v", "-s", "-z"))
+async def list_all(git: Git, view: View) -> Listing:
+    """Every path of an index, and what differs from it in the working tree."""
+    args = ("-v", "-s", "-m", "-d", "-o", "-z", "--exclude-standard")
+    return Listing(b"\0" + await git.run(view, "ls-files", *args))
+
+
+async def list_differing(git: Git, view: View, exclude: Sequence[str] = ()) -> Differing:
+    """Only what differs; ``exclude`` are options that leave out more of what is unknown."""
+    args = ("-t", "-m", "-d", "-o", "-z", "--exclude-standard", *exclude)
+    tracked: dict[str, None] = {}  # a deleted or unmerged path is listed more than once
+    others: list[str] = []
+    for record in (await git.run(view, "ls-files", *args)).split(b"\0")[:-1]:
+        path = os.fsdecode(record[2:])
+        if record.startswith(b"?"):
+            others.append(path)
+        else:
+            tracked[path] = None
+    return list(tracked), others

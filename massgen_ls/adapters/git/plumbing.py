@@ -50,17 +50,6 @@ _INHERITED = (
     "GIT_TEST_ASSUME_DIFFERENT_OWNER",
 )
 
-_IDENTITY = {
-    f"GIT_{who}_{what}": value
-    for who in ("AUTHOR", "COMMITTER")
-    for what, value in (
-        ("NAME", "massgen-ls"),
-        ("EMAIL", "massgen-ls@localhost"),
-        # Equal content makes an equal commit, whenever and wherever it is made.
-        ("DATE", "1000000000 +0000"),
-    )
-}
-
 # Git's own output is never bounded: a truncated listing would be a wrong answer.
 _KEEP = 1 << 40
 
@@ -114,7 +103,6 @@ class Git:
         self._processes = processes
         self._environ = {
             **{name: environ[name] for name in _INHERITED if name in environ},
-            **_IDENTITY,
             "LC_ALL": "C",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_TERMINAL_PROMPT": "0",
@@ -144,6 +132,8 @@ class Git:
             "credential.helper": "",
             "i18n.commitEncoding": "UTF-8",
         }
+        # By its whole path: otherwise every start tries the folders of PATH one after the other.
+        self._git = shutil.which("git", path=environ.get("PATH", os.defpath)) or "git"
         self._nice = shutil.which("nice", path=environ.get("PATH", os.defpath)) is not None
         self._version: tuple[int, int] | None = None
         self._asking = asyncio.Lock()
@@ -159,7 +149,7 @@ class Git:
         if self._version is not None:
             return
         async with self._asking:
-            done = await self._spawn(("git", "version"), os.sep, None, self._environ)
+            done = await self._spawn((self._git, "version"), os.sep, None, self._environ)
             said = done.stdout.decode("utf-8", "replace")
             found = re.search(r"(\d+)\.(\d+)", said)
             if done.exit_code or not found:
@@ -220,7 +210,7 @@ class Git:
             environ[f"GIT_CONFIG_VALUE_{number}"] = value
         place = cwd or (view and (view.work_tree or view.git_dir)) or os.sep
         polite = ("nice", "-n", "19") if low and self._nice else ()
-        return await self._spawn((*polite, "git", *args), place, stdin, environ)
+        return await self._spawn((*polite, self._git, *args), place, stdin, environ)
 
     async def _spawn(
         self, argv: Sequence[str], cwd: str, stdin: bytes | None, environ: Mapping[str, str]

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
 import os
 import re
 import shutil
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from massgen_ls.adapters.git.blobs import read_blobs
 from massgen_ls.adapters.git.buffers import Laid, lay, put
+from massgen_ls.adapters.git.commits import write_commit
 from massgen_ls.adapters.git.differences import differences
-from massgen_ls.adapters.git.listings import Listing, tracked_files
-from massgen_ls.adapters.git.plumbing import Git, View, first_of, listing, storage_error
+from massgen_ls.adapters.git.listings import Listing, list_all, list_differing
+from massgen_ls.adapters.git.plumbing import Git, View, listing, storage_error
 from massgen_ls.adapters.git.repository import STAT_SETTINGS, Repository, discover
 from massgen_ls.adapters.git.shadow import Recipe, Shadow, Shadows, replace_file
 from massgen_ls.adapters.git.staging import (
     HUGE,
     Staged,
     StagingRules,
-    differing,
     stage_found,
     without_filter,
 )
@@ -29,6 +30,8 @@ from massgen_ls.core.errors import WorkspaceError
 from massgen_ls.core.task import RunId
 from massgen_ls.ports import SnapshotRequest
 
+_FRESH = 1.0
+"""Seconds for which what was found out about a repository is taken for what it is now."""
 _COMPARED = 64 * 1024 * 1024
 """Bytes of dirty files that are compared with what their blobs check out as."""
 
@@ -70,22 +73,32 @@ class GitSnapshots:
     environ: Mapping[str, str]
     huge: int = HUGE
     """Bytes: larger untracked files are left out."""
+    _located: dict[str, tuple[float, Repository]] = field(
+        default_factory=dict[str, tuple[float, Repository]], init=False
+    )
+    """What was found last, and when."""
 
     async def locate(self, folder: str) -> str:
         """The top of the working tree; see `massgen_ls.ports.Snapshots.locate`."""
-        return (await discover(self.git, folder)).root
+        found = await discover(self.git, folder)
+        self._located[folder] = time.monotonic(), found
+        return found.root
 
     async def take(self, request: SnapshotRequest) -> Snapshot:
         """Takes a snapshot; see `massgen_ls.ports.Snapshots.take`."""
-        repository = await discover(self.git, request.folder)
+        # Whoever locates a folder mostly takes it next: git need not be asked the same again.
+        when, repository = self._located.pop(request.folder, (-math.inf, None))
+        if repository is None or time.monotonic() - when > _FRESH:
+            repository = await discover(self.git, request.folder)
         shadow = await self.shadows.open(repository)
         settings = self.shadows.settings(shadow, repository)
         async with shadow.desk(repository.real_root, settings) as view:
             sparse = _bring_index(repository, view)
             rules = StagingRules(huge=self.huge)
-            tracked, found = await self._look(view, rules)
+            tracked = await list_all(self.git, view)
+            found = tracked.differing()
             if await self._see_everything(repository, view, tracked, sparse=sparse is not None):
-                found = await differing(self.git, view, rules)
+                found = await list_differing(self.git, view)
             staged = await stage_found(self.git, view, rules, found)
             for name in staged.off:
                 view = without_filter(view, name)
@@ -94,18 +107,6 @@ class GitSnapshots:
             return await self._keep(
                 request.run, repository, shadow, view, staged, tracked, laid, sparse
             )
-
-    async def _look(
-        self, view: View, rules: StagingRules
-    ) -> tuple[Listing, tuple[list[str], list[str]]]:
-        """Lists the index, and what differs from it, side by side."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                tracked = group.create_task(tracked_files(self.git, view))
-                found = group.create_task(differing(self.git, view, rules))
-        except ExceptionGroup as errors:
-            raise first_of(errors) from None
-        return tracked.result(), found.result()
 
     async def _see_everything(
         self, repository: Repository, view: View, tracked: Listing, *, sparse: bool
@@ -143,11 +144,8 @@ class GitSnapshots:
     ) -> Snapshot:
         # In a partial clone the objects of unchanged files may be absent, and stay so.
         tree = (await self.git.run(view, "write-tree", "--missing-ok")).decode().strip()
-        parent = ["-p", repository.head] if repository.head else []
-        made = await self.git.run(
-            view, "commit-tree", tree, *parent, "-m", "massgen-ls: the workspace as it was"
-        )
-        commit = made.decode().strip()
+        parents = [repository.head] if repository.head else []
+        commit = write_commit(shadow.git_dir, tree, parents, "massgen-ls: the workspace as it was")
         more = (p for p in staged.changed if p.rpartition("/")[2] == ".gitattributes")
         attributes = tuple(sorted({*tracked.attributes(), *more}))
         exact: dict[str, str] = {}

@@ -15,7 +15,8 @@ import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from massgen_ls.adapters.git.plumbing import Git, View, first_of, listing, names
+from massgen_ls.adapters.git.listings import Differing, list_differing
+from massgen_ls.adapters.git.plumbing import Git, View, listing, names
 from massgen_ls.core.changes import rel_path
 from massgen_ls.core.errors import StorageError, UnsafePathError
 
@@ -60,33 +61,14 @@ def shown(path: str) -> str:
 
 async def stage(git: Git, view: View, rules: StagingRules) -> Staged:
     """Updates the view's index from its working tree."""
-    return await stage_found(git, view, rules, await differing(git, view, rules))
-
-
-async def differing(git: Git, view: View, rules: StagingRules) -> tuple[list[str], list[str]]:
-    """Lists (tracked paths that differ, paths that the index does not know).
-
-    Two processes side by side: one asks for the status of each file, one reads the folders.
-    """
-    extra = [f"--exclude={pattern}" for pattern in rules.exclude]
+    exclude = [f"--exclude={pattern}" for pattern in rules.exclude]
     if rules.exclude_file:
-        extra.append(f"--exclude-from={rules.exclude_file}")
-    try:
-        async with asyncio.TaskGroup() as group:
-            tracked = group.create_task(git.run(view, "ls-files", "-m", "-d", "-z"))
-            others = group.create_task(
-                git.run(view, "ls-files", "-o", "-z", "--exclude-standard", *extra)
-            )
-    except ExceptionGroup as errors:
-        raise first_of(errors) from None
-    # A deleted or unmerged path is listed more than once.
-    return list(dict.fromkeys(names(tracked.result()))), names(others.result())
+        exclude.append(f"--exclude-from={rules.exclude_file}")
+    return await stage_found(git, view, rules, await list_differing(git, view, exclude))
 
 
-async def stage_found(
-    git: Git, view: View, rules: StagingRules, found: tuple[list[str], list[str]]
-) -> Staged:
-    """Updates the view's index from the listings of what differs."""
+async def stage_found(git: Git, view: View, rules: StagingRules, found: Differing) -> Staged:
+    """Updates the view's index from the listing of what differs."""
     assert view.work_tree
     staged = Staged()
     tracked, others = found

@@ -10,6 +10,11 @@ from collections.abc import Mapping
 from massgen_ls.adapters.git.shadow import fresh_name
 from massgen_ls.ports import Command, Processes
 
+_GATHERING = 0.2
+"""Seconds after which something else may have been thrown away as well: one command for both."""
+_AT_ONCE = 100
+"""Names that one command deletes: all of them may be too many for its arguments."""
+
 
 class Trash:
     """A folder of things that wait for deletion. What is in it is nobody's.
@@ -57,6 +62,7 @@ class Trash:
         """Deletes what is thrown away, until cancelled."""
         while True:
             await self._filled.wait()
+            await asyncio.sleep(_GATHERING)
             self._filled.clear()
             await self.empty()
 
@@ -66,21 +72,21 @@ class Trash:
             names = await asyncio.to_thread(os.listdir, self._path)
         except FileNotFoundError:
             return
-        for name in names:
-            await self._delete(os.path.join(self._path, name))
+        for start in range(0, len(names), _AT_ONCE):
+            await self._delete(set(names[start : start + _AT_ONCE]))
 
-    async def _delete(self, path: str) -> None:
+    async def _delete(self, names: set[str]) -> None:
         # `rm` knows folders deeper than any path may be long; Python's rmtree does not.
         try:
-            for argv in (
-                ("rm", "-rf", "--", path),
-                ("chmod", "-R", "u+rwx", "--", path),
-                ("rm", "-rf", "--", path),
-            ):
+            for argv in (("rm", "-rf"), ("chmod", "-R", "u+rwx"), ("rm", "-rf")):
+                paths = (os.path.join(self._path, name) for name in sorted(names))
                 await self._processes.run(
-                    Command(argv=argv, cwd=os.sep, env=self._environ, tree=False)
+                    Command(argv=(*argv, "--", *paths), cwd=os.sep, env=self._environ, tree=False)
                 )
-                if os.path.basename(path) not in await asyncio.to_thread(os.listdir, self._path):
+                names &= set(await asyncio.to_thread(os.listdir, self._path))
+                if not names:
                     return
         except FileNotFoundError:
-            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
+            for name in names:
+                path = os.path.join(self._path, name)
+                await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)

@@ -23,6 +23,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from massgen_ls.adapters.git.commits import write_commit
 from massgen_ls.adapters.git.plumbing import Git, View, names
 from massgen_ls.adapters.git.shadow import Recipe, Shadow, replace_file, write_private_head
 from massgen_ls.adapters.git.snapshots import put_sparse
@@ -185,14 +186,13 @@ async def _switch(
 
     ``read-tree --reset -u`` does the same in twice the time: it looks at the files one after the
     other and reads every folder of the tree, also those that the index knows to be the same. A
-    checkout wants a commit, though, and takes one whose tree is missing for an empty one; both
-    commands here refuse a tree that is not there.
+    checkout wants a commit, though, and takes one whose tree is missing for an empty one: so
+    whether the tree is there is asked first.
     """
+    await git.run(view, "cat-file", "-e", tree)
     commit = snapshot.commit
-    if tree == snapshot.tree:
-        await git.run(view, "cat-file", "-e", tree)
-    else:
-        commit = (await git.run(view, "commit-tree", tree)).decode("ascii").strip()
+    if tree != snapshot.tree:
+        commit = write_commit(place.shadow.git_dir, tree, [], "massgen-ls: a candidate")
     # Where the last switch led is of no interest, and that commit may be gone by now.
     write_private_head(place.ours, place.shadow.git_dir)
     return ("checkout", "--quiet", "--force", "--detach", "--no-guess", commit)

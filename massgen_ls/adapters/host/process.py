@@ -123,6 +123,10 @@ class HostProcesses:
                     errno.ENOTDIR, "The working folder is not there", command.cwd
                 ) from error
             raise
+        except PermissionError:
+            # What may not be entered on the PATH says nothing about a program that is not there.
+            resolve(command.argv[0], env, command.cwd)
+            raise
         # Arguments can be whole prompts.
         _log.debug("process %d: %s", child.pid, command.argv[0])
         try:

@@ -12,13 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from massgen_ls.adapters.store.files import KeptFiles
 from massgen_ls.core.attachments import attachment
 from massgen_ls.core.errors import NotFoundError, StorageError
 from massgen_ls.core.task import Attachment
 from massgen_ls.ports import Clock
 
-KEPT = 30 * 24 * 3600.0
-"""Seconds after its last use; by then its run is forgotten as well."""
 T = TypeVar("T")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -32,13 +31,12 @@ class AttachmentFolder:
     """
 
     def __init__(self, top: Path, clock: Clock) -> None:
-        self._top = top
-        self._clock = clock
+        self._files = KeptFiles(top, clock)
 
     async def keep(self, name: str, content: bytes) -> Attachment:
         """Keeps a picture, and lets go of those that nothing has used for long."""
         kept = attachment(name, content)
-        await asyncio.to_thread(self._written, partial(self._keep, kept, content))
+        await asyncio.to_thread(self._written, partial(self._files.keep, kept.digest, content))
         return kept
 
     async def find(self, name: str, digest: str) -> Attachment:
@@ -53,40 +51,24 @@ class AttachmentFolder:
         try:
             return work()
         except OSError as error:
-            raise StorageError(f"a picture cannot be kept in {self._top}: {error}") from error
-
-    def _keep(self, kept: Attachment, content: bytes) -> None:
-        self._top.mkdir(parents=True, exist_ok=True, mode=0o700)
-        now = self._clock.now()
-        for file in self._top.iterdir():
-            with contextlib.suppress(OSError):  # another process may have been quicker
-                if file.stat().st_mtime < now - KEPT:
-                    file.unlink()
-        handle, staged = tempfile.mkstemp(dir=self._top)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(staged, self._top / kept.digest)
-        except BaseException:
-            os.unlink(staged)
-            raise
+            where = self._files.top
+            raise StorageError(f"a picture cannot be kept in {where}: {error}") from error
 
     def _find(self, name: str, digest: str) -> Attachment:
-        return attachment(name, self._content(name, digest))
+        return attachment(name, self._content(name, digest, self._files.content))
 
-    def _content(self, name: str, digest: str) -> bytes:
+    def _content(self, name: str, digest: str, read: Callable[[str], bytes]) -> bytes:
         if _DIGEST.fullmatch(digest):
             with contextlib.suppress(OSError):
-                return (self._top / digest).read_bytes()
+                return read(digest)
         raise NotFoundError(f"The picture {name} is not there any more", "Attach it anew")
 
     def _lay(self, wanted: Attachment, folder: str) -> str:
-        content = self._content(wanted.name, wanted.digest)
+        content = self._content(wanted.name, wanted.digest, self._files.use)
         os.makedirs(folder, exist_ok=True)
         # A new folder each time: who worked here before may have left links. Named by content: a
         # name of the user's may be anything.
         place = tempfile.mkdtemp(prefix="picture-", dir=folder)
         path = os.path.join(place, f"{wanted.digest[:12]}.{wanted.media_type.partition('/')[2]}")
         Path(path).write_bytes(content)
-        os.utime(self._top / wanted.digest)
         return path

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -43,6 +44,9 @@ _BLOB = 4096
 
 _CHECKS_STAY = 30 * 24 * 3600.0
 """Seconds that the result of a check is believed; looked at once in each process."""
+
+_TICK = 100_000_000
+"""Nanoseconds: of two writes within one tick of a file's clock the second may leave no trace."""
 
 _MIGRATIONS = (
     """
@@ -223,11 +227,21 @@ class SqliteStore:
             (run, after, kinds, kinds),
         )
         found: list[Envelope] = []
-        for seq, time, body in rows:
+        for seq, when, body in rows:
             event = event_from(json.loads(body))
             if event is not None:
-                found.append(Envelope(run, seq, time, event))
+                found.append(Envelope(run, seq, when, event))
         return found
+
+    def mark(self) -> object:
+        """Size and time of what was written last; see `massgen_ls.ports.Store.mark`."""
+        try:
+            found = os.stat(f"{self._file}-wal")
+        except OSError:
+            return object()  # equal to nothing
+        if time.time_ns() - found.st_mtime_ns < _TICK:
+            return object()
+        return found.st_size, found.st_mtime_ns
 
     # ── the list of runs ────────────────────────────────────────────────────────────────────
 

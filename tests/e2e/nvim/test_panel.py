@@ -102,6 +102,11 @@ def test_it_shows_agents_checks_spending_and_then_the_verdict(neovim: Open, proj
     assert shown[12] == "Verdict"
     assert " ".join(shown[13:]).split() == ("It clears every gate. " * 6).split()
     assert max(map(len, shown)) <= 78
+    tell(nvim, "delivered", candidate="tidy.1", paths=["one.py"])
+    nvim.until("that it landed", "vim.fn.getline(6):find('tidy.1 applied ')")
+    for fate, said in (("edited", "applied, edited since"), ("undone", "taken back")):
+        tell(nvim, "revised", candidate="tidy.1", fate=fate)
+        nvim.until(fate, f"vim.fn.getline(6):find('tidy.1 {said} ')")
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(120, 40), (80, 24), (40, 12), (24, 8)])

@@ -129,6 +129,8 @@ local function row(cols, cells)
   return text
 end
 
+local FATES = { kept = 'applied', edited = 'applied, edited since', undone = 'taken back' }
+
 ---@param run massgen.Run
 ---@param seat massgen.Seat
 ---@return string
@@ -139,7 +141,8 @@ local function doing(run, seat)
   end
   for _, candidate in ipairs(run.candidates) do
     if candidate.id == seat.candidate then
-      return ('%s +%d −%d'):format(candidate.id, candidate.added, candidate.removed)
+      local size = ('+%d −%d'):format(candidate.added, candidate.removed)
+      return candidate.id .. ' ' .. (FATES[candidate.fate] or size)
     end
   end
   return ''

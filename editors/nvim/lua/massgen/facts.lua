@@ -23,6 +23,7 @@ local M = {}
 ---@field files integer
 ---@field added integer
 ---@field removed integer
+---@field fate? 'kept'|'edited'|'undone'  What became of it in the user's files, once it has landed
 ---@field first? string  The first file, by name, that it has
 
 ---@class massgen.Word  What an agent said in a round of consensus
@@ -229,8 +230,24 @@ function on.run_settled(run, event)
   })
 end
 
+---@param run massgen.Run
+---@param id string
+---@param fate 'kept'|'edited'|'undone'
+function M.landed(run, id, fate)
+  for _, candidate in ipairs(run.candidates) do
+    if candidate.id == id then
+      candidate.fate = fate
+    end
+  end
+end
+
+function on.revised(run, event)
+  M.landed(run, event.candidate, event.fate)
+end
+
 function on.delivered(run, event)
   local conflicts = event.conflicts or {}
+  M.landed(run, event.candidate, 'kept')
   if #conflicts > 0 then
     conflicts_of.list(run, event)
   end

@@ -149,6 +149,10 @@ function M.learn(record, client_id)
       }
     end
   end
+  for _, delivery in ipairs(record.deliveries or {}) do
+    local fate = (record.fates or {})[delivery.candidate]
+    facts.landed(run, delivery.candidate, fate or 'kept')
+  end
   stir()
   return run
 end

@@ -66,9 +66,20 @@ function progress(run: Run): string {
   return run.checkNames.length ? "checking" : "deciding";
 }
 
+const FATES = { kept: "applied", edited: "applied, edited since", undone: "taken back" } as const;
+
+/** What became of a candidate in its user's files; empty where it never landed. */
+export function appliedWords(run: Run, candidate: string): string {
+  const fate = run.applied.get(candidate);
+  return fate ? FATES[fate] : "";
+}
+
 export function outcomeWords(run: Run): string {
   switch (run.outcome) {
-    case "won": return `${run.winner} won${run.winner && run.applied.has(run.winner) ? ", applied" : ""}`;
+    case "won": {
+      const landed = appliedWords(run, run.winner ?? "");
+      return `${run.winner} won${landed ? `, ${landed}` : ""}`;
+    }
     case "none": return "no candidate";
     case "abstained": return "nobody won: none passes";
     case "tied": return "nobody won: tied";
@@ -134,6 +145,7 @@ const SEAT_ICONS: Record<string, readonly [string, string?]> = {
 };
 
 export function seatNode(run: Run, seat: Seat, now: number): TreeNode {
+  const answered = candidatesOf(run, seat.id).length > 0;
   const state = seat.phase === "ended" ? seat.outcome || "ended" : seat.phase;
   const [icon, colour] = SEAT_ICONS[state] ?? ["check"];
   const elapsed = seat.began ? (now - seat.began) / 1000 + seat.seconds : seat.seconds;
@@ -144,13 +156,14 @@ export function seatNode(run: Run, seat: Seat, now: number): TreeNode {
     count, money(seatCost(seat)), elapsed > 0 && duration(elapsed),
   );
   return node({
-    kind: "seat", id: `${run.id}/${seat.id}`, run: run.id, seat: seat.id, label: seat.id, description: details,
+    // Another line once it can be opened: VS Code leaves a line closed that could not be at first, and
+    // asks for what is below every open one whenever it draws.
+    kind: "seat", id: `${run.id}/${seat.id}${answered ? "/" : ""}`, run: run.id, seat: seat.id, label: seat.id, description: details,
     icon, ...(colour ? { colour } : {}),
     tooltip: [`${seat.id}${seat.type ? ` (${seat.type})` : ""}: ${state}`, seat.reason, details].filter((l) => l).join("\n"),
     context: words("seat", seat.phase, run.running ? "running" : ""),
     aria: `Agent ${seat.id}, ${state}${details ? `, ${details}` : ""}`,
-    // From the beginning: a line that could not be opened at first stays closed when it can.
-    expandable: true,
+    expandable: answered,
   });
 }
 
@@ -160,7 +173,7 @@ export function candidateNode(run: Run, candidate: CandidateReport): TreeNode {
   const removed = candidate.files.reduce((sum, file) => sum + file.removed, 0);
   const judged = run.outcome !== "running" && candidate.checks.length > 0;
   const details = joined(
-    won && "winner", run.applied.has(candidate.id) && "applied", candidate.discarded && "discarded",
+    won && "winner", appliedWords(run, candidate.id), candidate.discarded && "discarded",
     `${counted(candidate.files.length, "file")} +${added} −${removed}`,
     judged && candidate.broke > 0 && `breaks ${candidate.broke}`,
     judged && candidate.fixed > 0 && `mends ${candidate.fixed}`,

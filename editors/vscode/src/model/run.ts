@@ -3,7 +3,7 @@
 import { Log } from "./log";
 import { type Attachment, attached } from "./pictures";
 import { field, list, number, text } from "./reading";
-import type { CandidateReport, NewsEvent, Outcome, RunLine, RunReport, Usage, Verdict } from "./wire";
+import type { CandidateReport, Fate, NewsEvent, Outcome, RunLine, RunReport, Usage, Verdict } from "./wire";
 
 export interface Seat {
   readonly id: string;
@@ -51,7 +51,8 @@ export class Run {
   readonly checks = new Map<string, CheckLine>();
   checkNames: readonly string[] = [];
   readonly notices: string[] = [];
-  readonly applied = new Set<string>();
+  /** What has landed of this run, by candidate, and what became of it. */
+  readonly applied = new Map<string, Fate>();
   readonly judging = new Map<string, Usage>();
   /** Everything that `massgen/read` says is in here; false for a line of `massgen/list`. */
   whole = true;
@@ -121,6 +122,7 @@ export class Run {
   take(event: NewsEvent): boolean {
     const time = typeof event.time === "number" ? event.time * 1000 : 0;
     const seat = typeof event["seat"] === "string" ? event["seat"] : "";
+    const note = (words: string): void => this.seat(seat).log.note(words, event.seq);
     switch (event.kind) {
       case "delta":
         this.hear(text(event["source"]), text(event["text"]));
@@ -139,7 +141,7 @@ export class Run {
         it.type = text(event["type"]) || it.type;
         it.began = time;
         it.action = "";
-        it.log.note(`── attempt ${it.attempt}${it.type ? ` (${it.type})` : ""} ──`);
+        note(`── attempt ${it.attempt}${it.type ? ` (${it.type})` : ""} ──`);
         break;
       }
       case "agent_acted": {
@@ -149,13 +151,13 @@ export class Run {
         if (/edit|write|create|delete|change|patch/i.test(text(event["action"])) && target) {
           it.touched.add(target);
         }
-        it.log.note(`▸ ${it.action}`);
+        note(`▸ ${it.action}`);
         break;
       }
       case "attempt_paused": {
         const it = this.seat(seat);
         it.action = `waiting ${Math.round(number(event["seconds"]))} s: ${text(event["reason"])}`;
-        it.log.note(`⏸ ${it.action}`);
+        note(`⏸ ${it.action}`);
         break;
       }
       case "attempt_ended": {
@@ -166,7 +168,7 @@ export class Run {
         it.seconds += number(event["seconds"]);
         it.began = 0;
         it.action = "";
-        it.log.note(`── ${it.outcome}${it.reason ? `: ${it.reason}` : ""} ──`);
+        note(`── ${it.outcome}${it.reason ? `: ${it.reason}` : ""} ──`);
         break;
       }
       case "usage_reported":
@@ -179,12 +181,12 @@ export class Run {
         );
         break;
       case "note_sent":
-        this.seat(seat).log.note(`✉ ${text(event["by"])}: ${text(event["text"])}`);
+        note(`✉ ${text(event["by"])}: ${text(event["text"])}`);
         break;
       case "nothing_captured": {
         const it = this.seat(seat);
         it.reason ||= text(event["reason"]);
-        it.log.note(`nothing was captured: ${text(event["reason"])}`);
+        note(`nothing was captured: ${text(event["reason"])}`);
         break;
       }
       case "candidate_captured":
@@ -195,13 +197,16 @@ export class Run {
         break;
       case "notice":
         this.notices.push(text(event["text"]));
-        if (seat) this.seat(seat).log.note(`! ${text(event["text"])}`);
+        if (seat) note(`! ${text(event["text"])}`);
         break;
       case "run_settled":
         this.settle(event["verdict"], time);
         break;
       case "delivered":
-        this.applied.add(text(event["candidate"]));
+        this.applied.set(text(event["candidate"]), "kept");
+        break;
+      case "revised":
+        this.revise(text(event["candidate"]), text(event["fate"]));
         break;
       case "discarded":
         this.discard(event["candidate"]);
@@ -264,7 +269,7 @@ export class Run {
         });
       }
     }
-    for (const delivery of report.deliveries) this.applied.add(delivery.candidate);
+    for (const delivery of report.deliveries) this.applied.set(delivery.candidate, report.fates[delivery.candidate] ?? "kept");
   }
 
   private begin(event: NewsEvent, time: number): void {
@@ -334,6 +339,10 @@ export class Run {
     }
   }
 
+  private revise(candidate: string, fate: string): void {
+    if (this.applied.has(candidate) && isFate(fate)) this.applied.set(candidate, fate);
+  }
+
   private hear(source: string, words: string): void {
     if (source.includes(":")) return; // a check's or a judge's own noise
     this.seats.get(source)?.log.write(words);
@@ -343,6 +352,10 @@ export class Run {
     for (const seat of this.seats.values()) yield* seat.spent.values();
     yield* this.judging.values();
   }
+}
+
+function isFate(word: string): word is Fate {
+  return word === "kept" || word === "edited" || word === "undone";
 }
 
 export function tokensOf(usage: Usage): number {

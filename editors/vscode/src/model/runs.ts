@@ -5,26 +5,32 @@ import { Throttle, type Timer } from "./throttle";
 import type { NewsEvent, RunLine } from "./wire";
 
 export interface Change {
-  /** The runs that changed; null: which runs there are. */
-  readonly runs: ReadonlySet<string> | null;
+  /**
+   * The runs that changed; null: which runs there are. Of each run the seats that alone changed; null:
+   * more than that.
+   */
+  readonly runs: ReadonlyMap<string, ReadonlySet<string> | null> | null;
 }
 
-/** At most so many updates a second reach those who draw; VS Code draws no tree more often. */
-export const UPDATES_PER_SECOND = 5;
+/** Milliseconds between two updates of those who draw; VS Code draws no tree more often. */
+const PAUSE = 200;
+/** The same while nothing happens but what agents at work do all the time: nobody reads it faster. */
+const CHATTER = 500;
+const CHATS: ReadonlySet<string> = new Set(["agent_acted", "usage_reported"]);
 
 export class Runs {
   private readonly byId = new Map<string, Run>();
   private readonly listeners = new Set<(change: Change) => void>();
   private readonly facts = new Set<(event: NewsEvent, run: Run) => void>();
   private readonly noise = new Set<(run: Run) => void>();
-  private readonly dirty = new Set<string>();
+  private dirty = new Map<string, Set<string> | null>();
   private structure = false;
   private readonly throttle: Throttle;
   /** Events that this window missed because it read too slowly. */
   lost = 0;
 
   constructor(timer: Timer) {
-    this.throttle = new Throttle(1000 / UPDATES_PER_SECOND, timer, () => this.tell());
+    this.throttle = new Throttle(timer, () => this.tell());
   }
 
   get all(): Run[] {
@@ -39,7 +45,7 @@ export class Runs {
     return this.byId.get(id);
   }
 
-  /** Hears of changes, ten times a second at most, with all that changed since. */
+  /** Hears of changes, five times a second at most, with all that changed since. */
   onChange(listener: (change: Change) => void): () => void {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
@@ -72,7 +78,8 @@ export class Runs {
     }
     for (const listener of this.noise) listener(run);
     for (const listener of this.facts) listener(event, run);
-    this.touch(run.id);
+    if (CHATS.has(event.kind) && typeof event["seat"] === "string") this.chat(run.id, event["seat"]);
+    else this.touch(run.id);
   }
 
   /**
@@ -100,8 +107,16 @@ export class Runs {
   /** Something about a run was changed from outside. */
   touch(id: string | null): void {
     if (id === null) this.structure = true;
-    else this.dirty.add(id);
-    this.throttle.call();
+    else this.dirty.set(id, null);
+    this.throttle.call(PAUSE);
+  }
+
+  /** A seat goes on with what it does. */
+  private chat(id: string, seat: string): void {
+    const seats = this.dirty.get(id);
+    if (seats === undefined) this.dirty.set(id, new Set([seat]));
+    else seats?.add(seat);
+    this.throttle.call(CHATTER);
   }
 
   private at(id: string): Run {
@@ -115,9 +130,9 @@ export class Runs {
   }
 
   private tell(): void {
-    const change: Change = { runs: this.structure ? null : new Set(this.dirty) };
+    const change: Change = { runs: this.structure ? null : this.dirty };
     this.structure = false;
-    this.dirty.clear();
+    this.dirty = new Map();
     for (const listener of this.listeners) listener(change);
   }
 }

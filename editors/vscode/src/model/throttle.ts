@@ -1,4 +1,4 @@
-/** Calls at most once in a while: the first at once, what comes meanwhile together at its end. */
+/** Work at most once in a while: the first call at once, what comes meanwhile together. */
 
 export interface Timer {
   now(): number;
@@ -12,30 +12,28 @@ export const realTimer: Timer = {
 
 export class Throttle {
   private last = Number.NEGATIVE_INFINITY;
-  private waiting = false;
+  private due = Number.POSITIVE_INFINITY;
 
   constructor(
-    private readonly pause: number,
     private readonly timer: Timer,
     private readonly work: () => void,
   ) {}
 
-  call(): void {
-    if (this.waiting) return;
-    const left = this.last + this.pause - this.timer.now();
-    if (left <= 0) {
-      this.run();
-      return;
-    }
-    this.waiting = true;
-    this.timer.later(left, () => {
-      this.waiting = false;
-      this.run();
+  /** Has the work done, so many milliseconds after the last time at the earliest. */
+  call(pause: number): void {
+    const now = this.timer.now();
+    const at = Math.max(this.last + pause, now);
+    if (at >= this.due) return;
+    this.due = at;
+    if (at === now) return this.run();
+    this.timer.later(at - now, () => {
+      if (this.due === at) this.run(); // else somebody could not wait so long
     });
   }
 
   private run(): void {
     this.last = this.timer.now();
+    this.due = Number.POSITIVE_INFINITY;
     this.work();
   }
 }

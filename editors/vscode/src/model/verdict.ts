@@ -1,5 +1,6 @@
 /** The verdict as HTML. Everything that came from outside is escaped; there is no script in here. */
 
+import { appliedWords } from "./nodes";
 import type { Run } from "./run";
 import type { CandidateReport, RunReport } from "./wire";
 import { counted, duration, joined, money, tokens } from "./words";
@@ -79,7 +80,7 @@ function table(run: Run, report: RunReport): string {
     const candidate = known.get(row.candidate);
     const twins = row.cluster.filter((id) => id !== row.candidate);
     const name = `<th scope="row">${row.won ? '<span class="won" title="the winner">★</span> ' : ""}${escape(row.candidate)}`
-      + (run.applied.has(row.candidate) ? ' <span class="tag">applied</span>' : "")
+      + (run.applied.has(row.candidate) ? ` <span class="tag">${appliedWords(run, row.candidate)}</span>` : "")
       + (candidate?.discarded ? ' <span class="tag">discarded</span>' : "")
       + (row.eligible ? "" : ' <span class="tag">not eligible</span>')
       + `${twins.length ? `<div class="twins">same change as ${escape(twins.join(", "))}</div>` : ""}</th>`;

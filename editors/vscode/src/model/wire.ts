@@ -4,6 +4,9 @@ import type { Attachment } from "./pictures";
 
 export type Outcome = "running" | "won" | "tied" | "abstained" | "none" | "cancelled" | "interrupted";
 
+/** What its user has made of a change that landed, as their saved files say. */
+export type Fate = "kept" | "edited" | "undone";
+
 export interface Usage {
   readonly input: number;
   readonly cached: number;
@@ -106,6 +109,8 @@ export interface RunReport {
   readonly notices: readonly string[];
   readonly usage: { readonly tokens: number; readonly cost: string | null };
   readonly deliveries: readonly { readonly candidate: string; readonly paths: readonly string[] }[];
+  /** Of those that landed and were not kept as they were. */
+  readonly fates: Readonly<Record<string, Fate>>;
 }
 
 /** A line of `massgen/list`. */

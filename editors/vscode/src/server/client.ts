@@ -97,7 +97,7 @@ export class Server {
       documentSelector: [{ scheme: "file" }],
       outputChannel: this.output,
       traceOutputChannel: this.trace,
-      initializationOptions: { events: "all", prompts: true, trusted: vscode.workspace.isTrusted },
+      initializationOptions: { events: "facts", prompts: true, trusted: vscode.workspace.isTrusted },
       // eslint-disable-next-line @typescript-eslint/no-deprecated -- the server is told of changes this way
       synchronize: { configurationSection: "massgen" },
       progressOnInitialization: false,

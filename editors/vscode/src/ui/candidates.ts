@@ -3,6 +3,7 @@
 import * as vscode from "vscode";
 import type { Run } from "../model/run";
 import { type App, live } from "./app";
+import { measured } from "./measured";
 
 export const SCHEME = "massgen-file";
 
@@ -24,6 +25,13 @@ export class CandidateFiles implements vscode.TextDocumentContentProvider {
   constructor(private readonly app: App) {}
 
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
+    const began = performance.now();
+    const text = await this.text(uri);
+    measured.waited = Math.max(measured.waited, performance.now() - began);
+    return text;
+  }
+
+  private async text(uri: vscode.Uri): Promise<string> {
     const [id = "", candidate = ""] = uri.query.split("/");
     const run = this.app.runs.get(id);
     if (!run) throw new Error(`There is no run ${id} here.`);

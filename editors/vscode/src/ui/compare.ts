@@ -6,11 +6,13 @@ import type { Run } from "../model/run";
 import type { CandidateReport } from "../model/wire";
 import { type App, BASE, live, pickCandidate, readRun, type Target, theCandidate, theRun } from "./app";
 import { type CandidateFiles, virtual } from "./candidates";
+import { measured } from "./measured";
 
 type Row = [vscode.Uri, vscode.Uri | undefined, vscode.Uri | undefined];
 
 /** A whole candidate against what is open and on the disk, in one multi-file diff editor. */
 export async function compare(app: App, files: CandidateFiles, target?: Target, against: "live" | "base" = "live"): Promise<void> {
+  const began = performance.now();
   const run = await theRun(app, target, (each) => !each.whole || each.candidates.size > 0);
   const candidate = run && (await theCandidate(app, run, target));
   if (!run || !candidate) return;
@@ -21,6 +23,7 @@ export async function compare(app: App, files: CandidateFiles, target?: Target, 
     const left = file.kind === "add" && !(against === "live" && (await exists(old))) ? undefined : old;
     return [before(file.path), left, file.kind === "delete" ? undefined : virtual(run, candidate.id, file.path)];
   }));
+  Object.assign(measured, { told: performance.now() - began, waited: 0 });
   await show(`${candidate.id} ↔ ${against === "live" ? "your files" : "the snapshot"}`, rows);
 }
 

@@ -3,7 +3,7 @@
 import * as vscode from "vscode";
 import { Throttle, realTimer } from "../model/throttle";
 import type { Run } from "../model/run";
-import { type App, BASE, type Target, theRun } from "./app";
+import { type App, BASE, explain, type Target, theRun } from "./app";
 import type { Texts } from "./texts";
 
 interface Transcript {
@@ -11,15 +11,27 @@ interface Transcript {
   readonly omitted: number;
 }
 
+/** Milliseconds between two drawings of a log that grows; of a long one, which is sent whole, more. */
+const PAUSE = 500;
+const EACH = 100_000;
+
+interface Open {
+  readonly run: Run;
+  readonly seat: string;
+  readonly uri: string;
+  readonly throttle: Throttle;
+  /** Whether it is in sight; only then what is printed comes. */
+  seen: boolean;
+}
+
 export class Logs {
-  private readonly open = new Map<string, { uri: vscode.Uri; throttle: Throttle }>();
+  private readonly open = new Map<string, Open>();
 
   constructor(private readonly app: App, private readonly texts: Texts) {
     app.context.subscriptions.push(
       { dispose: app.runs.onNoise((run) => this.grow(run)) },
-      vscode.workspace.onDidCloseTextDocument((document) => {
-        for (const [key, each] of this.open) if (each.uri.toString() === document.uri.toString()) this.open.delete(key);
-      }),
+      vscode.window.onDidChangeVisibleTextEditors((editors) => this.look(new Set(editors.map((each) => each.document.uri.toString())))),
+      vscode.workspace.onDidCloseTextDocument((document) => this.open.delete(document.uri.toString())),
     );
   }
 
@@ -28,8 +40,10 @@ export class Logs {
     const run = await theRun(this.app, target);
     const seat = target?.seat ?? (run && (await vscode.window.showQuickPick([...run.seats.keys()], { title: "massgen: whose log?" })));
     if (!run || !seat) return;
+    await this.listen(run, seat);
     const uri = this.texts.make(`${run.id}/${seat}.log`, () => this.text(run, seat));
-    this.open.set(`${run.id}/${seat}`, { uri, throttle: new Throttle(500, realTimer, () => this.texts.refresh(uri)) });
+    const throttle = new Throttle(realTimer, () => this.texts.refresh(uri));
+    this.open.set(uri.toString(), { run, seat, uri: uri.toString(), throttle, seen: true });
     await vscode.window.showTextDocument(uri, { preview: false });
   }
 
@@ -44,14 +58,36 @@ export class Logs {
   }
 
   private grow(run: Run): void {
-    for (const [key, each] of this.open) if (key.startsWith(`${run.id}/`)) each.throttle.call();
+    for (const each of this.open.values()) {
+      if (each.run === run && each.seen) each.throttle.call(PAUSE * (1 + Math.floor(run.seat(each.seat).log.length / EACH)));
+    }
+  }
+
+  private look(uris: ReadonlySet<string>): void {
+    for (const each of this.open.values()) {
+      const seen = uris.has(each.uri);
+      if (seen === each.seen) continue;
+      each.seen = seen;
+      const done = seen ? this.listen(each.run, each.seat).then(() => each.throttle.call(PAUSE)) : this.leave(each.run, each.seat);
+      done.catch((error: unknown) => this.app.server.output.warn(explain(error)));
+    }
+  }
+
+  private async listen(run: Run, seat: string): Promise<void> {
+    const { log } = run.seat(seat);
+    if (run.running || log.silent) log.heard(await this.app.server.ask("massgen/listen", { runId: run.id, seat }));
+  }
+
+  private async leave(run: Run, seat: string): Promise<void> {
+    if (run.running) await this.app.server.ask("massgen/listen", { runId: run.id, seat, stop: true });
   }
 
   private async text(run: Run, id: string): Promise<string> {
-    const seat = run.seats.get(id);
-    if (seat && !seat.log.empty) return `${seat.log.lost ? `… ${seat.log.lost} characters before\n` : ""}${seat.log.toString()}`;
+    const { log, reason } = run.seat(id);
+    const known = `${log.lost ? `… ${log.lost} characters before\n` : ""}${log.toString()}`;
+    if (run.running || !log.silent) return known;
     const { transcripts } = await this.app.server.ask<{ transcripts: Transcript[] }>("massgen/read", { runId: run.id, seat: id });
-    return transcripts.map(written).join("\n\n") || `${id} has said nothing${seat?.reason ? `: ${seat.reason}` : ""}.`;
+    return transcripts.map(written).join("\n\n") || known || `${id} has said nothing${reason ? `: ${reason}` : ""}.`;
   }
 }
 

@@ -7,6 +7,7 @@ import type { Run } from "../model/run";
 import type { Order, Team } from "../model/wire";
 import { counted, oneLine } from "../model/words";
 import { type App, explain, readRun, type Target, theRun } from "./app";
+import { measured } from "./measured";
 import { pickPictures } from "./pictures";
 
 const HISTORY = "massgen.history";
@@ -92,15 +93,15 @@ export async function start(app: App, order: Order): Promise<string | undefined>
     const options = { location: vscode.ProgressLocation.Notification, title: "massgen", cancellable: true };
     void vscode.window.withProgress(options, async (progress, cancelled) => {
       progress.report({ message: oneLine(order.prompt) });
-      latest.shown = performance.now() - began;
+      measured.shown = performance.now() - began;
       let run: string | undefined;
       try {
         const token = `vscode/${crypto.randomUUID()}`;
         const hearing = await app.server.onProgress(token, (message) => {
-          latest.progress ??= performance.now() - began;
+          measured.progress ??= performance.now() - began;
           if (message) progress.report({ message });
         });
-        latest.progress = undefined;
+        measured.progress = undefined;
         try {
           const answer = await app.server.ask<{ runId: string }>("massgen/run", { ...order, apply: "none", workDoneToken: token });
           run = answer.runId;
@@ -121,9 +122,6 @@ export async function start(app: App, order: Order): Promise<string | undefined>
     });
   });
 }
-
-/** How long the last start took to show itself, in milliseconds: for the measurements. */
-export const latest: { shown: number | undefined; progress: number | undefined } = { shown: undefined, progress: undefined };
 
 async function failed(app: App, error: unknown): Promise<void> {
   const chosen = await vscode.window.showErrorMessage(`massgen: ${explain(error)}`, "Show Log", "Settings");

@@ -25,7 +25,7 @@ export class Verdicts {
   constructor(private readonly app: App) {
     app.context.subscriptions.push({
       dispose: app.runs.onFact((event, run) => {
-        if (["run_settled", "delivered", "discarded"].includes(event.kind)) void this.redraw(run);
+        if (["run_settled", "delivered", "revised", "discarded"].includes(event.kind)) void this.redraw(run);
       }),
     });
   }

@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from massgen_ls.adapters.agents.acp.box import Allow, Answered, Box, Broken, Left, Update, Wanted
+from massgen_ls.adapters.agents.acp.greeting import OURS, Greeting
 from massgen_ls.adapters.agents.acp.jsonrpc import (
     INVALID_PARAMS,
     Outcome,
@@ -24,62 +25,16 @@ from massgen_ls.adapters.agents.acp.jsonrpc import (
     unknown,
 )
 from massgen_ls.adapters.agents.attempt.seeing import in_base64
-from massgen_ls.adapters.agents.program.members import Object, as_object, inner, objects, text
+from massgen_ls.adapters.agents.program.members import Object, as_object, inner, text
 from massgen_ls.adapters.agents.program.talk import Gone, Line, Noise, Talk, group_around, open_talk
 from massgen_ls.core.task import Json
 from massgen_ls.ports import Command, Finished, Inbox, Picture, Processes
 
-VERSION = 1
 STOPPING = 1.0
 """Seconds that a session has to stop its turn when it is asked to; then its process is ended."""
 _TAIL = 40
 """Lines of what it prints beside the protocol that are kept for the reason of a crash."""
 _CANCELLED: dict[str, Json] = {"outcome": {"outcome": "cancelled"}}
-
-
-@dataclass(frozen=True, slots=True)
-class Greeting:
-    """What an agent says of itself."""
-
-    name: str
-    version: str
-    protocol: int
-    capabilities: Object
-    methods: tuple[Object, ...]
-    """Ways to log in: ``{id, name, description, …}``."""
-
-    @classmethod
-    def of(cls, told: Json) -> Greeting:
-        """Reads the answer to ``initialize``."""
-        body = as_object(told)
-        info = inner(body, "agentInfo")
-        protocol = body.get("protocolVersion")
-        return cls(
-            name=text(info, "title") or text(info, "name"),
-            version=text(info, "version"),
-            protocol=protocol if isinstance(protocol, int) else 0,
-            capabilities=inner(body, "agentCapabilities"),
-            methods=tuple(objects(body.get("authMethods"))),
-        )
-
-    @property
-    def takes_http(self) -> bool:
-        """Whether it connects to MCP servers by HTTP."""
-        return inner(self.capabilities, "mcpCapabilities").get("http") is True
-
-    @property
-    def loads(self) -> bool:
-        """Whether it takes up an old conversation, and tells all of it again."""
-        return self.capabilities.get("loadSession") is True
-
-    @property
-    def sees(self) -> bool:
-        """Whether it can be shown pictures."""
-        return inner(self.capabilities, "promptCapabilities").get("image") is True
-
-    def can(self, what: str) -> bool:
-        """Whether it can ``resume``, ``close``, ``fork`` sessions."""
-        return isinstance(inner(self.capabilities, "sessionCapabilities").get(what), dict)
 
 
 @dataclass(slots=True)
@@ -124,19 +79,7 @@ class Connection:
         """
         async with self._greeted:
             if self.greeting is None:
-                told = await self.peer.request(
-                    "initialize",
-                    {
-                        "protocolVersion": VERSION,
-                        # An agent reads and writes its worktree by itself: the files there are
-                        # what the user sees, unsaved buffers included.
-                        "clientCapabilities": {
-                            "fs": {"readTextFile": False, "writeTextFile": False},
-                            "terminal": False,
-                        },
-                        "clientInfo": {"name": "massgen-ls", "title": "MassGen", "version": "1"},
-                    },
-                )
+                told = await self.peer.request("initialize", OURS)
                 self.greeting = Greeting.of(told)
             return self.greeting
 

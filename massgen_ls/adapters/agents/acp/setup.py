@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from massgen_ls.adapters.agents.acp.box import Allow, Box
-from massgen_ls.adapters.agents.acp.connection import VERSION, Connection, Greeting
+from massgen_ls.adapters.agents.acp.connection import Connection
+from massgen_ls.adapters.agents.acp.greeting import VERSION, Greeting
 from massgen_ls.adapters.agents.acp.jsonrpc import METHOD_NOT_FOUND, PeerGoneError, RpcError
 from massgen_ls.adapters.agents.acp.order import Launch
 from massgen_ls.adapters.agents.attempt.failing import kind_of, retry_after

@@ -19,6 +19,7 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field, replace
 
 from massgen_ls.adapters.agents.attempt import answers
+from massgen_ls.adapters.agents.attempt.coding import CodingDriver, Login, Program
 from massgen_ls.adapters.agents.attempt.failing import Advice, kind_of
 from massgen_ls.adapters.agents.attempt.frame import Frame, outlived, prepared, unusable
 from massgen_ls.adapters.agents.attempt.settings import FAREWELL, CodingSettings
@@ -35,8 +36,10 @@ from massgen_ls.adapters.agents.claude.launch import (
     CLOUDS,
     KEYS,
     PROGRAM,
+    going_on,
     launch,
     user_folder,
+    written_down,
 )
 from massgen_ls.adapters.agents.claude.session import ClaudeSession
 from massgen_ls.adapters.agents.program import installed
@@ -46,14 +49,11 @@ from massgen_ls.core.failures import FailureKind
 from massgen_ls.core.task import AgentSpec, Json
 from massgen_ls.ports import (
     AgentNews,
-    Brief,
     Command,
     Ended,
     Finished,
     Halt,
-    Health,
     Note,
-    Place,
     Processes,
     Said,
 )
@@ -68,11 +68,12 @@ ADVICE = Advice(
 )
 STOPPING = 1.5
 """Seconds that it has to end its turn and itself when it is stopped; then it is ended."""
+_GONE = "No conversation found with session ID"
 _VERSION = re.compile(r"\d+\.\d+\.\d+\S*")
 
 
-class ClaudeCodeDriver:
-    """Runs agents of type ``claude_code``; implements `ports.Driver`.
+class ClaudeCodeDriver(CodingDriver):
+    """Runs agents of type ``claude_code``.
 
     Args:
         processes: Starts the program.
@@ -80,60 +81,55 @@ class ClaudeCodeDriver:
         farewell: Seconds that it has to end by itself once it is done, or was told to stop.
     """
 
-    briefed = True
-    hears = True
-    heavy = True
-
     def __init__(
         self, processes: Processes, around: Surroundings, *, farewell: float = FAREWELL
     ) -> None:
-        self._processes = processes
-        self._around = around
+        super().__init__(Program(PROGRAM, INSTALL, ADVICE, version_of), processes, around)
         self._farewell = farewell
 
-    async def attempt(
-        self, spec: AgentSpec, brief: Brief, place: Place
-    ) -> AsyncGenerator[AgentNews]:
-        """Runs the agent once. Closing the iterator ends it and all its processes."""
-        settings = CodingSettings.of(spec, PROGRAM)
-        frame = Frame(settings.program, INSTALL, ADVICE, settings, brief, place)
-        async with contextlib.aclosing(frame.kept(self._within(frame, spec))) as news:
+    async def news(self, spec: AgentSpec, frame: Frame) -> AsyncGenerator[AgentNews]:
+        """What comes of an attempt; see `CodingDriver.news`."""
+        settings, brief, place = frame.settings, frame.brief, frame.place
+        frame.brief = await prepared(place, going_on, brief, settings, place, self._around)
+        async with contextlib.aclosing(self._talked(spec, frame)) as news:
+            async for item in news:
+                if isinstance(item, Ended) and frame.brief.origin and _GONE in item.reason:
+                    break
+                yield item
+            else:
+                return
+        # What it should go on from cannot be read: it is told what was done instead.
+        frame.brief = replace(brief, origin="")
+        async with contextlib.aclosing(self._talked(spec, frame)) as news:
             async for item in news:
                 yield item
 
-    async def _within(self, frame: Frame, spec: AgentSpec) -> AsyncGenerator[AgentNews]:
-        command = await prepared(
-            frame.place, launch, spec, frame.settings, frame.brief, frame.place, self._around
-        )
+    async def _talked(self, spec: AgentSpec, frame: Frame) -> AsyncGenerator[AgentNews]:
+        settings, brief, place = frame.settings, frame.brief, frame.place
+        command = await prepared(place, launch, spec, settings, brief, place, self._around)
         work = _Work(frame, self._farewell)
         async with contextlib.aclosing(work.news(self._processes, command)) as news:
             async for item in news:
-                yield item
+                if isinstance(item, Ended) and settings.login == "own" and brief.schema is None:
+                    # A home of ours ends with the attempt; the conversation need not.
+                    given = (item.session, settings, place, self._around)
+                    file = await asyncio.to_thread(written_down, *given)
+                    yield replace(item, conversation=file)
+                else:
+                    yield item
 
-    async def health(self, spec: AgentSpec) -> Health:
-        """Looks for the program and for a way to log in, by name; starts and reads nothing else."""
-        settings = CodingSettings.of(spec, PROGRAM)
-        return await asyncio.to_thread(self._health, spec, settings)
-
-    def _health(self, spec: AgentSpec, settings: CodingSettings) -> Health:
-        path = self._around.find(settings.program)
-        if path is None:
-            found = f"{settings.program} not found"
-            return Health(spec.id, ok=False, found=found, hint=INSTALL)
-        version = version_of(path)
+    def login(self, settings: CodingSettings) -> Login:
+        """Looks for a login, or for a key or a token; see `CodingDriver.login`."""
         if settings.login == "user":
             folder = user_folder(self._around)
-            there = os.path.exists(os.path.join(folder, ".credentials.json"))
-            hint = "" if there else f"No login is seen in {folder}: run `claude` once and log in."
-            return Health(spec.id, ok=True, found=path, hint=hint, version=version)
-        unset = [name for name in settings.env if not self._around.environ.get(name)]
-        missing = f"Not set in the environment: {', '.join(unset)}." if unset else ""
+            if os.path.exists(os.path.join(folder, ".credentials.json")):
+                return Login()
+            return Login(hint=f"No login is seen in {folder}: run `claude` once and log in.")
         clouds = self._around.given(name for name in CLOUDS if name in settings.env)
         keys = self._around.given((*KEYS, *settings.env))
         if not clouds and not any(_is_key(name) for name in keys):
-            hint = f"It has no key: {ADVICE.login}."
-            return Health(spec.id, ok=False, found=path, hint=hint, version=version)
-        return Health(spec.id, ok=True, found=path, hint=missing, version=version)
+            return Login(ok=False, hint=f"It has no key: {ADVICE.login}.")
+        return Login(hint=self._unset(settings))
 
 
 def _is_key(name: str) -> bool:

@@ -19,6 +19,7 @@ and the MCP servers in files that nobody else may read, the key in the environme
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import json
 import os
@@ -93,7 +94,7 @@ def user_folder(around: Surroundings) -> str:
 def launch(
     spec: AgentSpec, settings: CodingSettings, brief: Brief, place: Place, around: Surroundings
 ) -> Command:
-    """Makes the home and says what to start there. Blocks: for a thread.
+    """Makes the home and says what to start there, with what `going_on` gives. For a thread.
 
     Raises:
         OSError: The home cannot be written.
@@ -109,12 +110,42 @@ def launch(
     )
 
 
-def _kept(session: str, settings: CodingSettings, around: Surroundings) -> bool:
-    """Whether there is a conversation still: homes of ours end with their attempts."""
-    if settings.login == "own" or not session.replace("-", "").isalnum():
-        return False
-    projects = os.path.join(glob.escape(user_folder(around)), "projects")
-    return bool(glob.glob(os.path.join(projects, "*", f"{session}.jsonl")))
+def going_on(brief: Brief, settings: CodingSettings, place: Place, around: Surroundings) -> Brief:
+    """The order as it is for what there is: with the conversation to go on from, or without it.
+
+    Blocks: for a thread.
+
+    Raises:
+        OSError: The home cannot be written.
+    """
+    if not brief.origin or brief.session:
+        return replace(brief, origin="")
+    if brief.past and settings.login == "own" and _is_id(brief.origin):
+        # It looks for it in all projects: in which it is does not matter (2.1.329).
+        folder = os.path.join(_folder(settings, place, around), "projects", "massgen")
+        os.makedirs(folder, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # it is there from an earlier try
+            os.replace(brief.past, os.path.join(folder, f"{brief.origin}.jsonl"))
+    there = written_down(brief.origin, settings, place, around)
+    if not there:
+        return replace(brief, origin="")
+    return replace(brief, prompt=brief.onward or brief.prompt)
+
+
+def written_down(session: str, settings: CodingSettings, place: Place, around: Surroundings) -> str:
+    """The file that holds a conversation; empty: there is none. Reads the disk."""
+    projects = os.path.join(glob.escape(_folder(settings, place, around)), "projects")
+    pattern = os.path.join(projects, "*", f"{session}.jsonl")
+    return next(iter(glob.glob(pattern)), "") if _is_id(session) else ""
+
+
+def _is_id(session: str) -> bool:
+    return session.replace("-", "").isalnum()
+
+
+def _folder(settings: CodingSettings, place: Place, around: Surroundings) -> str:
+    """The configuration folder that it works with."""
+    return os.path.join(place.home, "claude") if settings.login == "own" else user_folder(around)
 
 
 def _arguments(
@@ -129,7 +160,7 @@ def _arguments(
         given += ["--max-turns", str(settings.max_turns)]
     if brief.session:
         given += ["--resume", brief.session]
-    elif _kept(brief.origin, settings, around):
+    elif brief.origin:
         # A copy: what it was before stays, and others may go on from there too.
         given += ["--resume", brief.origin, "--fork-session"]
     if system := _system(brief, place):
@@ -186,12 +217,12 @@ def _environment(
         names = (*KEYS, *WAYS, *names)
     env = around.env(place, brief.seat, names) | _QUIET | around.given(settings.env)
     if settings.login == "own":
-        env["CLAUDE_CONFIG_DIR"] = os.path.join(place.home, "claude")
+        env["CLAUDE_CONFIG_DIR"] = _folder(settings, place, around)
     elif sys.platform == "darwin" and "CLAUDE_CONFIG_DIR" not in around.environ:
         # The login is in the keychain there, under a name that depends on this variable's absence.
         env["HOME"] = around.environ.get("HOME") or os.path.expanduser("~")
     else:
-        env["CLAUDE_CONFIG_DIR"] = user_folder(around)
+        env["CLAUDE_CONFIG_DIR"] = _folder(settings, place, around)
     if settings.base_url:
         env["ANTHROPIC_BASE_URL"] = settings.base_url
     if place.trusted and not place.instructions:

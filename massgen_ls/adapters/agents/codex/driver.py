@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from massgen_ls.adapters.agents.attempt.answers import wish
+from massgen_ls.adapters.agents.attempt.coding import CodingDriver, Login, Program
 from massgen_ls.adapters.agents.attempt.failing import Advice, kind_of
 from massgen_ls.adapters.agents.attempt.frame import Frame, prepared
 from massgen_ls.adapters.agents.attempt.runs import Run
@@ -32,12 +33,11 @@ from massgen_ls.adapters.agents.codex.launch import (
     prepare,
     user_folder,
 )
-from massgen_ls.adapters.agents.program.installed import version_of
 from massgen_ls.adapters.agents.program.members import Object, as_object, count, inner
 from massgen_ls.adapters.agents.program.surroundings import Surroundings, write_private
 from massgen_ls.core.budget import Usage
 from massgen_ls.core.task import AgentSpec
-from massgen_ls.ports import AgentNews, Brief, Ended, Health, Place, Processes, Said
+from massgen_ls.ports import AgentNews, Ended, Place, Processes, Said
 
 INSTALL = "Install it with `npm install -g @openai/codex`, or correct `program`."
 ADVICE = Advice(
@@ -54,8 +54,8 @@ _REMARKS = ("warning: Untrusted project-local configuration", "WARNING: proceedi
 """What it always says in a home and a folder of ours, and nobody can act upon."""
 
 
-class CodexDriver:
-    """Runs agents of type ``codex``; implements `ports.Driver`.
+class CodexDriver(CodingDriver):
+    """Runs agents of type ``codex``.
 
     Args:
         processes: Starts the program.
@@ -63,28 +63,14 @@ class CodexDriver:
         offline: See `OFFLINE`.
     """
 
-    briefed = True
-    hears = True
-    heavy = True
-
     def __init__(
         self, processes: Processes, around: Surroundings, *, offline: float = OFFLINE
     ) -> None:
-        self._processes = processes
-        self._around = around
+        super().__init__(Program(PROGRAM, INSTALL, ADVICE), processes, around)
         self._offline = offline
 
-    async def attempt(
-        self, spec: AgentSpec, brief: Brief, place: Place
-    ) -> AsyncGenerator[AgentNews]:
-        """Runs the agent once. Closing the iterator ends it and all its processes."""
-        settings = CodingSettings.of(spec, PROGRAM)
-        frame = Frame(settings.program, INSTALL, ADVICE, settings, brief, place)
-        async with contextlib.aclosing(frame.kept(self._within(frame, spec))) as news:
-            async for item in news:
-                yield item
-
-    async def _within(self, frame: Frame, spec: AgentSpec) -> AsyncGenerator[AgentNews]:
+    async def news(self, spec: AgentSpec, frame: Frame) -> AsyncGenerator[AgentNews]:
+        """What comes of an attempt; see `CodingDriver.news`."""
         settings, brief, place = frame.settings, frame.brief, frame.place
         if settings.login == "own" and not settings.base_url and not key_of(settings, self._around):
             yield frame.failed("auth", "it has no key")
@@ -103,27 +89,15 @@ class CodexDriver:
             async for item in news:
                 yield item
 
-    async def health(self, spec: AgentSpec) -> Health:
-        """Looks for the program and for a way to log in, by name; starts and reads nothing else."""
-        settings = CodingSettings.of(spec, PROGRAM)
-        return await asyncio.to_thread(self._health, spec, settings)
-
-    def _health(self, spec: AgentSpec, settings: CodingSettings) -> Health:
-        path = self._around.find(settings.program)
-        if path is None:
-            found = f"{settings.program} not found"
-            return Health(spec.id, ok=False, found=found, hint=INSTALL)
-        version = version_of(path)
-        unset = [name for name in settings.env if not self._around.environ.get(name)]
-        hint = f"Not set in the environment: {', '.join(unset)}." if unset else ""
+    def login(self, settings: CodingSettings) -> Login:
+        """Looks for a login, or for a key; see `CodingDriver.login`."""
         if settings.login == "user":
             folder = user_folder(self._around)
             if not os.path.exists(os.path.join(folder, "auth.json")):
-                hint = f"No login is seen in {folder}: run `codex login` once."
+                return Login(hint=f"No login is seen in {folder}: run `codex login` once.")
         elif not settings.base_url and not key_of(settings, self._around):
-            hint = f"It has no key: {ADVICE.login}."
-            return Health(spec.id, ok=False, found=path, hint=hint, version=version)
-        return Health(spec.id, ok=True, found=path, hint=hint, version=version)
+            return Login(ok=False, hint=f"It has no key: {ADVICE.login}.")
+        return Login(hint=self._unset(settings))
 
 
 @dataclass(slots=True)

@@ -24,7 +24,6 @@ server then, ours too, and does not read GEMINI.md, which we tell it instead.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import glob
 import json
@@ -35,14 +34,14 @@ from typing import Any
 from massgen_ls.adapters.agents.acp.driver import Acp
 from massgen_ls.adapters.agents.acp.order import Launch
 from massgen_ls.adapters.agents.acp.pool import AcpPool
+from massgen_ls.adapters.agents.attempt.coding import CodingDriver, Login, Program
 from massgen_ls.adapters.agents.attempt.failing import Advice
 from massgen_ls.adapters.agents.attempt.frame import Frame
 from massgen_ls.adapters.agents.attempt.settings import CodingSettings
 from massgen_ls.adapters.agents.gemini.stream import GeminiStream
-from massgen_ls.adapters.agents.program.installed import version_of
 from massgen_ls.adapters.agents.program.surroundings import NETWORK, Surroundings
 from massgen_ls.core.task import AgentSpec
-from massgen_ls.ports import AgentNews, Brief, Ended, Health, Place, Processes
+from massgen_ls.ports import AgentNews, Ended, Place, Processes
 
 PROGRAM = "gemini"
 KEYS = (
@@ -66,44 +65,28 @@ _NO_TOOLS = (
 )
 
 
-class GeminiDriver:
-    """Runs Gemini CLI; implements `ports.Driver`.
+class GeminiDriver(CodingDriver):
+    """Runs Gemini CLI.
 
     Args:
         processes: Starts the program.
-        surroundings: Our own side, of which it sees only what is allowed.
+        around: Our own side, of which it sees only what is allowed.
         pool: Shares processes among seats; None: each has its own.
     """
 
-    briefed = True
-    hears = True
-    heavy = True
-
     def __init__(
-        self, processes: Processes, surroundings: Surroundings, pool: AcpPool | None = None
+        self, processes: Processes, around: Surroundings, pool: AcpPool | None = None
     ) -> None:
-        self._around = surroundings
-        self._acp = Acp(processes, surroundings, pool)
-        self._stream = GeminiStream(processes, surroundings)
+        super().__init__(Program(PROGRAM, _INSTALL, _ADVICE), processes, around)
+        self._acp = Acp(processes, around, pool)
+        self._stream = GeminiStream(processes, around)
 
-    async def attempt(
-        self, spec: AgentSpec, brief: Brief, place: Place
-    ) -> AsyncGenerator[AgentNews]:
-        """Runs the agent once. Closing the iterator ends it and all its processes."""
-        settings = CodingSettings.of(spec, PROGRAM)
-        launch = self._launch(spec, settings, place)
-        frame = Frame(settings.program, _INSTALL, _ADVICE, settings, brief, place)
+    def news(self, spec: AgentSpec, frame: Frame) -> AsyncGenerator[AgentNews]:
+        """What comes of an attempt; see `CodingDriver.news`."""
+        launch = self._launch(spec, frame.settings, frame.place)
         if spec.settings.get("protocol") == "stream-json":
-            news = self._stream.attempt(launch, frame)
-        else:
-            news = self._over_acp(launch, frame)
-        async with contextlib.aclosing(frame.kept(news)) as kept:
-            async for item in kept:
-                yield item
-
-    async def health(self, spec: AgentSpec) -> Health:
-        """Looks for the program, its version, and a way to log in; asks nobody."""
-        return await asyncio.to_thread(self._health, spec)
+            return self._stream.attempt(launch, frame)
+        return self._over_acp(launch, frame)
 
     async def _over_acp(self, launch: Launch, frame: Frame) -> AsyncGenerator[AgentNews]:
         async with contextlib.aclosing(self._acp.attempt(launch, frame)) as news:
@@ -180,23 +163,18 @@ class GeminiDriver:
             return "vertex-ai"
         return "vertex-ai" if "GOOGLE_API_KEY" in given else "gemini-api-key"
 
-    def _health(self, spec: AgentSpec) -> Health:
-        settings = CodingSettings.of(spec, PROGRAM)
-        path = self._around.find(settings.program)
-        if path is None:
-            return Health(spec.id, ok=False, found=f"{settings.program} not found", hint=_INSTALL)
-        version = version_of(path)
+    def login(self, settings: CodingSettings) -> Login:
+        """Looks for a login, or for keys; see `CodingDriver.login`."""
         if settings.login == "user":
             home = self._around.environ.get("HOME", "")
-            there = os.path.exists(os.path.join(home, ".gemini", "oauth_creds.json"))
-            found = f"{path}; {'logged in' if there else 'no login found'} in ~/.gemini"
-            hint = "" if there else "Run `gemini` once and log in, or set GEMINI_API_KEY."
-            return Health(spec.id, ok=True, found=found, hint=hint, version=version)
+            if os.path.exists(os.path.join(home, ".gemini", "oauth_creds.json")):
+                return Login(seen="logged in in ~/.gemini")
+            hint = "Run `gemini` once and log in, or set GEMINI_API_KEY."
+            return Login(hint=hint, seen="no login found in ~/.gemini")
         keys = self._around.given((*KEYS, *settings.env))
         if not keys:
-            hint = f"No key of it is set: {_ADVICE.login}."
-            return Health(spec.id, ok=False, found=path, hint=hint, version=version)
-        return Health(spec.id, ok=True, found=f"{path}; {', '.join(keys)} set", version=version)
+            return Login(ok=False, hint=f"No key of it is set: {_ADVICE.login}.")
+        return Login(seen=f"{', '.join(keys)} set")
 
 
 def trusts(place: Place) -> bool:

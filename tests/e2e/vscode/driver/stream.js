@@ -17,12 +17,20 @@ module.exports = async (world) => {
   clearInterval(beat);
   await vscode.commands.executeCommand("massgen.runs.focus");
   await api.ready();
+  await world.command("runTask", { prompt: "all of them" });
   await world.until("the agents at work", () => api.runs.all[0]?.working.length === SEATS);
   await percent();
   await quiet(5, 15);
   const [drawn, began] = [api.tree.drawn, performance.now()];
   measured.streaming_percent = await percent();
   measured.updates_per_second = ((api.tree.drawn - drawn) * 1000) / (performance.now() - began);
+  await world.command("openLog", { run: api.runs.all[0].id, seat: "agent0" });
+  await percent(1);
+  measured.log_percent = await percent();
+  await vscode.commands.executeCommand("workbench.action.closeAllEditors");
+  await vscode.commands.executeCommand("workbench.view.explorer");
+  await quiet(1, 5);
+  measured.hidden_percent = await percent();
 };
 
 // Per cent of a core that this process takes for a while.

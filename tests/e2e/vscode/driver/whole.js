@@ -107,7 +107,10 @@ module.exports = async (world) => {
 
   // ── at work: a note, one seat stopped, an answer now, cancel ────────────────────────────────
   const slow = await world.command("runTask", { prompt: "slowly", agents: ["slow", "one"] });
-  await world.until("slow at work", () => world.run(slow)?.seats.get("slow")?.log.toString().includes("waiting"));
+  await world.until("slow begins", () => world.run(slow));
+  await world.command("openLog", { run: slow, seat: "slow" });
+  const grows = vscode.window.activeTextEditor.document;
+  await world.until("the log of slow at work", () => grows.getText().includes("── attempt 1") && grows.getText().includes("waiting"));
   await world.command("answerNow", { run: slow });
   run = await world.settled(slow);
   world.step("answered now", [run.outcome, run.candidates.has("slow.1")], ["won", true]);
@@ -145,7 +148,12 @@ module.exports = async (world) => {
   await world.shows(`${best} ↔ ${second}`);
   const forced = await world.command("applyCandidate", { run: spoilt, candidate: "three.1" });
   world.step("one is applied by hand", [forced.applied, await world.text("other.py")], [true, "other\nbroken\n"]);
+  const { document } = await world.open("other.py");
+  await document.save();
   await world.command("undoApply");
+  await document.save();
+  await world.until("what became of it", () => run.applied.get("three.1") === "undone");
+  world.step("taken back", (await world.tree()).includes("    candidate three.1 | taken back · 2 files +2 −0 · breaks 1"), true);
   await world.command("discardCandidate", { run: first, candidate: "one.1" });
   world.step("discarded", world.run(first).candidates.get("one.1").discarded, true);
   await world.type("other.py", "# massgen: tidy up\nother\n");

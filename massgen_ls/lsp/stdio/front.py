@@ -17,8 +17,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from massgen_ls.lsp.capabilities import answer, resolve
-from massgen_ls.lsp.frames import BrokenStreamError, Frames, error_response, frame
-from massgen_ls.lsp.outbox import write_all
+from massgen_ls.lsp.stdio.frames import BrokenStreamError, Frames, error_response, frame
+from massgen_ls.lsp.stdio.outbox import write_all
 
 if TYPE_CHECKING:
     from massgen_ls.lsp.desk import Compose
@@ -52,7 +52,7 @@ def serve(load: Callable[[], Compose], *, stdin: int = 0, stdout: int = 1) -> in
     if greeting is None:
         return 1
     intake = Intake(inbound, frames, rest)
-    from massgen_ls.lsp.connection import run
+    from massgen_ls.lsp.stdio.connection import run
 
     try:
         return run(greeting, intake, outbound, load)

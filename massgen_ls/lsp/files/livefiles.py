@@ -21,12 +21,19 @@ from massgen_ls.core.plan import (
     ReplaceFile,
 )
 from massgen_ls.lsp import uris
-from massgen_ls.lsp.asking import Asking, Deadlines, Editor
 from massgen_ls.lsp.capabilities import Client
-from massgen_ls.lsp.documents import Document, Documents, Form, form_of, whole
-from massgen_ls.lsp.edits import Target, describe, for_disk, shown_result, split, workspace_edit
-from massgen_ls.lsp.room import arrivals, make_room, take_back
-from massgen_ls.lsp.stepwise import Stepwise
+from massgen_ls.lsp.files.asking import Asking, Deadlines, Editor
+from massgen_ls.lsp.files.documents import Document, Documents, Form, form_of, whole
+from massgen_ls.lsp.files.edits import (
+    Target,
+    describe,
+    for_disk,
+    shown_result,
+    split,
+    workspace_edit,
+)
+from massgen_ls.lsp.files.room import arrivals, make_room, take_back
+from massgen_ls.lsp.files.stepwise import Stepwise
 from massgen_ls.ports import Landed, LiveFiles, Refused
 
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from lsprotocol import types
 
-from massgen_ls.lsp.documents import Documents
+from massgen_ls.lsp.files.documents import Documents
 
 ANSWER_DEADLINE = 30.0
 """Seconds until an editor that has not answered `workspace/applyEdit` is taken at its documents."""

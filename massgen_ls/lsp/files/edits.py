@@ -24,8 +24,8 @@ from massgen_ls.core.plan import (
 )
 from massgen_ls.core.text import Edit, Encoding, Range, apply_edits, edits_to_ranges
 from massgen_ls.lsp.capabilities import Client
-from massgen_ls.lsp.documents import Form
-from massgen_ls.lsp.lastline import before_last_end
+from massgen_ls.lsp.files.documents import Form
+from massgen_ls.lsp.files.lastline import before_last_end
 
 ANNOTATION = "massgen"
 

@@ -15,11 +15,11 @@ from lsprotocol import types
 
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.plan import CreateFile, DeleteFile, EditText, Operation, RenameFile
-from massgen_ls.lsp.asking import Asking
 from massgen_ls.lsp.capabilities import Client
-from massgen_ls.lsp.documents import Document, Documents, whole
-from massgen_ls.lsp.edits import Target, describe, shown_result, workspace_edit
-from massgen_ls.lsp.room import arrivals, make_room, take_back
+from massgen_ls.lsp.files.asking import Asking
+from massgen_ls.lsp.files.documents import Document, Documents, whole
+from massgen_ls.lsp.files.edits import Target, describe, shown_result, workspace_edit
+from massgen_ls.lsp.files.room import arrivals, make_room, take_back
 from massgen_ls.ports import Landed, Refused
 
 

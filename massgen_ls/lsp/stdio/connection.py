@@ -13,13 +13,13 @@ from contextlib import AsyncExitStack, suppress
 from lsprotocol import types
 
 from massgen_ls.core.errors import MassgenError
-from massgen_ls.lsp.asking import Deadlines
 from massgen_ls.lsp.desk import Compose
 from massgen_ls.lsp.features import register
-from massgen_ls.lsp.front import Intake
-from massgen_ls.lsp.outbox import Outbox, write_all
+from massgen_ls.lsp.files.asking import Deadlines
 from massgen_ls.lsp.permits import AskingApprover
 from massgen_ls.lsp.server import MassgenServer
+from massgen_ls.lsp.stdio.front import Intake
+from massgen_ls.lsp.stdio.outbox import Outbox, write_all
 from massgen_ls.lsp.stream import Stream
 
 _log = logging.getLogger(__name__)

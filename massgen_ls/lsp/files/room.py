@@ -9,7 +9,7 @@ from contextlib import suppress
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.plan import CreateFile, Operation, RenameFile
 from massgen_ls.lsp import uris
-from massgen_ls.lsp.edits import Target
+from massgen_ls.lsp.files.edits import Target
 
 
 def arrivals(operations: Iterable[Operation], target: Callable[[RelPath], Target]) -> list[str]:

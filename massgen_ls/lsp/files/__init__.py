@@ -1,0 +1,1 @@
+"""The user's files as the editor has them: read, changed, looked at."""

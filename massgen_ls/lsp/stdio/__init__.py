@@ -1,0 +1,1 @@
+"""The way in and out: standard input and output, and the first answer."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from massgen_ls.core.candidate import CheckResult, TreeId
 from massgen_ls.core.events import CheckFinished, RunSettled
 from massgen_ls.core.tallies import CheckTally
 from massgen_ls.core.task import CheckSpec, RunId, RunSpec
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.engine.world import World
+from massgen_ls.ports import Checker, Place, Said
 from massgen_ls.testing.agents import writes
 from tests.engine.conftest import Bench
 
@@ -69,6 +72,41 @@ async def test_who_is_ruled_out_is_put_through_no_other_check_and_later_runs_kno
     assert second[0] == "b", "it told candidates apart the last time"
     assert [who for check, who in found[1] if check == "a"] == ["z1"], "the others were out"
     assert CheckTally("b", 3, 2) in settled.tallies
+
+
+class Hanging:
+    """A checker whose check `a` never ends on what is bad."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+        self.begun, self.cancelled = 0, 0
+
+    async def run(
+        self, check: CheckSpec, tree: TreeId, place: Place, say: Callable[[Said], None]
+    ) -> CheckResult:
+        if check.name == "a" and bad("b", Path(place.folder)):
+            self.begun += 1
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+        return await self._checker.run(check, tree, place, say)
+
+
+async def test_what_runs_on_who_is_ruled_out_is_cancelled(bench: Bench) -> None:
+    hanging: list[Hanging] = []
+
+    def change(world: World) -> World:
+        hanging.append(Hanging(world.checker))
+        return replace(world, checker=hanging[0])
+
+    scripts = {"x": writes(m__txt="bad\n"), "z": writes(m__txt="good\n")}
+    async with bench.engine(scripts, bad, change=change) as supervisor:
+        _, state = await bench.finish(supervisor, order(bench, *scripts))
+    assert state.verdict is not None
+    assert state.verdict.winner == "z.1"
+    assert (hanging[0].begun, hanging[0].cancelled) == (1, 1), "it was at work, for nothing"
 
 
 async def test_where_nobody_passes_all_is_measured(bench: Bench) -> None:

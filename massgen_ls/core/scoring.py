@@ -39,9 +39,9 @@ from massgen_ls.core.voting import contenders
 def agreed(state: RunState) -> Scorecard | None:
     """The choice of more than half of all seats, if it passes every gate and nothing beats it.
 
-    None as long as a choice that is there already waits for a check that could say that it mends
-    more: agents that still work may be left out for it, what is there may not. Nor is one that
-    fails tests of the base, which it has changed, taken before the others are heard.
+    None as long as a choice that is there already waits for a check: agents that still work may be
+    left out for it, results that are there may not. Nor is one that fails tests of the base, which
+    it has changed, taken before the others are heard.
     """
     card = _prevailing(state)
     if card is None or basetests.to_run(state, card.cluster.tree):
@@ -59,21 +59,10 @@ def _prevailing(state: RunState) -> Scorecard | None:
     seats = {c.id: c.seat for c in state.candidates if not c.parts}
     for card in cards:
         if 2 * len({seats[m] for m in card.cluster.members if m in seats}) > len(state.seats):
-            own = {c.tree for c in state.candidates if c.id in card.cluster.members}
-            trees = {other.cluster.tree for other in by_tree}
-            asked = trees if _to_mend(state) else trees & own
-            judged = all(_judged(state, tree) for tree in asked)
+            judged = all(_judged(state, other.cluster.tree) for other in by_tree)
             most = max(other.fixed for other in cards if other.clears) if card.clears else 0
             return card if judged and card.clears and card.fixed == most else None
     return None
-
-
-def _to_mend(state: RunState) -> bool:
-    """Whether the base has, or may have, a failure that somebody mends."""
-    assert state.spec is not None, "a run that has not begun has no candidates"
-    assert state.snapshot is not None, "no candidate without a base"
-    base = [state.results(check.name, state.snapshot.tree) for check in state.spec.checks]
-    return any(not runs or any(run.outcome != "passed" for run in runs) for runs in base)
 
 
 def _judged(state: RunState, tree: TreeId) -> bool:

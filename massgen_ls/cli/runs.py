@@ -23,6 +23,7 @@ from massgen_ls.cli.options import (
 from massgen_ls.cli.run import delivery_json, folder_of, print_delivery
 from massgen_ls.core.errors import NotFoundError
 from massgen_ls.core.explain import markdown
+from massgen_ls.core.selection import Selection
 from massgen_ls.core.task import CandidateId, RunId
 from massgen_ls.core.wire import to_json
 from massgen_ls.engine.report import record_json, run_json
@@ -151,7 +152,9 @@ async def _transcript(supervisor: Supervisor, run: RunId, options: ShowOptions) 
 async def _apply(supervisor: Supervisor, options: ApplyOptions) -> int:
     run = await supervisor.resolve(options.run)
     candidate = CandidateId(options.candidate) if options.candidate else None
-    delivery = await supervisor.apply(run, candidate, disk_files(), partial=options.partial)
+    delivery = await supervisor.apply(
+        run, candidate, disk_files(), Selection(partial=options.partial)
+    )
     if options.json:
         _print(delivery_json(delivery))
     else:

@@ -305,6 +305,6 @@ def _xml(content: bytes) -> Reading:
         if _FILLED_IN.search(content) or error.code not in _XML_NEVER:
             return _UNKNOWN
         return _fails(error.lineno, expat.ErrorString(error.code) or "")
-    except ValueError:
-        return _UNKNOWN
+    except (ValueError, LookupError):
+        return _UNKNOWN  # an encoding that Python does not know
     return GOOD

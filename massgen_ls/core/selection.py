@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
 from massgen_ls.core.errors import NotFoundError
+
+_LISTED = 10
+"""Files that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,21 @@ class Selection:
     partial: bool = False
     """Whether a file lands without the hunks that conflict, instead of not at all. Files in
     ``hunks`` always do: whoever chose among hunks takes them one by one."""
+
+    @classmethod
+    def of(
+        cls,
+        paths: Iterable[str] | None = None,
+        hunks: Mapping[str, Iterable[int]] | None = None,
+        *,
+        partial: bool = False,
+    ) -> Selection:
+        """As somebody names it: whether the candidate has it, `chosen_changes` says."""
+        return cls(
+            None if paths is None else frozenset(map(RelPath, paths)),
+            {RelPath(path): frozenset(numbers) for path, numbers in (hunks or {}).items()},
+            partial,
+        )
 
     def includes(self, change: FileChange) -> bool:
         """Whether anything of a file's change should land."""
@@ -56,6 +74,7 @@ def chosen_changes(changes: ChangeSet, selection: Selection) -> tuple[FileChange
     for path in sorted({*(selection.paths or ()), *selection.hunks}):
         if path not in known:
             raise NotFoundError(
-                f"the candidate does not change {path}", "Choose among the files that it lists."
+                f"the candidate does not change {path!r}",
+                f"It changes: {', '.join(sorted(known)[:_LISTED])}",
             )
     return tuple(change for change in changes.files if selection.includes(change))

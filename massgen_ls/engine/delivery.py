@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -14,7 +13,7 @@ from massgen_ls.core.changes import ChangeSet, FileChange, RelPath, folders_abov
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.landing import Contents, plan_landing
 from massgen_ls.core.plan import Clash, Conflict, EditPlan, Held, LiveFile
-from massgen_ls.core.selection import Selection, chosen_changes
+from massgen_ls.core.selection import EVERYTHING, Selection, chosen_changes
 from massgen_ls.core.survey import FileSurvey, survey
 from massgen_ls.core.task import CandidateId
 from massgen_ls.engine.world import World
@@ -49,10 +48,7 @@ async def plan_delivery(
     snapshot: Snapshot,
     candidate: Candidate,
     live: LiveFiles,
-    paths: AbstractSet[RelPath] | None = None,
-    hunks: Mapping[RelPath, AbstractSet[int]] | None = None,
-    *,
-    partial: bool = False,
+    selection: Selection = EVERYTHING,
 ) -> EditPlan:
     """What landing a candidate would do to the live files now.
 
@@ -61,14 +57,11 @@ async def plan_delivery(
         snapshot: What the candidate started from.
         candidate: What should land.
         live: The user's files.
-        paths: The files to take; None for all.
-        hunks: For some files, the hunks to take (see `massgen_ls.core.landing.Selection`).
-        partial: Whether a file with a conflict lands without it, instead of not at all.
+        selection: The part of it that should.
 
     Raises:
         NotFoundError: A file or a hunk is chosen that the candidate does not have.
     """
-    selection = Selection(paths, hunks or {}, partial)
     stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
     return await _planned(world, stored, live, snapshot, candidate, selection)
 
@@ -127,20 +120,16 @@ async def deliver(
     snapshot: Snapshot,
     candidate: Candidate,
     live: LiveFiles,
-    paths: AbstractSet[RelPath] | None = None,
-    hunks: Mapping[RelPath, AbstractSet[int]] | None = None,
-    *,
-    partial: bool = False,
+    selection: Selection = EVERYTHING,
 ) -> Delivery:
-    """Lands a candidate, or the part of it that `plan_delivery` is told.
+    """Lands a candidate, or a part of it.
 
-    With a conflict nothing of that file is written, or with ``partial`` nothing but what does not
-    conflict; the other files land.
+    With a conflict nothing of that file is written, or with ``selection.partial`` nothing but what
+    does not conflict; the other files land.
 
     Raises:
         NotFoundError: A file or a hunk is chosen that the candidate does not have.
     """
-    selection = Selection(paths, hunks or {}, partial)
     chosen = ChangeSet(tuple(chosen_changes(candidate.changes, selection)))
     stored = await _stored(world.objects, snapshot, chosen.files)
     reason = ""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import cast
 
-from massgen_ls.core.candidate import Candidate, Fate
-from massgen_ls.core.changes import RelPath
+from massgen_ls.core.candidate import Fate
 from massgen_ls.core.coordination import verdict
 from massgen_ls.core.errors import MassgenError, NotFoundError
 from massgen_ls.core.events import (
@@ -30,6 +29,7 @@ from massgen_ls.core.events import (
 from massgen_ls.core.learning import seated
 from massgen_ls.core.plan import EditPlan
 from massgen_ls.core.run_state import RunState, fold
+from massgen_ls.core.selection import EVERYTHING, Selection
 from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.engine.archive import Archive
@@ -264,43 +264,30 @@ class Supervisor(Archive):
         run: RunId,
         candidate: CandidateId | None,
         live: LiveFiles,
-        *,
-        paths: Sequence[str] | None = None,
-        hunks: Mapping[str, Sequence[int]] | None = None,
-        partial: bool = False,
+        selection: Selection = EVERYTHING,
     ) -> EditPlan:
         """What `apply` would do now."""
         snapshot, chosen = await self._chosen(run, candidate)
-        wanted, picked = _selection(chosen, paths, hunks)
-        return await plan_delivery(
-            self._world, snapshot, chosen, live, wanted, picked, partial=partial
-        )
+        return await plan_delivery(self._world, snapshot, chosen, live, selection)
 
     async def apply(
         self,
         run: RunId,
         candidate: CandidateId | None,
         live: LiveFiles,
-        *,
-        paths: Sequence[str] | None = None,
-        hunks: Mapping[str, Sequence[int]] | None = None,
-        partial: bool = False,
+        selection: Selection = EVERYTHING,
     ) -> Delivery:
         """Lands a candidate (None: the winner) in the live files by three-way merge.
 
-        ``paths`` and ``hunks`` (path → indices of its hunks against the base) choose a part.
-        With a conflict nothing of that file is written; the other files land. ``partial``, or a
-        choice of its hunks: nothing but what does not conflict.
+        With a conflict nothing of that file is written; the other files land. See `Selection` for
+        parts of a candidate, and of files with conflicts.
 
         Raises:
             NotFoundError: No such run, candidate or file, or no winner.
         """
         run = await self.resolve(run)
         snapshot, chosen = await self._chosen(run, candidate)
-        wanted, picked = _selection(chosen, paths, hunks)
-        delivery = await deliver(
-            self._world, snapshot, chosen, live, wanted, picked, partial=partial
-        )
+        delivery = await deliver(self._world, snapshot, chosen, live, selection)
         if delivery.applied:
             await self._append(run, Delivered(chosen.id, delivery.paths, delivery.conflicts))
         else:
@@ -390,25 +377,6 @@ class Supervisor(Archive):
 
 _KEPT = 32
 """Settled runs whose state stays in memory; older ones are read from the record."""
-
-
-def _selection(
-    candidate: Candidate,
-    paths: Sequence[str] | None,
-    hunks: Mapping[str, Sequence[int]] | None,
-) -> tuple[frozenset[RelPath] | None, dict[RelPath, frozenset[int]] | None]:
-    known = {str(f.path): f.path for f in candidate.changes.files}
-    asked = [*(paths or ()), *(hunks or ())]
-    unknown = [path for path in asked if path not in known]
-    if unknown:
-        raise NotFoundError(
-            f"{candidate.id} does not change {unknown[0]!r}",
-            f"It changes: {', '.join(list(known)[:10])}",
-        )
-    picked = {known[path]: frozenset(numbers) for path, numbers in (hunks or {}).items()}
-    if paths is None:
-        return (frozenset(picked) if hunks else None), (picked or None)
-    return frozenset(known[path] for path in asked), (picked or None)
 
 
 def _first_line(error: BaseException) -> str:

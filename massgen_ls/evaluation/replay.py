@@ -212,6 +212,9 @@ def _notes(state: RunState, names: Mapping[str, str]) -> Iterator[str]:
             yield " ".join(f"{names[seat.seat]} {what}".split())
     seen = {notice.text for notice in state.notices if notice.level != "info"}
     yield from sorted(seen)
+    for candidate in state.candidates:
+        for fault in candidate.faults if candidate.seat in names else ():
+            yield f"{names[candidate.seat]}: {fault}"
     said = {e.note for card in scorecards(state) for e in card.evidence if e.note}
     yield from sorted(said)
 

@@ -208,9 +208,7 @@ class Verbs:
             services,
             run,
             candidate,
-            params.paths,
-            params.hunks,
-            partial=params.partial,
+            params.selection,
             preview=params.preview,
         )
         if aloud:  # not awaited: the answer is no place to wait for a user

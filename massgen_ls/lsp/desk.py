@@ -13,6 +13,7 @@ from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.events import Delta, Envelope
 from massgen_ls.core.plan import Conflict, Held
 from massgen_ls.core.run_state import RunState
+from massgen_ls.core.selection import EVERYTHING, Selection
 from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import (
     AgentSpec,
@@ -273,10 +274,7 @@ class Engine(Protocol):
         run: RunId,
         candidate: CandidateId | None,
         live: LiveFiles,
-        *,
-        paths: Sequence[str] | None = None,
-        hunks: Mapping[str, Sequence[int]] | None = None,
-        partial: bool = False,
+        selection: Selection = EVERYTHING,
     ) -> Delivered:
         """Lands a candidate, or a part of it, in the live files."""
         ...

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.plan import Conflict
+from massgen_ls.core.selection import EVERYTHING, Selection
 from massgen_ls.core.task import ApplyMode, CandidateId, Json, RunId
 from massgen_ls.core.wire import to_json
 from massgen_ls.lsp import uris
@@ -74,10 +75,8 @@ async def land(
     services: Services,
     run: RunId,
     candidate: CandidateId | None,
-    paths: Sequence[str] | None = None,
-    hunks: Mapping[str, Sequence[int]] | None = None,
+    selection: Selection = EVERYTHING,
     *,
-    partial: bool = False,
     preview: bool = False,
 ) -> Delivered:
     """Lands a candidate in the editor, one after the other.
@@ -89,9 +88,7 @@ async def land(
     """
     live = server.live_files(services, preview=preview)
     async with server.applying:
-        delivery = await services.engine.apply(
-            run, candidate, live, paths=paths, hunks=hunks, partial=partial
-        )
+        delivery = await services.engine.apply(run, candidate, live, selection)
     if delivery.applied:
         # Before anything is told: what the user does next is theirs.
         server.aftermath.landed(services.engine, lambda: server.live_files(services), run, delivery)
@@ -118,9 +115,8 @@ async def conclude(
     except TimeoutError:
         return
     if answer == REST:
-        paths = [held.path for held in delivery.held]
-        candidate = delivery.candidate
-        tell_delivery(server, await land(server, services, run, candidate, paths, partial=True))
+        rest = Selection.of([held.path for held in delivery.held], partial=True)
+        tell_delivery(server, await land(server, services, run, delivery.candidate, rest))
 
 
 def delivery_json(delivery: Delivered) -> dict[str, Json]:

@@ -31,11 +31,11 @@ name for a misspelt one.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 from massgen_ls.core.attachments import MOST
+from massgen_ls.core.selection import EVERYTHING, Selection
 from massgen_ls.core.task import ApplyMode, Mode
 from massgen_ls.core.text import Position, Range
 from massgen_ls.lsp.fields import Fields, ParamsError, clean, kind_of
@@ -170,9 +170,8 @@ class ApplyParams:
 
     run: str
     candidate: str | None
-    paths: tuple[str, ...] | None
-    hunks: Mapping[str, tuple[int, ...]] | None
-    partial: bool = False
+    selection: Selection = EVERYTHING
+    """Of ``paths``, ``hunks`` and ``partial``."""
     preview: bool = False
 
 
@@ -372,9 +371,9 @@ def read_apply(node: object, where: str = "massgen/apply") -> ApplyParams:
     params = ApplyParams(
         fields.required("runId"),
         fields.text("candidateId"),
-        fields.texts("paths"),
-        fields.by_path("hunks"),
-        fields.flag("partial"),
+        Selection.of(
+            fields.texts("paths"), fields.by_path("hunks"), partial=fields.flag("partial")
+        ),
         fields.flag("preview"),
     )
     fields.token()

@@ -103,7 +103,8 @@ async def test_golden_numbers(calc: World) -> None:
         },
     )
     case(calc, "two", {"a": (right, True), "b": (breaks, False), "c": (b"not a patch\n", False)})
-    case(calc, "three", {"a": (breaks, False), "b": (b"", False)})
+    torn = patch(calc, {"calc.py": CALC.replace("a - b", "(a + b")})
+    case(calc, "three", {"a": (breaks, False), "b": (b"", False), "torn": (torn, False)})
     before = calc.fingerprint()
     found = await measured(calc)
     assert found["cases"] == 3
@@ -127,6 +128,7 @@ async def test_golden_numbers(calc: World) -> None:
     assert two["chosen"] == "a"
     assert [c["applied"] for c in two["candidates"]] == [True, True, False]
     assert "b changes nothing" in three["notes"]
+    assert "torn: calc.py no longer parses (line 2: '(' was never closed)" in three["notes"]
     assert any(note.startswith("c made no candidate: ") for note in two["notes"])
     assert found["checks_run"] == sum(case["checks_run"] for case in found["per_case"]) > 8
     assert found["wall_seconds"] > 0

@@ -166,7 +166,7 @@ async def test_nothing_runs_in_a_folder_that_is_not_trusted(
 async def test_from_the_package_to_a_server_and_a_team(
     parts: tuple[str, Path, str], world: World
 ) -> None:
-    """Messages where Python is missing, an installation that fails half way, one that does not."""
+    """What is said where something is missing, installations, the Python extension, the trace."""
     entry, _, browser = parts
     world.init()
     places = {name: world.top / name for name in ("nothing", "old", "python", "needs")}
@@ -182,9 +182,15 @@ async def test_from_the_package_to_a_server_and_a_team(
             (places["needs"] / package.name).symlink_to(package)
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     path = os.pathsep.join(f for f in folders if not Path(f, "massgen-ls").exists())
-    given = {**{name: str(place) for name, place in places.items()}, "path": path}
-    world.extra_env["MASSGEN_TEST_INSTALL"] = json.dumps(given)
     workbench = Workbench(world, entry, packaged(server=True), browser, _out(world))
-    settings = {"massgen.server.interpreter": "", "massgen.server.startWithWindow": False}
+    logs = str(workbench.logs("install"))
+    given = {**{name: str(place) for name, place in places.items()}, "path": path, "logs": logs}
+    given |= {"bare": _base(), "full": sys.executable}
+    world.extra_env["MASSGEN_TEST_INSTALL"] = json.dumps(given)
+    settings = {
+        "massgen.server.interpreter": "",
+        "massgen.server.startWithWindow": False,
+        "massgen.trace.server": "verbose",
+    }
     report, _ = await workbench.play("install", "install", **settings)
     assert steps(report)[-1] == "a team"

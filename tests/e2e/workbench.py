@@ -119,6 +119,10 @@ class Workbench:
         assert process.returncode == 0, f"{words}\n{json.dumps(told, indent=1)[-4000:]}"
         return told, words
 
+    def logs(self, scenario: str) -> Path:
+        """Where VS Code keeps its logs, and those of output channels."""
+        return self._top(scenario) / "data" / "logs"
+
     def _top(self, scenario: str) -> Path:
         """Where code-server keeps what is its own."""
         return self.world.top / f"code-{scenario}"
@@ -130,7 +134,7 @@ class Workbench:
         top = self._top(scenario)
         extensions = top / "extensions"
         top.mkdir()
-        self._unpack(extensions)
+        self._unpack(extensions, scenario)
         text = json.dumps(
             {
                 "massgen.server.interpreter": wrapped(sys.executable, "vscode", top),
@@ -188,7 +192,7 @@ class Workbench:
                 process.terminate()
                 await process.wait()
 
-    def _unpack(self, extensions: Path) -> None:
+    def _unpack(self, extensions: Path, scenario: str) -> None:
         with zipfile.ZipFile(self.vsix) as archive:
             inside = [n for n in archive.namelist() if n.startswith("extension/")]
             archive.extractall(extensions / "unpacked", inside)
@@ -196,6 +200,8 @@ class Workbench:
         (extensions / "unpacked" / "extension").rename(ours)
         (extensions / "unpacked").rmdir()
         shutil.copytree(HERE / "driver", extensions / "massgen-ls-tests.driver-0.0.1")
+        if scenario == "install":
+            shutil.copytree(HERE / "python", extensions / "ms-python.python-0.0.1")
 
 
 async def _answering(port: int) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from massgen_ls.core.errors import NotFoundError
 from massgen_ls.core.learning import CheckRecord
+from massgen_ls.core.selection import Selection
 from massgen_ls.core.survey import fate_of, standing
 from massgen_ls.core.task import CandidateId
 from massgen_ls.testing.agents import writes
@@ -22,7 +23,7 @@ async def test_what_the_user_made_of_it_is_on_record(bench: Bench) -> None:
         run, _ = await bench.finish(supervisor, bench.spec("one", checks=("k",)))
         file = Path(bench.folder) / "a.py"
         before = file.read_text()
-        done = await supervisor.apply(run, None, bench.disk, paths=["a.py"])
+        done = await supervisor.apply(run, None, bench.disk, Selection.of(["a.py"]))
         assert (done.root, standing(done.landed)) == (bench.folder, {("a.py", 0)})
         done = await supervisor.apply(run, None, bench.disk)
         assert done.landed == (await supervisor.hunks(run, WON, bench.disk))[2]

@@ -16,6 +16,7 @@ from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
 from massgen_ls.core.errors import NotFoundError
 from massgen_ls.core.landing import decode
 from massgen_ls.core.plan import DeleteFile, EditPlan, EditText, LiveFile
+from massgen_ls.core.selection import Selection
 from massgen_ls.core.task import CandidateId, SeatId
 from massgen_ls.core.text import apply_edits
 from massgen_ls.engine.delivery import deliver, plan_delivery
@@ -163,10 +164,10 @@ async def test_landing_twice_is_landing_once() -> None:
 async def test_a_part_lands_and_a_part_that_does_not_exist_is_said() -> None:
     files = Files({F: BASE, G: BASE})
     both = candidate(modify(F), modify(G))
-    assert (await deliver(WORLD, SNAPSHOT, both, files, {G})).paths == (G,)
-    assert (await deliver(WORLD, SNAPSHOT, both, files, None, {F: {0}})).paths == (F,)
+    assert (await deliver(WORLD, SNAPSHOT, both, files, Selection.of([G]))).paths == (G,)
+    assert (await deliver(WORLD, SNAPSHOT, both, files, Selection.of(hunks={F: [0]}))).paths == (F,)
     with pytest.raises(NotFoundError):
-        await deliver(WORLD, SNAPSHOT, both, files, None, {F: {5}})
+        await deliver(WORLD, SNAPSHOT, both, files, Selection.of(hunks={F: [5]}))
 
 
 async def test_a_plan_is_named_in_one_line_by_what_the_agent_says() -> None:

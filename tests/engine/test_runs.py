@@ -10,6 +10,7 @@ import pytest
 
 from massgen_ls.core.errors import NotFoundError, WorkspaceError
 from massgen_ls.core.events import Delta, Envelope, RunInterrupted, RunSettled
+from massgen_ls.core.selection import Selection
 from massgen_ls.core.task import RunId, SeatId
 from massgen_ls.engine.report import run_json, settled
 from massgen_ls.ports import Acted, AgentNews, Brief, Buffer, Ended, Place, Said
@@ -261,7 +262,7 @@ async def test_unknown_names_are_told_with_what_there_is(bench: Bench) -> None:
             supervisor.file(run, None, "absent"),
             supervisor.file(run, None, "../etc/passwd"),
             supervisor.apply(run, "two.1", bench.disk),  # type: ignore[arg-type]
-            supervisor.apply(run, None, bench.disk, paths=["absent"]),
+            supervisor.apply(run, None, bench.disk, Selection.of(["absent"])),
             supervisor.discard(run, "two.1"),  # type: ignore[arg-type]
         ):
             with pytest.raises(NotFoundError) as caught:

@@ -22,6 +22,7 @@ from massgen_ls.core.events import (
     RunSettled,
 )
 from massgen_ls.core.plan import EditPlan, EditText
+from massgen_ls.core.selection import Selection
 from massgen_ls.core.task import (
     AgentId,
     AgentSpec,
@@ -359,15 +360,15 @@ async def test_a_refused_edit_is_on_the_record_and_a_part_can_be_planned(bench: 
         assert events[-1] == DeliveryRefused(CandidateId("a.1"), "the editor said no")
         plan = await supervisor.plan(run, None, bench.disk)
         assert plan.paths() == ("a.py", "b.py")
-        part = await supervisor.plan(run, None, bench.disk, hunks={"a.py": [1]})
+        part = await supervisor.plan(run, None, bench.disk, Selection.of(hunks={"a.py": [1]}))
         assert part.paths() == ("a.py",)
         (edit,) = part.operations
         assert isinstance(edit, EditText)
         assert [e.new for e in edit.edits] == ["FIVE"]
-        both = {"paths": ["b.py"], "hunks": {"a.py": [0]}}
-        part = await supervisor.plan(run, None, bench.disk, **both)  # type: ignore[arg-type]
+        both = Selection.of(["b.py"], {"a.py": [0]})
+        part = await supervisor.plan(run, None, bench.disk, both)
         assert part.paths() == ("a.py", "b.py")
-        only = await supervisor.plan(run, None, bench.disk, paths=["b.py"])
+        only = await supervisor.plan(run, None, bench.disk, Selection.of(["b.py"]))
         assert only.paths() == ("b.py",)
         candidate, root, files = await supervisor.hunks(run, None, bench.disk)
         assert (candidate, root) == ("a.1", str(bench.user.repo))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from pathlib import Path
 
+import pytest
+
 from massgen_ls.core.candidate import Snapshot
+from massgen_ls.core.run_state import RunState
 from massgen_ls.testing.agents import writes
 from tests.engine.conftest import Bench
 
@@ -23,11 +27,35 @@ def ready(snapshot: Snapshot) -> int:
 async def test_after_a_run_as_many_worktrees_as_agents_are_at_its_base(bench: Bench) -> None:
     async with bench.engine(AGENTS) as supervisor:
         _, state = await bench.finish(supervisor, bench.spec("one", "two"))
-        assert state.snapshot is not None
-        async with asyncio.timeout(30):
-            # They are let go a moment after the last one is ready.
-            while ready(state.snapshot) < 2 or bench.user.held():  # noqa: ASYNC110 - no event
-                await asyncio.sleep(0.005)
+        await until_ready(bench, state, 2)
+
+
+async def until_ready(bench: Bench, state: RunState, count: int) -> None:
+    assert state.snapshot is not None
+    async with asyncio.timeout(30):
+        # They are let go a moment after the last one is ready.
+        while ready(state.snapshot) < count or bench.user.held():  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.005)
+
+
+async def test_a_run_in_warm_worktrees_starts_few_git_programs(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each takes milliseconds: one more for every run is worth a second thought."""
+    caplog.set_level(logging.DEBUG, "massgen_ls.adapters.host.process")
+
+    def started() -> int:
+        return sum(record.getMessage().endswith("/git") for record in caplog.records)
+
+    async with bench.engine(AGENTS) as supervisor:
+        _, state = await bench.finish(supervisor, bench.spec("one"))
+        await until_ready(bench, state, 1)
+        caplog.clear()
+        _, state = await bench.finish(supervisor, bench.spec("one"))
+        first = started()
+        await until_ready(bench, state, 1)
+        # What it says of the workspace: 4. What its agent left: 5, and one that reads it.
+        assert (first, started() - first) == (10, 3)
 
 
 async def test_a_run_right_after_another_uses_the_same_worktrees(bench: Bench) -> None:

@@ -32,6 +32,7 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.plan import EditPlan, EditText
 from massgen_ls.core.run_state import RunState, evolve
+from massgen_ls.core.selection import EVERYTHING, Selection
 from massgen_ls.core.survey import FileSurvey, HunkState, PlacedHunk
 from massgen_ls.core.task import AgentSpec, Attachment, CandidateId, RunId, RunSpec, SeatId, Task
 from massgen_ls.core.text import Edit
@@ -177,10 +178,7 @@ class FakeSupervisor:
         run: RunId,
         candidate: CandidateId | None,
         live: LiveFiles,
-        *,
-        paths: Sequence[str] | None = None,
-        hunks: Mapping[str, Sequence[int]] | None = None,
-        partial: bool = False,
+        selection: Selection = EVERYTHING,
     ) -> Delivery:
         chosen = candidate or CandidateId("one.1")
         reason = ""
@@ -189,8 +187,9 @@ class FakeSupervisor:
             answer = await live.apply(self.root, plan)
             if isinstance(answer, Landed):
                 self.happen(run, Delivered(chosen, plan.paths()))
-                _, root, landed = await self.hunks(run, chosen, live)
-                return Delivery(chosen, True, plan.paths(), root=root, landed=landed)
+                ours = self.path in plan.paths()
+                landed = (await self.hunks(run, chosen, live))[2] if ours else ()
+                return Delivery(chosen, True, plan.paths(), root=self.root, landed=landed)
             reason = answer.reason
             if not answer.stale:
                 break

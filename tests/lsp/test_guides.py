@@ -107,3 +107,52 @@ async def test_the_commands_of_a_guide_do_what_it_says(tmp_path: Path, guide: st
         spec = client.engine.started[0][0]
         assert (spec.task.prompt, spec.apply) == ("Fix what the type checker says.", "ask")
         assert bool(client.engine.cancelled) is (guide == "kakoune")
+
+
+def names_of_vs_code() -> tuple[set[str], set[str], set[str]]:
+    """What its manifest has: commands, their titles, settings."""
+    offers = json.loads((EDITORS / "vscode" / "package.json").read_text())["contributes"]
+    commands = {
+        each["command"]: f"{each['category']}: {each['title']}" for each in offers["commands"]
+    }
+    return set(commands), set(commands.values()), set(offers["configuration"]["properties"])
+
+
+def test_vs_code_has_what_its_pages_name_and_does_what_it_offers() -> None:
+    commands, titles, settings = names_of_vs_code()
+    folder = EDITORS / "vscode"
+    pages = [folder / "README.md", *(folder / "media" / "walkthrough").glob("*.md")]
+    text = "\n".join(page.read_text() for page in pages)
+    named = set(re.findall(r"`(massgen\.[\w.]+)`", text)) - {"massgen.yaml"}
+    assert named
+    assert named <= commands | settings
+    titled = set(re.findall(r"\*\*(Massgen: .+?)\*\*", text))
+    assert titled
+    assert titled <= titles
+    source = (folder / "src" / "extension.ts").read_text()
+    table = source.split("const commands: Record<")[1].split("\n  };\n")[0]
+    made = set(re.findall(r"^    (\w+)[:,]", table, re.MULTILINE))
+    internal = {"mergeConflicts"}  # for who has an answer of `massgen/apply` in hand
+    assert {f"massgen.{name}" for name in made - internal} == commands
+
+
+def test_the_help_of_neovim_names_all_that_there_is_and_nothing_else() -> None:
+    folder = EDITORS / "nvim"
+    lua = {f.stem: f.read_text() for f in (folder / "lua" / "massgen").glob("*.lua")}
+    table = lua["commands"].split("local SUBCOMMANDS = {\n")[1].split("\n}\n")[0]
+    subcommands = {"run", *re.findall(r"^  (\w+) = \{", table, re.MULTILINE)}
+    functions = set(re.findall(r"^function M\.(\w+)", lua["init"], re.MULTILINE))
+    events = set(re.findall(r"tell\('(Massgen\w+)'", "".join(lua.values())))
+    groups = set(re.findall(r"^  (Massgen\w+) = '", lua["panel"], re.MULTILINE))
+    keys = re.findall(r"^  \{ '(\S+)', '", lua["panel"], re.MULTILINE)
+    text = (folder / "doc" / "massgen.txt").read_text()
+    assert set(re.findall(r"\*:Massgen-(\w+)\*", text)) == subcommands
+    assert set(re.findall(r"\*massgen\.(\w+)\(\)\*", text)) == functions
+    assert set(re.findall(r"\*(Massgen\w+)\*", text)) == events
+    assert set(re.findall(r"^\t(Massgen\w+)\t", text, re.MULTILINE)) == groups
+    panel = text.split("Its keys are shown")[1].split("=====")[0]
+    assert [key for key in [*keys, "<Esc>", "g?"] if key not in panel.split()] == []
+    readme = (folder / "README.md").read_text()
+    assert set(re.findall(r"Massgen\w+", readme)) <= events
+    named = re.findall(r"`:Massgen (\w+)`", readme)
+    assert set(named) <= subcommands

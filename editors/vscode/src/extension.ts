@@ -179,7 +179,10 @@ export function activate(context: vscode.ExtensionContext): Api {
     vscode.workspace.onDidGrantWorkspaceTrust(() => void server.trust().catch((error: unknown) => server.output.warn(explain(error)))),
     vscode.workspace.onDidChangeConfiguration(async (event) => {
       const decisive = ["command", "interpreter", "configuration"].some((name) => event.affectsConfiguration(`massgen.server.${name}`));
-      if (decisive && server.running) await vscode.commands.executeCommand("massgen.restartServer");
+      if (!decisive || !server.running) return;
+      const now = runs.running.length === 0 || await vscode.window.showInformationMessage(
+        "massgen: the server takes its new settings when it is restarted, which ends the runs that go on.", "Restart Now") !== undefined;
+      if (now) await vscode.commands.executeCommand("massgen.restartServer");
     }),
     { dispose: () => { leaving = server.stop(); } },
   );

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,8 @@ from tests.e2e.nvim.served import (
     type_unsaved,
 )
 from tests.e2e.nvim.test_old import snippet
+from tests.e2e.plain.conftest import server_of
+from tests.e2e.world import World
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -182,6 +185,47 @@ for name in ('one.py', 'two.py'):
         merged = [line.replace("_15 = 15", "_15 = FIVE") for line in before[file]]
         wanted = [*merged, LAST]
         assert shown == wanted if event["kind"] == "delivered" else shown in (before[file], wanted)
+
+
+def test_a_plain_client_shows_progress_cancels_and_goes_on_after_a_crash(
+    neovim: Open, serve: Serve, gate: Gate, project: Path, world: World
+) -> None:
+    nvim = neovim(plugin=False)
+    one = project / "one.py"
+    edit = "t = open('one.py').read(); open('one.py', 'w').write(t.replace('_5 = 5', '_5 = FIVE'))"
+    command = serve(gate.program + edit)
+    _plain(nvim, command, one)
+    before = lines_of(nvim, one)
+    _run_plainly(nvim, "auto")
+    held = gate.reached(nvim)
+    nvim.wait_for("progress", lambda value: value["kind"] == "begin")
+    started = nvim.wait_for("event", lambda event: event["kind"] == "run_started")
+    nvim.lua(
+        """
+        vim.lsp.get_clients({ name = 'massgen' })[1]:exec_cmd({
+          title = 'x', command = 'massgen.cancel', arguments = { { runId = ... } },
+        })
+        """,
+        started["run"],
+    )
+    ended = nvim.wait_for("progress", lambda value: value["kind"] == "end")
+    assert ended["message"].startswith("cancelled")
+    os.close(held)
+    assert lines_of(nvim, one) == before
+
+    _run_plainly(nvim, "auto")
+    held = gate.reached(nvim)
+    os.kill(server_of(world), signal.SIGKILL)
+    nvim.until("gone", "#vim.lsp.get_clients() == 0")
+    os.close(held)
+    assert lines_of(nvim, one) == before
+    # As the README's autocommand does it when a file is opened next.
+    nvim.command("doautocmd FileType python")
+    attached(nvim)
+    _run_plainly(nvim, "auto")
+    os.close(gate.reached(nvim))
+    nvim.wait_for("event", lambda event: event["kind"] == "delivered")
+    assert lines_of(nvim, one) == replaced(before, one_5="one_5 = FIVE")
 
 
 def test_a_plain_client_has_the_code_actions(neovim: Open, serve: Serve, project: Path) -> None:

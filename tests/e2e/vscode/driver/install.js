@@ -27,6 +27,30 @@ module.exports = async (world) => {
   const { runs } = await api.ask("massgen/list", {});
   world.step("it answers", runs, []);
 
+  // The environment that a person chooses in the Python extension, where massgen-ls is in it.
+  const python = vscode.extensions.getExtension("ms-python.python").exports;
+  for (const [chosen, from] of [[given.bare, "the environment of this extension"], [given.full, "the Python extension's environment"]]) {
+    python.choose(chosen);
+    await world.command("restartServer");
+    world.step("the Python extension has chosen", api.startedFrom(), from);
+  }
+
+  const settings = vscode.workspace.getConfiguration("massgen.server");
+  await settings.update("interpreter", given.full, vscode.ConfigurationTarget.Global);
+  await world.until("the new setting", () => api.startedFrom() === "massgen.server.interpreter");
+  await api.ready();
+
+  // The whole conversation, once its channel shall have it.
+  world.step("please trace", true);
+  const trace = await world.until("the trace", async () => {
+    await api.ask("massgen/list", {});
+    const texts = fs.readdirSync(given.logs, { recursive: true }).filter((name) => path.basename(name) === "massgen (trace).log")
+      .map((name) => fs.readFileSync(path.join(given.logs, name), "utf8"));
+    return texts.find((text) => text.includes("Received response 'massgen/list"));
+  });
+  const said = ["Sending request 'massgen/list", "Received response 'massgen/list", "Params: {"];
+  world.step("both ways, and verbosely", said.filter((words) => !trace.includes(words)), []);
+
   await world.command("setUp");
   const file = path.join(world.folder.fsPath, "massgen.yaml");
   world.step("a team", fs.readFileSync(file, "utf8").includes("agents:"), true);

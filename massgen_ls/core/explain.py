@@ -119,6 +119,15 @@ def evidence_by_gate(state: RunState, card: Scorecard | None) -> dict[str, Evide
     return {e.check: e for e in (*card.evidence, *([clash] if clash else ()))}
 
 
+def own_words(state: RunState, candidate: CandidateId, gate: str) -> tuple[str, ...]:
+    """Why a gate of our own rules a candidate out; empty where it does not."""
+    for card in per_tree(state) if gate in OWN_GATES else ():
+        if candidate in card.cluster.members:
+            found = evidence_by_gate(state, card).get(gate)
+            return found.new_failures if found else ()
+    return ()
+
+
 def _rows(state: RunState, order: Order | None, checks: tuple[str, ...]) -> tuple[Row, ...]:
     ranking = state.verdict.ranking if state.verdict else ()
     if not ranking and order:

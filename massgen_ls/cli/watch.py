@@ -15,7 +15,7 @@ from rich.text import Text
 from massgen_ls.cli.shown import harmless, shown
 from massgen_ls.core import basetests
 from massgen_ls.core.ballots import CRITERIA
-from massgen_ls.core.candidate import OWN_GATES, Candidate, Evidence, Scorecard
+from massgen_ls.core.candidate import Candidate, Evidence, Scorecard
 from massgen_ls.core.consensus import electorate, open_votes
 from massgen_ls.core.events import (
     AttemptEnded,
@@ -39,12 +39,13 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.explain import (
     BASE_TESTS,
+    Tone,
     evidence_by_gate,
     explanation,
     gate_names,
     marks_of,
     round_cells,
-    said,
+    words,
 )
 from massgen_ls.core.polls import open_questions, questions
 from massgen_ls.core.run_state import RunState, evolve
@@ -289,20 +290,12 @@ def _origin(candidate: Candidate) -> str:
     return f"[dim], improves on {shown(candidate.built_on)}[/]" if candidate.built_on else ""
 
 
+_COLOURS: dict[Tone, str] = {"bad": "red", "good": "green", "doubtful": "yellow", "plain": "dim"}
+
+
 def _cell(evidence: Evidence | None, *, eligible: bool, check: str) -> str:
-    if check in OWN_GATES:
-        words = shown(said(evidence, check=check))
-        return f"[red]{words}[/]" if evidence else words
-    if evidence is None:
-        return "[dim]not judged[/]" if eligible else "[dim]unfinished[/]"
-    parts: list[str] = []
-    if evidence.new_failures:
-        parts.append(f"[red]breaks {len(evidence.new_failures)}[/]")
-    if evidence.fixed:
-        parts.append(f"[green]mends {len(evidence.fixed)}[/]")
-    if evidence.flaky:
-        parts.append(f"[yellow]{len(evidence.flaky)} flaky[/]")
-    return ", ".join(parts) or f"[dim]{evidence.outcome.replace('_', ' ')}[/]"
+    found = words(evidence, eligible=eligible, check=check)
+    return ", ".join(f"[{_COLOURS[tone]}]{shown(text)}[/]" for tone, text in found)
 
 
 def print_diff(console: Console, patch: str) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from massgen_ls.core.basetests import BaseTest
 from massgen_ls.core.candidate import TreeId, whole
 from massgen_ls.core.consensus import AskVoter, counting, open_votes, words_of
-from massgen_ls.core.gates import clusters, eligible, faulty, to_look_at_again
+from massgen_ls.core.gates import clusters, eligible, faulty, ruled_out, to_look_at_again
 from massgen_ls.core.polls import AskJudge, open_questions
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import (
@@ -177,18 +177,23 @@ def _quorum_reached(state: RunState) -> bool:
 
 
 def _checks(state: RunState, *, attempts_open: bool) -> Iterator[RunCheck]:
-    """Checks of the base and of every cluster, and second looks where a failure is new."""
+    """Checks of the base and of every cluster, and second looks where a failure is new.
+
+    Who fails a gate is not put through the others, as long as somebody may win: where nobody does,
+    all is measured, for the best of them are named.
+    """
     assert state.spec is not None, "asked only of a run that has begun"
     assert state.snapshot is not None, "without a base there is nothing to judge"
     base_tree = state.snapshot.tree
     trees = [c.tree for c in clusters(state) if not faulty(state, c.tree)]
+    left = [tree for tree in trees if not ruled_out(state, tree)]
     for check in state.spec.checks:
         base = state.results(check.name, base_tree)
         # The base is judged while the agents work, and not at all when nobody made anything.
         if not base and (trees or attempts_open):
             yield RunCheck(check.name, base_tree)
         again = False
-        for tree in trees:
+        for tree in left if left or attempts_open else trees:
             mine = state.results(check.name, tree)
             if not mine:
                 yield RunCheck(check.name, tree)

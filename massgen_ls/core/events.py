@@ -17,6 +17,7 @@ from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.failures import FailureKind
 from massgen_ls.core.permissions import Action, Word
 from massgen_ls.core.plan import Clash, Conflict
+from massgen_ls.core.tallies import CheckTally
 from massgen_ls.core.task import CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.core.voting import Verdict
 
@@ -304,6 +305,8 @@ class RunSettled:
 
     kind: ClassVar[str] = "run_settled"
     verdict: Verdict
+    tallies: tuple[CheckTally, ...] = ()
+    """What each check said, for the order of checks in later runs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from massgen_ls.core import basetests
 from massgen_ls.core.ballots import CRITERIA, Ballot, Marks
@@ -118,6 +119,15 @@ def evidence_by_gate(state: RunState, card: Scorecard | None) -> dict[str, Evide
     return {e.check: e for e in (*card.evidence, *([clash] if clash else ()))}
 
 
+def own_words(state: RunState, candidate: CandidateId, gate: str) -> tuple[str, ...]:
+    """Why a gate of our own rules a candidate out; empty where it does not."""
+    for card in per_tree(state) if gate in OWN_GATES else ():
+        if candidate in card.cluster.members:
+            found = evidence_by_gate(state, card).get(gate)
+            return found.new_failures if found else ()
+    return ()
+
+
 def _rows(state: RunState, order: Order | None, checks: tuple[str, ...]) -> tuple[Row, ...]:
     ranking = state.verdict.ranking if state.verdict else ()
     if not ranking and order:
@@ -155,20 +165,36 @@ def _rows(state: RunState, order: Order | None, checks: tuple[str, ...]) -> tupl
     return tuple(rows)
 
 
-def said(evidence: Evidence | None, *, eligible: bool = True, check: str = "") -> str:
-    """What a check, or a gate of our own, says about a candidate, in a few words."""
+Tone = Literal["bad", "good", "doubtful", "plain"]
+
+
+def words(
+    evidence: Evidence | None, *, eligible: bool = True, check: str = ""
+) -> tuple[tuple[Tone, str], ...]:
+    """What a check, or a gate of our own, says about a candidate: a few words each, and how meant.
+
+    Args:
+        evidence: What it has said; None while it has not.
+        eligible: Whether the candidate may win.
+        check: Its name, for where there is no evidence.
+    """
     if (evidence.check if evidence else check) in OWN_GATES:
-        return _listed(evidence.new_failures) if evidence else "–"
+        return (("bad", _listed(evidence.new_failures)) if evidence else ("plain", "–"),)
     if evidence is None:
-        return "not judged" if eligible else "unfinished"
-    parts: list[str] = []
+        return (("plain", "not judged" if eligible else "unfinished"),)
+    found: list[tuple[Tone, str]] = []
     if evidence.new_failures:
-        parts.append(f"breaks {len(evidence.new_failures)}")
+        found.append(("bad", f"breaks {len(evidence.new_failures)}"))
     if evidence.fixed:
-        parts.append(f"mends {len(evidence.fixed)}")
+        found.append(("good", f"mends {len(evidence.fixed)}"))
     if evidence.flaky:
-        parts.append(f"{len(evidence.flaky)} flaky")
-    return ", ".join(parts) or evidence.outcome.replace("_", " ")
+        found.append(("doubtful", f"{len(evidence.flaky)} flaky"))
+    return tuple(found) or (("plain", evidence.outcome.replace("_", " ")),)
+
+
+def said(evidence: Evidence | None, *, eligible: bool = True, check: str = "") -> str:
+    """The same without how it is meant."""
+    return ", ".join(text for _, text in words(evidence, eligible=eligible, check=check))
 
 
 def _listed(words: Sequence[str]) -> str:

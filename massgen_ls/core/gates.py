@@ -45,7 +45,7 @@ def clusters(state: RunState) -> tuple[Cluster, ...]:
     """
     found: dict[tuple[str, TreeId], list[Candidate]] = {}
     for candidate in eligible(state):
-        alone = candidate.tree if _ruled_out(state, candidate.tree) else ""
+        alone = candidate.tree if ruled_out(state, candidate.tree) else ""
         found.setdefault((candidate.substance, alone), []).append(candidate)
     return tuple(_cluster(members) for members in found.values())
 
@@ -58,8 +58,8 @@ def _cluster(members: list[Candidate]) -> Cluster:
     return Cluster(tree, tuple(c.id for c in ordered))
 
 
-def _ruled_out(state: RunState, tree: TreeId) -> bool:
-    """Whether a tree fails a gate for good."""
+def ruled_out(state: RunState, tree: TreeId) -> bool:
+    """Whether a tree fails a gate for good, whatever other checks would say."""
     return any(
         not e.clears and not to_look_at_again(state, e.check, tree)
         for e in _evidence(state).get(tree, ())

@@ -28,7 +28,7 @@ from massgen_ls.core.crosstests import (
     telling,
 )
 from massgen_ls.core.fusion import FUSED, LEAST
-from massgen_ls.core.gates import eligible, faulty, gated, to_look_at_again
+from massgen_ls.core.gates import eligible, gated, ruled_out, to_look_at_again
 from massgen_ls.core.looks import once
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import CandidateId, CheckSpec, SeatId
@@ -66,10 +66,10 @@ def _prevailing(state: RunState) -> Scorecard | None:
 
 
 def _judged(state: RunState, tree: TreeId) -> bool:
-    """Whether every check has had its say about a tree."""
+    """Whether every check has had its say about a tree that may still win."""
     assert state.spec is not None, "a run that has not begun has no candidates"
     assert state.snapshot is not None, "no candidate without a base"
-    return faulty(state, tree) or all(
+    return ruled_out(state, tree) or all(
         state.results(check.name, state.snapshot.tree)
         and state.results(check.name, tree)
         and not to_look_at_again(state, check.name, tree)

@@ -97,8 +97,9 @@ def in_order(
         place: int,
     ) -> tuple[tuple[bool, bool, int, int, int], bool, Fraction, int, int, int, int, int, int]:
         card, standing = cards[place], tally.standings[place]
+        # Where somebody passes, the others need not have been through all checks.
         return (
-            _measured(card),
+            _measured(card) if card.clears or not field else (True, card.unread, 0, 0, 0),
             card.fused,
             -standing.support,
             -standing.votes,

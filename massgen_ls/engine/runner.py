@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias, assert_never
 
@@ -48,9 +48,11 @@ from massgen_ls.core.events import (
     SnapshotTaken,
 )
 from massgen_ls.core.normal import Normaliser
+from massgen_ls.core.order import precedence, tallies
 from massgen_ls.core.plan import Clash
 from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
+from massgen_ls.core.tallies import CheckTally, added
 from massgen_ls.core.task import RunId, RunSpec, SeatId
 from massgen_ls.engine.crosstests import base_test, cross_test
 from massgen_ls.engine.delivery import clashes
@@ -61,6 +63,7 @@ from massgen_ls.engine.polling import Polling
 from massgen_ls.engine.questions import news
 from massgen_ls.engine.seat import Seat
 from massgen_ls.engine.substance import Files
+from massgen_ls.engine.turns import Turns
 from massgen_ls.engine.veil import Veil, VeiledChecker
 from massgen_ls.engine.world import World
 from massgen_ls.engine.wrapup import told
@@ -80,6 +83,8 @@ _Work: TypeAlias = (
     | TryLanding
 )
 """A step that takes its time."""
+_NEWEST = 50
+"""Runs of the folder whose checks are remembered."""
 
 _TRYING = 10.0
 """Seconds to find out what landing would do."""
@@ -109,7 +114,8 @@ class Runner:
         self._changed = asyncio.Event()
         self._appending = asyncio.Lock()
         self._inboxes: dict[SeatId, SeatInbox] = {}
-        self._judging = asyncio.Semaphore(max(1, world.cores))
+        self._judging = Turns[_Work](world.cores, self._order)
+        self._known: Mapping[str, CheckTally] = {}
         self._polling = Polling(self._world, run, lambda: self.state, self.append, self._say)
         self._files = Files(Normaliser(world.parse))
 
@@ -201,6 +207,7 @@ class Runner:
         cancelled: set[_Work] = set()
         async with asyncio.TaskGroup() as group:
             deadline = group.create_task(self._deadline())
+            recalling = group.create_task(self._recall())
             while self.state.verdict is None:
                 self._changed.clear()
                 for step in [s for s in in_flight if in_flight[s].done()]:
@@ -214,15 +221,27 @@ class Runner:
                     in_flight[step].cancel()
                 settle = next((s for s in wanted if isinstance(s, Settle)), None)
                 if settle is not None and not in_flight:
-                    await self.append(RunSettled(settle.verdict))
+                    await self.append(RunSettled(settle.verdict, tallies(self.state)))
                     break
                 work = {s for s in wanted if not isinstance(s, Settle)}
                 for step in sorted(work - in_flight.keys(), key=self._order):
                     in_flight[step] = group.create_task(self._perform(step), name=str(step))
                 await self._changed.wait()
             # Settled by somebody else, who took us for dead: whatever still runs is not wanted.
-            for task in (deadline, *in_flight.values()):
+            for task in (deadline, recalling, *in_flight.values()):
                 task.cancel()
+
+    async def _recall(self) -> None:
+        """Learns what the folder's checks said in its newest runs, for the order of checks."""
+        store = self._world.store
+        try:
+            newest = await store.runs(self._request.folder, _NEWEST)
+            settled = [await store.read(r.run, kinds={RunSettled.kind}) for r in newest]
+        except MassgenError as error:
+            _log.warning("the order of checks goes by their cost alone: %s", error)
+            return
+        ends = (envelope.event for each in settled for envelope in each)
+        self._known = added(t for e in ends if isinstance(e, RunSettled) for t in e.tallies)
 
     def _wanted(self) -> frozenset[Step]:
         """What ought to be going on now; found out once for each state."""
@@ -235,13 +254,13 @@ class Runner:
     def _order(self, step: _Work) -> tuple[int, bool, float, str]:
         """What is started first, and so comes first where cores are short.
 
-        Agents, as they take longest; then the base, which every judgement waits for; then the
-        checks that were quick there.
+        Agents, as they take longest; then the checks, by what they are likely to tell.
         """
+        if isinstance(step, RunCheck):
+            return 2, *precedence(self.state, step, self._known)
         ranks = {
             TakeSnapshot: 0,
             MakeAttempt: 1,
-            RunCheck: 2,
             Fuse: 2,
             CrossTest: 3,
             BaseTest: 3,
@@ -249,11 +268,7 @@ class Runner:
             AskVoter: 4,
             TryLanding: 4,
         }
-        if not isinstance(step, RunCheck) or self.state.snapshot is None:
-            return ranks[type(step)], False, 0.0, repr(step)
-        base = self.state.snapshot.tree
-        took = min((r.seconds for r in self.state.results(step.check, base)), default=0.0)
-        return ranks[RunCheck], step.tree != base, took, repr(step)
+        return ranks[type(step)], False, 0.0, repr(step)
 
     def _left_open(self, step: _Work) -> bool:
         """Whether a step that is over has left a seat that everybody would wait for."""
@@ -341,7 +356,7 @@ class Runner:
         spec = self.state.spec
         assert spec is not None
         check = next(c for c in spec.checks if c.name == step.check)
-        async with self._judging:
+        async with self._judging.of(step):
             result = await first_look(
                 self._world, self.run, self.state, check, step.tree, self._say, step.repeat
             )
@@ -365,12 +380,12 @@ class Runner:
         await self.append(LandingTried(step.candidates, found))
 
     async def _cross_test(self, step: CrossTest) -> None:
-        async with self._judging:
+        async with self._judging.of(step):
             tested = await cross_test(self._world, self.run, self.state, step, self._say)
         await self.append(tested)
 
     async def _base_test(self, step: BaseTest) -> None:
-        async with self._judging:
+        async with self._judging.of(step):
             tested = await base_test(self._world, self.run, self.state, step, self._say)
         await self.append(tested)
 

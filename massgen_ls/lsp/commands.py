@@ -13,7 +13,7 @@ from pygls.exceptions import JsonRpcException
 
 from massgen_ls.core.changes import rel_path
 from massgen_ls.core.errors import MassgenError, NotFoundError, UnsafePathError
-from massgen_ls.core.explain import markdown
+from massgen_ls.core.explain import markdown, own_words
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import (
     CandidateId,
@@ -394,6 +394,15 @@ def _last_look(
         chosen = state.candidate(candidate)
         tree = chosen.tree if chosen else None
     looks = state.results(check, tree) if tree is not None else ()
+    if candidate is not None and (why := own_words(state, candidate, check)):
+        # A gate of our own prints nothing: what it says is all there is to read.
+        return {
+            "check": check,
+            "outcome": "failed",
+            "seconds": 0.0,
+            "failures": [*why],
+            "text": "".join(f"{word}\n" for word in why),
+        }
     if not looks:
         known = sorted({c.result.check for c in state.checked})
         raise NotFoundError(

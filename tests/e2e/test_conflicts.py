@@ -162,6 +162,9 @@ async def test_who_is_in_the_way_of_what_was_typed_meanwhile_does_not_win(world:
         tried = await editor.seen(
             lambda m, p: m == "massgen/event" and p["kind"] == "landing_tried"
         )
+        read = {**run, "candidateId": "torn.1", "check": "files parse"}
+        said = await editor.request("massgen/read", read)
+        assert said["text"].startswith("table.json no longer parses (line 1: ")
     assert tried["clashes"] == [{"candidate": "way.1", "paths": ["a.py"]}]
     assert settled["verdict"]["winner"] == "lands.1", "although it is the larger change"
     words = "way.1 is ruled out: it conflicts with what you have changed in a.py."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import cast
 
@@ -15,11 +16,11 @@ from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
 from massgen_ls.core.errors import NotFoundError
 from massgen_ls.core.landing import decode
-from massgen_ls.core.plan import DeleteFile, EditPlan, EditText, LiveFile
+from massgen_ls.core.plan import Clash, DeleteFile, EditPlan, EditText, LiveFile
 from massgen_ls.core.selection import Selection
 from massgen_ls.core.task import CandidateId, SeatId
 from massgen_ls.core.text import apply_edits
-from massgen_ls.engine.delivery import deliver, plan_delivery
+from massgen_ls.engine.delivery import clashes, deliver, plan_delivery
 from massgen_ls.engine.world import World
 from massgen_ls.ports import Landed, Refused
 
@@ -200,3 +201,58 @@ async def test_a_folder_that_the_user_made_a_link_is_in_the_way(tmp_path: Path) 
     done = await deliver(WORLD, snapshot, candidate(added), DiskFiles())
     assert [conflict.reason for conflict in done.conflicts] == ["exists_here"]
     assert list(Path(top, "elsewhere").iterdir()) == []
+
+
+def named(content: bytes, algorithm: str = "sha1") -> str:
+    """The name that git gives to a content."""
+    return hashlib.new(algorithm, b"blob %d\0" % len(content) + content).hexdigest()
+
+
+class Untouched:
+    """`ports.Objects` of which nothing is to be read."""
+
+    async def read(self, snapshot: Snapshot, wanted: object) -> Sequence[bytes]:
+        raise AssertionError(wanted)
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+async def test_files_as_they_were_are_in_nobodys_way_and_cost_no_merge(algorithm: str) -> None:
+    base = named(BASE, algorithm)
+    changes = (
+        FileChange("modify", F, None, base, "n", "file", "file", 1, 1),
+        FileChange("rename", RelPath("new/g.txt"), G, base, "n", "file", "file", 1, 1),
+        FileChange("add", RelPath("made"), None, None, "n", None, "file", 1, 0),
+    )
+    world = replace(cast(Part, WORLD), objects=cast(Blobs, Untouched()))
+    files = Files({F: BASE, G: BASE})
+    assert await clashes(cast(World, world), SNAPSHOT, [candidate(*changes)], files) == ()
+
+
+@pytest.mark.parametrize(
+    ("live", "paths"),
+    [
+        ({F: BASE, G: BASE}, ()),
+        ({F: b"typed\n" + BASE, G: BASE}, ()),
+        ({F: BASE.replace(b"three", b"drei"), G: BASE}, (F,)),
+        ({G: BASE}, (F,)),
+        ({F: BASE, G: b"typed\n" + BASE}, (G,)),
+        ({F: BASE}, ()),
+        ({F: BASE, G: BASE, RelPath("made"): b"mine\n"}, (RelPath("made"),)),
+        ({F: BASE, G: BASE, RelPath("made"): b"new\n"}, ()),
+        ({RelPath("src"): b"", G: b"no\n"}, (G, F)),
+    ],
+)
+async def test_who_is_in_the_way_and_where(
+    live: dict[RelPath, bytes], paths: tuple[RelPath, ...]
+) -> None:
+    module = FileChange("modify", RelPath("mod"), None, "a", "b", "submodule", "submodule", 1, 1)
+    changes = (
+        modify(F),
+        FileChange("delete", G, None, BASE.hex(), None, "file", None, 0, 3),
+        FileChange("add", RelPath("made"), None, None, b"new\n".hex(), None, "file", 1, 0),
+        module,  # it never lands, whoever types
+    )
+    files = Files(live)
+    expected = (Clash(CandidateId("alice.1"), paths),) if paths else ()
+    assert await clashes(WORLD, SNAPSHOT, [candidate(*changes)], files) == expected
+    assert files.asked == []

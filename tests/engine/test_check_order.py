@@ -1,0 +1,119 @@
+"""Checks in the order of what they tell, and those that cannot change the verdict not at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from massgen_ls.core.candidate import CheckResult, TreeId
+from massgen_ls.core.events import CheckFinished, RunSettled
+from massgen_ls.core.tallies import CheckTally
+from massgen_ls.core.task import CheckSpec, RunId, RunSpec
+from massgen_ls.engine.supervisor import Supervisor
+from massgen_ls.engine.world import World
+from massgen_ls.ports import Checker, Place, Said
+from massgen_ls.testing.agents import writes
+from tests.engine.conftest import Bench
+
+
+def one_core(world: World) -> World:
+    return replace(world, cores=1)
+
+
+def bad(check: str, folder: Path) -> tuple[str, ...]:
+    """The check `b` finds what is bad; `a` never finds anything."""
+    file = folder / "m.txt"
+    return ("m",) if check == "b" and file.exists() and "bad" in file.read_text() else ()
+
+
+def order(bench: Bench, *agents: str) -> RunSpec:
+    # Of two checks with one command a result would be known.
+    return replace(bench.spec(*agents), checks=tuple(CheckSpec(name, (name,)) for name in "ab"))
+
+
+async def ran(supervisor: Supervisor, run: RunId) -> Sequence[tuple[str, str]]:
+    """The checks of candidates in the order in which they ended, with who made the tree."""
+    state = await supervisor.state(run)
+    trees = {c.tree: str(c.seat) for c in state.candidates}
+    events = [envelope.event for envelope in await supervisor.history(run)]
+    return [
+        (e.result.check, trees[e.result.tree])
+        for e in events
+        if isinstance(e, CheckFinished) and e.result.tree in trees
+    ]
+
+
+async def test_who_is_ruled_out_is_put_through_no_other_check_and_later_runs_know_who_tells(
+    bench: Bench,
+) -> None:
+    found: list[Sequence[tuple[str, str]]] = []
+    scripts = {
+        f"{name}{number}": writes(m__txt=f"{text} {number}\n")
+        for number in range(2)
+        for name, text in (("x", "bad"), ("y", "worse, bad"), ("z", "good"))
+    }
+    async with bench.engine(scripts, bad, change=one_core) as supervisor:
+        for number in range(2):
+            team = order(bench, f"x{number}", f"y{number}", f"z{number}")
+            run, state = await bench.finish(supervisor, team)
+            assert state.verdict is not None
+            assert state.verdict.winner == f"z{number}.1"
+            assert f"x{number}.1 is ruled out: b fails" in state.verdict.why
+            found.append(await ran(supervisor, run))
+        (settled,) = [
+            envelope.event
+            for envelope in await supervisor.history(run)
+            if isinstance(envelope.event, RunSettled)
+        ]
+    first, second = ([check for check, _ in each] for each in found)
+    assert first.index("a") < first.index("b"), "nobody knew better"
+    assert second[0] == "b", "it told candidates apart the last time"
+    assert [who for check, who in found[1] if check == "a"] == ["z1"], "the others were out"
+    assert CheckTally("b", 3, 2) in settled.tallies
+
+
+class Hanging:
+    """A checker whose check `a` never ends on what is bad."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+        self.begun, self.cancelled = 0, 0
+
+    async def run(
+        self, check: CheckSpec, tree: TreeId, place: Place, say: Callable[[Said], None]
+    ) -> CheckResult:
+        if check.name == "a" and bad("b", Path(place.folder)):
+            self.begun += 1
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled += 1
+                raise
+        return await self._checker.run(check, tree, place, say)
+
+
+async def test_what_runs_on_who_is_ruled_out_is_cancelled(bench: Bench) -> None:
+    hanging: list[Hanging] = []
+
+    def change(world: World) -> World:
+        hanging.append(Hanging(world.checker))
+        return replace(world, checker=hanging[0])
+
+    scripts = {"x": writes(m__txt="bad\n"), "z": writes(m__txt="good\n")}
+    async with bench.engine(scripts, bad, change=change) as supervisor:
+        _, state = await bench.finish(supervisor, order(bench, *scripts))
+    assert state.verdict is not None
+    assert state.verdict.winner == "z.1"
+    assert (hanging[0].begun, hanging[0].cancelled) == (1, 1), "it was at work, for nothing"
+
+
+async def test_where_nobody_passes_all_is_measured(bench: Bench) -> None:
+    scripts = {name: writes(m__txt=f"bad {name}\n") for name in ("x", "y")}
+    async with bench.engine(scripts, bad, change=one_core) as supervisor:
+        run, state = await bench.finish(supervisor, order(bench, *scripts))
+        asked = set(await ran(supervisor, run))
+    assert state.verdict is not None
+    assert state.verdict.outcome == "abstained"
+    assert asked == {(check, who) for check in "ab" for who in "xy"}

@@ -225,7 +225,7 @@ class Verbs:
         return {"told": True}
 
     async def listen(self, payload: object) -> Json:
-        """What an agent has printed lately, and from now on prints; or the end of that."""
+        """What an agent has printed lately; what it prints from now on is sent, or no more."""
         params = protocol.read_listen(payload)
         engine = (await self.server.services()).engine
         run = await engine.resolve(params.run)
@@ -233,10 +233,7 @@ class Verbs:
         if params.seat not in seats:
             hint = nearest(params.seat, seats)
             raise NotFoundError(f"run {run} has no agent {params.seat!r}", hint)
-        if params.stop:
-            self.stream.leave(run, params.seat)
-            return {"parts": [], "lost": 0}
-        return self.stream.hear(run, params.seat)
+        return self.stream.hear(run, params.seat, stop=params.stop)
 
     async def team(self, payload: object) -> Json:
         """The agents and checks that are configured for a folder, for pickers."""

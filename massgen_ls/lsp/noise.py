@@ -35,10 +35,14 @@ class _Tail:
         text = text[-_TAIL:]
         self.pieces.append((after, text))
         self.size += len(text) + _PIECE
-        while self.size > _TAIL + _PIECE:
-            _, oldest = self.pieces.popleft()
+        while (excess := self.size - _TAIL - _PIECE) > 0:
+            at, oldest = self.pieces.popleft()
             self.size -= len(oldest) + _PIECE
             self.lost += len(oldest)
+            if kept := oldest[excess:]:
+                self.pieces.appendleft((at, kept))
+                self.size += len(kept) + _PIECE
+                self.lost -= len(kept)
 
     def joined(self) -> list[Json]:
         found: list[tuple[int, list[str]]] = []
@@ -93,17 +97,16 @@ class Noise:
                 self._tails.popitem(last=False)
         return tail
 
-    def listen(self, run: RunId, seat: str) -> Json:
-        """From now on the output of an agent is sent: {parts: [{after, text}], lost} until now."""
-        self._heard.add((run, seat))
+    def listen(self, run: RunId, seat: str, *, stop: bool = False) -> Json:
+        """Sends the output of an agent from now on, or no more: {parts: [{after, text}], lost}.
+
+        The answer is what it has printed until now, the newest of it.
+        """
+        (self._heard.discard if stop else self._heard.add)((run, seat))
         tail = self._tails.get((run, seat), _Tail())
         for place in [p for p in self._gathered if p[:2] == (run, seat)]:
             del self._gathered[place]  # it is in the tail
         return {"parts": tail.joined(), "lost": tail.lost}
-
-    def leave(self, run: RunId, seat: str) -> None:
-        """Nobody listens to an agent any more."""
-        self._heard.discard((run, seat))
 
     def over(self, run: RunId) -> None:
         """A run is over: its agents say nothing more."""

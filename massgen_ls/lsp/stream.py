@@ -89,14 +89,10 @@ class Stream:
         order = self._orders.get(run)
         return order.board if order else None
 
-    def hear(self, run: RunId, seat: str) -> Json:
-        """What an agent prints is sent from now on; answers with what it has printed lately."""
+    def hear(self, run: RunId, seat: str, *, stop: bool) -> Json:
+        """Sends what an agent prints from now on, or no more; what it has printed lately."""
         self._release()  # what is numbered in the answer's parts comes before it
-        return self._noise.listen(run, seat)
-
-    def leave(self, run: RunId, seat: str) -> None:
-        """What an agent prints is not wanted any more."""
-        self._noise.leave(run, seat)
+        return self._noise.listen(run, seat, stop=stop)
 
     async def listen(self, services: Services, news: AsyncIterator[News]) -> None:
         """Passes everything on until the engine closes."""

@@ -168,6 +168,19 @@ def test_an_agent_is_told_something_or_stopped(neovim: Open, project: Path) -> N
     assert nvim.lua("return vim.fn.getcompletion('Massgen note t', 'cmdline')") == ["tidy"]
 
 
+def test_the_log_of_an_agent_at_work_is_what_it_has_printed(neovim: Open, project: Path) -> None:
+    parts = [{"after": 3, "text": "half a "}, {"after": 5, "text": "line\n```\n"}]
+    listen = {"parts": parts, "lost": 0}
+    nvim = served(neovim(), project / "one.py", read={"transcripts": []}, listen=listen)
+    tell(nvim, "run_started", spec={"agents": [{"id": "tidy"}]}, folder="/f")
+    nvim.command("Massgen log")
+    nvim.until("the log", "vim.bo.filetype == 'markdown'")
+    assert sent(nvim, "massgen/listen") == [{"runId": RUN, "seat": "tidy", "stop": True}]
+    lately = "What it has printed lately; `:edit` shows what came since."
+    text = nvim.call("nvim_buf_get_lines", 0, 0, -1, True)
+    assert text == ["# tidy", "", lately, "", "````", "half a line", "```", "````"]
+
+
 def test_the_log_of_an_agent_is_a_document(neovim: Open, project: Path) -> None:
     parts = [
         {"text": "I look.", "by": "agent", "thinking": False},

@@ -170,6 +170,24 @@ function M.log(seat, transcripts)
   return out
 end
 
+---What an agent at work has printed lately, as Markdown.
+---@param seat string
+---@param heard table  What `massgen/listen` says
+---@return string[]
+function M.printed(seat, heard)
+  local texts = vim.tbl_map(function(part)
+    return part.text
+  end, heard.parts or {})
+  if #texts == 0 then
+    return M.log(seat, {})
+  end
+  local text = table.concat(texts)
+  local fence = fence_for(text)
+  local lines =
+    { '# ' .. seat, '', 'What it has printed lately; `:edit` shows what came since.', '' }
+  return vim.list_extend(lines, vim.iter({ fence, lines_of(text), fence }):flatten():totable())
+end
+
 ---@param bufnr integer
 ---@param lines string[]
 ---@param filetype? string
@@ -240,9 +258,16 @@ function M.read(bufnr, name)
       return
     end
     if candidate == 'log' and path then
-      server:request('massgen/read', { runId = run, seat = path }, function(err, result)
-        local lines = err and { err.message } or M.log(path, result.transcripts or {})
-        fill(bufnr, lines, 'markdown')
+      local params = { runId = run, seat = path }
+      server:request('massgen/read', params, function(err, result)
+        if err or #(result.transcripts or {}) > 0 then
+          fill(bufnr, err and { err.message } or M.log(path, result.transcripts), 'markdown')
+          return
+        end
+        params.stop = true -- what it prints from now on is not wanted
+        server:request('massgen/listen', params, function(unheard, heard)
+          fill(bufnr, unheard and { unheard.message } or M.printed(path, heard), 'markdown')
+        end)
       end)
       return
     end

@@ -12,6 +12,7 @@ module.exports = async (world) => {
   const buffer = await world.until("the winner in the buffer", async () => (await world.text("a.py")).includes("FIVE") && world.text("a.py"));
   world.step("applied", buffer, "UNSAVED\ntwo\nthree\nfour\nFIVE\n");
   await world.until("the log", () => log.getText().includes("I make it bad.") && log.getText().includes("▸ edit a.py"));
+  await world.until("what landed, and the whole run", () => run.applied.has("gemini.1") && run.candidates.get("claude.1").checks.length > 0);
   const lines = await world.tree();
   world.step("tree", lines.map((line) => line.replace(/ · \$[\d.]+/g, "").replace(/ · [\d.]+ s$/, "")), [
     "run Please do it. | gemini.1 won, applied",

@@ -7,10 +7,10 @@ import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from massgen_ls.core.basetests import BaseTest
-from massgen_ls.core.candidate import Candidate, CheckResult
+from massgen_ls.core.candidate import Candidate
 from massgen_ls.core.consensus import AskVoter
 from massgen_ls.core.coordination import (
     CrossTest,
@@ -26,21 +26,14 @@ from massgen_ls.core.coordination import (
 )
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.events import (
-    AttemptEnded,
-    AttemptStarted,
-    BallotMissed,
-    BaseTested,
     CandidateCaptured,
     CheckFinished,
-    CrossTested,
     DeadlinePassed,
     Delta,
     Envelope,
     Event,
-    FusionTried,
     LandingTried,
     NoteSent,
-    NothingCaptured,
     Notice,
     RunFailed,
     RunSettled,
@@ -57,6 +50,7 @@ from massgen_ls.core.task import RunId, RunSpec, SeatId
 from massgen_ls.engine.crosstests import base_test, cross_test
 from massgen_ls.engine.delivery import clashes
 from massgen_ls.engine.fusing import fuse
+from massgen_ls.engine.givenup import Work, given_up
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import first_look
 from massgen_ls.engine.polling import Polling
@@ -71,18 +65,6 @@ from massgen_ls.ports import LiveFiles, Message, Note, SnapshotRequest
 
 _log = logging.getLogger(__name__)
 
-_Work: TypeAlias = (
-    TakeSnapshot
-    | MakeAttempt
-    | RunCheck
-    | Fuse
-    | CrossTest
-    | BaseTest
-    | AskJudge
-    | AskVoter
-    | TryLanding
-)
-"""A step that takes its time."""
 _NEWEST = 50
 """Runs of the folder whose checks are remembered."""
 
@@ -114,7 +96,7 @@ class Runner:
         self._changed = asyncio.Event()
         self._appending = asyncio.Lock()
         self._inboxes: dict[SeatId, SeatInbox] = {}
-        self._judging = Turns[_Work](world.cores, self._order)
+        self._judging = Turns[Work](world.cores, self._order)
         self._known: Mapping[str, CheckTally] = {}
         self._polling = Polling(self._world, run, lambda: self.state, self.append, self._say)
         self._files = Files(Normaliser(world.parse))
@@ -203,8 +185,8 @@ class Runner:
 
     async def drive(self) -> None:
         """Runs until there is a verdict; everything it started has ended when it returns."""
-        in_flight: dict[_Work, asyncio.Task[None]] = {}
-        cancelled: set[_Work] = set()
+        in_flight: dict[Work, asyncio.Task[None]] = {}
+        cancelled: set[Work] = set()
         async with asyncio.TaskGroup() as group:
             deadline = group.create_task(self._deadline())
             recalling = group.create_task(self._recall())
@@ -213,7 +195,7 @@ class Runner:
                 for step in [s for s in in_flight if in_flight[s].done()]:
                     del in_flight[step]
                     if self._left_open(step):
-                        await self.append(*_given_up(step, self.state.epoch))
+                        await self.append(*given_up(step, self.state.epoch))
                 wanted = self._wanted()
                 for step in in_flight.keys() - wanted - cancelled:
                     # Once: a second cancel would cut off the seat that records what is left.
@@ -251,7 +233,7 @@ class Runner:
             self._steps = self.state, steps
         return steps
 
-    def _order(self, step: _Work) -> tuple[int, bool, float, str]:
+    def _order(self, step: Work) -> tuple[int, bool, float, str]:
         """What is started first, and so comes first where cores are short.
 
         Agents, as they take longest; then the checks, by what they are likely to tell.
@@ -270,7 +252,7 @@ class Runner:
         }
         return ranks[type(step)], False, 0.0, repr(step)
 
-    def _left_open(self, step: _Work) -> bool:
+    def _left_open(self, step: Work) -> bool:
         """Whether a step that is over has left a seat that everybody would wait for."""
         if not isinstance(step, MakeAttempt):
             return False
@@ -288,7 +270,7 @@ class Runner:
         await asyncio.sleep(limit)
         await self.append(DeadlinePassed(limit))
 
-    async def _perform(self, step: _Work) -> None:
+    async def _perform(self, step: Work) -> None:
         try:
             match step:
                 case TakeSnapshot():
@@ -311,7 +293,7 @@ class Runner:
                     assert_never(step)
             if step in self._wanted():
                 # Performed, and nothing came of it: without a fact it would be tried for ever.
-                await self.append(*_given_up(step, self.state.epoch))
+                await self.append(*given_up(step, self.state.epoch))
         finally:
             self._changed.set()
 
@@ -400,31 +382,3 @@ def _variables(spec: RunSpec) -> list[str]:
         found += map(str, named if isinstance(named, list) else ())
         agents += [agent.fallback] if agent.fallback else []
     return found
-
-
-def _given_up(step: _Work, epoch: int) -> list[Event]:
-    reason = "it ended without a result"
-    match step:
-        case TakeSnapshot():
-            return [RunFailed("No snapshot could be taken")]
-        case MakeAttempt(seat=seat, attempt=attempt):
-            return [
-                AttemptStarted(seat, attempt, ""),
-                AttemptEnded(seat, attempt, "failed", reason),
-                NothingCaptured(seat, attempt, reason),
-            ]
-        case RunCheck(check=check, tree=tree, repeat=repeat):
-            return [CheckFinished(CheckResult(check, tree, "broken", output=reason), repeat)]
-        case Fuse():
-            return [FusionTried(None, reason)]
-        case CrossTest(author=author, onto=onto, repeat=repeat):
-            broken = CheckResult("", onto, "broken", output=reason)
-            return [CrossTested(author, onto, broken, repeat)]
-        case BaseTest(onto=onto, repeat=repeat):
-            return [BaseTested(onto, CheckResult("", onto, "broken", output=reason), repeat)]
-        case TryLanding(candidates=candidates):
-            return [LandingTried(candidates)]
-        case AskJudge() | AskVoter():
-            return [BallotMissed(step.judge, epoch, step.shown, reason)]
-        case _:
-            assert_never(step)

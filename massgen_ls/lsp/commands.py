@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import cast
 
-from pygls.exceptions import JsonRpcException
-
-from massgen_ls.core.changes import rel_path
-from massgen_ls.core.errors import MassgenError, NotFoundError, UnsafePathError
+from massgen_ls.core.errors import NotFoundError
 from massgen_ls.core.explain import markdown, own_words
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import (
     CandidateId,
     Json,
     RunId,
-    Scope,
 )
 from massgen_ls.core.wire import to_json
 from massgen_ls.engine.report import record_json, run_json, settled
 from massgen_ls.lsp import protocol, uris
 from massgen_ls.lsp.attaching import attach
-from massgen_ls.lsp.desk import Services
 from massgen_ls.lsp.fields import ParamsError, nearest
-from massgen_ls.lsp.files.documents import buffer_of, encoding_of
+from massgen_ls.lsp.files.documents import encoding_of
 from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
-from massgen_ls.lsp.protocol import ScopeParams
-from massgen_ls.lsp.scopes import followed, named_folder, scope_of
+from massgen_ls.lsp.scopes import named_folder, open_buffers, place
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
 from massgen_ls.lsp.trust import Trusting
-from massgen_ls.ports import Buffer, Halt, Note
+from massgen_ls.ports import Halt, Note
 
 BASE = "base"
 """Names the snapshot where a virtual document names a candidate."""
@@ -79,7 +71,7 @@ class Verbs:
 
     async def _run(self, payload: object, *, aloud: bool) -> Json:
         params = protocol.read_run(payload)
-        folder, scope = await self._place(params.scope, params.folder, asks=aloud)
+        folder, scope = await place(self.server, params.scope, params.folder, asks=aloud)
         services = await self.server.services()
         view = await self.server.settings.view(folder)
         spec = await self.trust.order(
@@ -104,7 +96,7 @@ class Verbs:
         if params.attachments:
             kept = [await attach(services.engine, each) for each in params.attachments]
             spec = replace(spec, task=replace(spec.task, attachments=tuple(kept)))
-        buffers = await self._buffers(services)
+        buffers = await open_buffers(self.server.documents, services.disk)
         live = self.server.live_files(services)
         run = await services.engine.start(spec, folder, buffers, live)
         self.stream.follow(services, run, params.apply, params.token)
@@ -295,93 +287,6 @@ class Verbs:
             return {"text": await engine.patch(run, CandidateId(found[1]))}
         candidate = None if found[1] == BASE else CandidateId(found[1])
         return {"text": text_of(await engine.file(run, candidate, found[2])) or ""}
-
-    # ── where a run works ───────────────────────────────────────────────────────────────────
-
-    async def _place(
-        self, scope: ScopeParams, folder: str | None, *, asks: bool
-    ) -> tuple[str, Scope]:
-        """The folder of a run: the named one, else the open one that holds the document."""
-        named = named_folder(folder) if folder is not None else None
-        if scope.uri is None:
-            return named or await self._one_of_many(asks=asks), Scope()
-        path = uris.to_path(scope.uri)
-        if path is None:
-            raise ParamsError(f"{scope.uri} is not a file", "Save it in the folder first.")
-        roots = sorted(self.server.folders, key=len, reverse=True)
-        top = named or next((root for root in roots if uris.below(root, path) is not None), None)
-        if top is None:
-            top = os.path.dirname(path) if not self.server.folders else self.server.folders[0]
-        rest = uris.below(top, path)
-        if rest is None:
-            raise ParamsError(f"{path} lies outside of {top}", "Give its folder as `folder`.")
-        return top, scope_of(self.server.documents, scope, rel_path(rest.replace(os.sep, "/")))
-
-    async def _one_of_many(self, *, asks: bool) -> str:
-        """The folder of a run about nothing in particular; which one it is, the user is told.
-
-        With folders of several repositories the user is asked, where the client is not one that
-        could have said it. Nothing is started where they do not choose.
-        """
-        folders = list(self.server.folders)
-        if not folders:
-            raise ParamsError("no folder is open", "Open one, or give it as `folder`.")
-        if len(folders) == 1:
-            return folders[0]
-        several = (
-            len(await asyncio.to_thread(lambda: {uris.repository(each) for each in folders})) > 1
-        )
-        if several and asks:
-            chosen = await self._ask_for_folder(folders)
-            if chosen is not None:
-                return chosen
-        self.server.say(
-            f"the team works in {folders[0]}, the first of {len(folders)} open folders; "
-            "`folder` names another"
-        )
-        return folders[0]
-
-    async def _ask_for_folder(self, folders: Sequence[str]) -> str | None:
-        """What the user chooses; None when this client has no way to ask."""
-        names = [os.path.basename(each) or each for each in folders]
-        unique = len(set(names)) == len(names)
-        titles = dict(zip(names if unique else folders, folders, strict=True))
-        try:
-            async with asyncio.timeout(self.server.deadlines.question):
-                answer = await self.server.question("massgen: in which folder?", list(titles))
-        except JsonRpcException:
-            return None
-        except TimeoutError:
-            answer = None
-        if answer not in titles:
-            raise MassgenError(
-                "No folder was chosen, so nothing was started",
-                "Choose one, or give it as `folder`.",
-            )
-        return titles[answer]
-
-    async def _buffers(self, services: Services) -> tuple[Buffer, ...]:
-        """Every open document that differs from its file."""
-        found: list[Buffer] = []
-        for document in self.server.documents:
-            if document.path is None:
-                continue
-            path = await asyncio.to_thread(followed, document.path)
-            folder, name = os.path.split(path)
-            try:
-                key = rel_path(name)
-            except UnsafePathError:
-                continue
-            # A commit message that is being written, say: git's own files are nobody's work.
-            if ".git" in folder.replace("\\", "/").split("/"):
-                continue
-            on_disk = None
-            with suppress(MassgenError):  # it cannot be read: what the editor shows is all there is
-                on_disk = (await services.disk.read(folder, [key])).get(key)
-            buffer = buffer_of(document, on_disk.content if on_disk else None)
-            if buffer is not None:
-                found.append(Buffer(path, buffer.text, buffer.encoding))
-        return tuple(found)
 
 
 def _last_look(

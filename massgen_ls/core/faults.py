@@ -67,7 +67,7 @@ class Faults:
 
     def dated(self, changes: ChangeSet) -> tuple[RelPath, ...]:
         """Files that have a fault if their project works with this Python or an older one."""
-        sure = self.of(changes)
+        sure = frozenset(self.of(changes))
         oldest = {change.path: _OLDEST for change in changes.files}
         return tuple(f.path for f in self.of(changes, oldest) if f not in sure)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 from massgen_ls.core.changes import RelPath, folders_above, rel_path
+from massgen_ls.core.toml import read_toml
 
 Version = tuple[int, int]
 
@@ -22,7 +22,7 @@ def declarations(path: RelPath) -> tuple[RelPath, ...]:
 
 _IN_CFG = re.compile(r"^python_requires[ \t]*=[ \t]*(.+)$", re.MULTILINE)
 _IN_SETUP = re.compile(r"\bpython_requires[ \t]*=[ \t]*[\"']([^\"'\n]+)[\"']")
-_BOUND = re.compile(r"(>=|~=|==|\^|~|>)\s*v?(\d+)(?:\.(\d+))?")
+_BOUND = re.compile(r"(>=|~=|==|\^|~|>)\s*v?(\d{1,9})(?:\.(\d{1,9}))?")
 
 
 def floor(found: Mapping[RelPath, bytes], order: Iterable[RelPath]) -> Version | None:
@@ -42,8 +42,8 @@ def floor(found: Mapping[RelPath, bytes], order: Iterable[RelPath]) -> Version |
 def _declared(path: str, text: str) -> str:
     if path.endswith(".toml"):
         try:
-            document = tomllib.loads(text)
-        except (ValueError, RecursionError):
+            document = read_toml(text)
+        except (ValueError, RecursionError, MemoryError):
             return ""
         project = _table(document, "project").get("requires-python")
         poetry = _table(_table(_table(document, "tool"), "poetry"), "dependencies").get("python")

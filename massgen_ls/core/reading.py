@@ -3,6 +3,9 @@
 Python, JSON, TOML and XML by the readers of the standard library; of languages with braces only the
 marks of a merge are looked for. What may be meant for another reader than ours is not held against
 anybody (see `core.faults` for all of the rules).
+
+The texts are strangers'. A pattern here has to take a text of `LARGEST` bytes in time that grows as
+the text does: what begins something also matches where nothing ends it.
 """
 
 from __future__ import annotations
@@ -17,19 +20,22 @@ from typing import Final
 
 from massgen_ls.core.normal import LARGEST
 from massgen_ls.core.pythons import Version
+from massgen_ls.core.toml import read_toml
 from massgen_ls.core.wording import flat
 
 _PYTHON = frozenset({"py", "pyi"})
 _JSON = frozenset({"json", "ipynb"})
 _XML = frozenset({"xml", "svg", "csproj", "vbproj", "fsproj", "resx", "xaml", "plist"})
 BRACES = {
-    **dict.fromkeys(("c", "cc", "cpp", "cxx", "h", "hh", "hpp", "hxx"), rb'R"|#[ \t]*if[ \t]+0'),
+    **dict.fromkeys(("c", "cc", "cpp", "cxx", "h", "hh", "hpp", "hxx"), rb'R"|#[ \t]*if[ \t(]+0'),
     **dict.fromkeys(("js", "jsx", "mjs", "cjs", "ts", "tsx", "mts", "cts", "go"), rb"(?!)"),
     **dict.fromkeys(("java", "kt", "kts", "scala", "swift"), rb'"""'),
-    "cs": rb'@[$]?"|"""|#[ \t]*if[ \t]+false',
+    "cs": rb'@[$]?"|"""|#[ \t]*if[ \t(]+false',
 }
 """By suffix: what may be the beginning of a text of several lines."""
 _LONG = {suffix: re.compile(pattern) for suffix, pattern in BRACES.items()}
+_NESTED = frozenset({"kt", "kts", "scala", "swift"})
+"""Their comments may hold comments."""
 _LONGEST = 160
 """Characters of a reader's word."""
 
@@ -77,7 +83,7 @@ _LOOSE = re.compile(r"config|settings|rc(?:\.|$)|renovate|(?:^|/)\.", re.IGNOREC
 
 
 def reading(path: str, content: bytes, running: Version) -> Reading:
-    """Reads one version of a file.
+    """Reads one version of a file. A reader that gives up, in whatever way, says nothing.
 
     Args:
         path: Its path, which says what it is.
@@ -86,6 +92,13 @@ def reading(path: str, content: bytes, running: Version) -> Reading:
     """
     if len(content) > LARGEST:
         return _UNKNOWN
+    try:
+        return _read(path, content, running)
+    except Exception:  # noqa: BLE001 - depth, memory, encodings, and what readers have as bugs
+        return _UNKNOWN
+
+
+def _read(path: str, content: bytes, running: Version) -> Reading:
     kind = kind_of(path)
     if kind == "python":
         return _python(path, content, running)
@@ -97,7 +110,7 @@ def reading(path: str, content: bytes, running: Version) -> Reading:
         return _toml(content)
     if kind == "xml":
         return _xml(content)
-    return _braces(content, _LONG[kind]) if kind in _LONG else _UNKNOWN
+    return _braces(kind, content) if kind in BRACES else _UNKNOWN
 
 
 def _fails(line: int | None, message: str, *, always: bool = True, dated: bool = False) -> Reading:
@@ -125,17 +138,25 @@ def _marks(content: bytes) -> tuple[int, int] | None:
     return (ours.start(), theirs.end()) if ours and theirs else None
 
 
+def _in_comment(before: bytes) -> bool:
+    """Whether a comment that may have several lines is open at the end of a text."""
+    begins = before.rfind(b"/*")
+    return begins >= 0 and begins + 1 >= before.rfind(b"*/")  # ``/*/`` only begins one
+
+
 def _line_at(content: bytes, place: int) -> int:
     return content.count(b"\n", 0, place) + 1
 
 
-def _braces(content: bytes, long: re.Pattern[bytes]) -> Reading:
+def _braces(kind: str, content: bytes) -> Reading:
     marks = _marks(content)
     if marks is None:
         return GOOD
     before = content[: marks[0]]
-    commented = before.rfind(b"/*") > before.rfind(b"*/")
-    if commented or long.search(before) or before.count(b"`") % 2:
+    nested = kind in _NESTED and before.count(b"/*") > before.count(b"*/")
+    # One that is in a string, an expression or a comment looks like one that begins a text.
+    quoted = b"`" in before and b"`" in content[marks[0] :]
+    if nested or quoted or _in_comment(before) or _LONG[kind].search(before):
         return _UNKNOWN
     return _fails(_line_at(content, marks[0]), _MARKS)
 
@@ -149,12 +170,19 @@ _NEVER = re.compile(
 )
 """What no version reads, if it tells strings from code as ours does."""
 _F_STRING = re.compile(
-    rb"(?is)\b(?:f|fr|rf)(?:(\"\"\"|''')(.*?)(?:\1|$)|([\"'])((?:\\.|[^\\\n])*?)(?:\3|\n|$))"
+    rb"(?is)\b(?:f|fr|rf)(?=(\"\"\"|''')(.*?)(?:\1|\Z)|"
+    rb"\"((?:\\.|[^\"\\\n])*+)|'((?:\\.|[^'\\\n])*+))"
 )
+"""Wherever one may begin, in a string or a comment too; up to the first of its quotes."""
+_IN_BRACES = rb"(?:[^{}\"']|\"[^\"{}]*\"|'[^'{}]*')*+"
+_WHOLE = re.compile(
+    rb"(?:[^{}]|\{\{|\}\}|\{%b(?:\{%b\}%b)*+\})*+" % (_IN_BRACES, _IN_BRACES, _IN_BRACES)
+)
+"""A part of an f-string whose braces are closed in it, whoever reads it."""
 _T_STRING = re.compile(rb"(?i)\b(?:t|tr|rt)[\"']")
 _NEWER = re.compile(
-    r"^\s*type\s+\w|\b(?:def|class)\s+\w+\s*\[|(?i:\b(?:t|tr|rt)[\"'])|\bexcept\b[^(]*,|\blazy\b|"
-    r"\[\s*\*|\{\s*\*"
+    r"^\s*type\s+\w|\b(?:def|class)\s+\w+\s*\[|(?i:\b(?:t|tr|rt)[\"'])|"
+    r"\bexcept\b(?:(?!\bexcept\b)[^(,])*+,|\blazy\b|\[\s*\*|\{\s*\*"
 )
 """Something that came to Python after 3.11, or will come to it."""
 
@@ -163,15 +191,21 @@ _TEMPLATE = re.compile(r"\{\{[ \w]|<%|\$\{|^\s*[%!?]")
 """On the line of an error: something is filled in there, or it is a notebook's."""
 
 
+_ENCODING = re.compile(rb"\A(?:[^\r\n]*(?:\r\n?|\n))??[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)")
+_ENCODINGS = re.compile(rb"utf[-_]?8(?:[-_]\w+)?|(?:us-)?ascii|(?:latin|iso-8859)[-_]?\d+|cp\d+")
+"""Those whose work grows as the text does; that of ``punycode`` grows with its square."""
+
+
 def _python(path: str, content: bytes, running: Version) -> Reading:
+    encoding = _ENCODING.search(content)
+    if encoding and not _ENCODINGS.fullmatch(encoding[1].lower()):
+        return _UNKNOWN
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ast.parse(content)
     except SyntaxError as error:
         return _of_python(path, content, running, error)
-    except (ValueError, RecursionError, MemoryError):
-        return _UNKNOWN
     return GOOD
 
 
@@ -197,38 +231,34 @@ def _of_python(path: str, content: bytes, running: Version, error: SyntaxError) 
 def _has_newer_f_string(content: bytes, message: str) -> bool:
     """Whether there is one, perhaps, that 3.12 and later read in another way than those before.
 
-    These end it at the first of its quotes, within braces, too.
+    Those before end it at the first of its quotes or line ends, within braces, too.
     """
     if "cannot include" in message or "nested too" in message:
         return True
-    said = (found[2] or found[4] or b"" for found in _F_STRING.finditer(content))
-    return any(text.count(b"{") != text.count(b"}") for text in said)
+    said = (found[found.lastindex or 0] for found in _F_STRING.finditer(content))
+    return not all(map(_WHOLE.fullmatch, said))
 
 
 # JSON.
 
-_COMMENT = re.compile(r'"(?:\\.|[^"\\\n])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
-_LAST_COMMA = re.compile(r'"(?:\\.|[^"\\\n])*"|,(?=\s*[}\]])')
+_STRING = r'"(?:\\.|[^"\\])*+"?'
+_COMMENT = re.compile(rf"{_STRING}|//[^\n]*|/\*(?:.*?\*/|.*)", re.DOTALL)
+_LAST_COMMA = re.compile(rf"{_STRING}|,(?=\s*[}}\]])", re.DOTALL)
 
 
 def _json(path: str, content: bytes) -> Reading:
     strict = path.rpartition("/")[2] in STRICT or suffix_of(path) == "ipynb"
-    try:
-        text = content.decode(json.detect_encoding(content))
-        problem = _not_json(text)
-        if problem is None:
-            return GOOD
-        marks = _marks(content)
-        if marks and content.rfind(b"/*", 0, marks[0]) <= content.rfind(b"*/", 0, marks[0]):
-            return _fails(_line_at(content, marks[0]), _MARKS)
-        if _FILLED_IN.search(content):
-            return _UNKNOWN
-        if not strict:
-            if _LOOSE.search(path):
-                return _UNKNOWN
-            problem = _not_values(_bare(text))
-    except (ValueError, RecursionError):
+    text = content.decode(json.detect_encoding(content))
+    problem = _not_json(text)
+    if problem is None:
+        return GOOD
+    marks = _marks(content)
+    if marks and not _in_comment(content[: marks[0]]):
+        return _fails(_line_at(content, marks[0]), _MARKS)
+    if _FILLED_IN.search(content):
         return _UNKNOWN
+    if not strict:
+        problem = None if _LOOSE.search(path) else _not_values(_bare(text))
     return _UNKNOWN if problem is None else _fails(problem.lineno, problem.msg)
 
 
@@ -267,27 +297,45 @@ def _not_values(text: str) -> json.JSONDecodeError | None:
 
 # TOML and XML.
 
-_TOML_1_1 = re.compile(r"^[^#\n]*\{[^}\n]*$|,\s*\}|\\[ex]|\d\d:\d\d(?!:)", re.MULTILINE)
-"""What TOML 1.1 may allow, or a text that looks like it: an inline table of several lines, …"""
+_TOML_TEXT = re.compile(
+    r'"""(?:[^"\\]|\\.|"(?!""))*+(?:"{3,5})?|"(?:\\.|[^"\\\n])*+"?|'
+    r"'''(?:.*?'''(?:''?)?|.*)|'[^'\n]*+'?|#[^\n]*",
+    re.DOTALL,
+)
+"""A string or a comment."""
+_TOML_1_1 = re.compile(r"\\[ex]|\d\d:\d\d(?!:)")
+"""What version 1.1 may allow, or a text that looks like it: escapes, times without seconds."""
+_TOML_COMMA = re.compile(r",\s*\}")
+_TOML_LAX = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|:60|\b0000-")
+"""What readers exist for that let it pass: control characters, leap seconds, the year zero."""
 _TOML_LINE = re.compile(r" ?\(at (?:line (\d+), column \d+|end of document)\)$")
 
 
 def _toml(content: bytes) -> Reading:
+    text = content.decode("utf-8-sig")
     try:
-        text = content.decode("utf-8-sig")
-        tomllib.loads(text)
+        read_toml(text)
     except tomllib.TOMLDecodeError as error:
-        text = content.decode("utf-8-sig")
-        if _TOML_1_1.search(text) or _FILLED_IN.search(content):
+        if _may_be_newer(text) or _TOML_LAX.search(text) or _FILLED_IN.search(content):
             return _UNKNOWN
         if "Unescaped" in str(error):
             return _UNKNOWN  # there are readers who let it pass
         said = _TOML_LINE.search(str(error))
         line = said[1] if said else None
         return _fails(int(line) if line else None, _TOML_LINE.sub("", str(error)))
-    except (ValueError, RecursionError):
-        return _UNKNOWN
     return GOOD
+
+
+def _may_be_newer(text: str) -> bool:
+    """Whether TOML 1.1 may allow it.
+
+    It lets inline tables have several lines, and a comma at the end. The first line of such a table
+    opens more of them than it closes. Its drafts had names that are not ASCII.
+    """
+    bare = _TOML_TEXT.sub('""', text)
+    if _TOML_1_1.search(text) or _TOML_COMMA.search(bare) or not bare.isascii():
+        return True
+    return any(line.count("{") != line.count("}") for line in bare.split("\n"))
 
 
 _XML_NEVER = frozenset({3, 4, 5, 7, 8})
@@ -297,7 +345,8 @@ _XML_NEVER = frozenset({3, 4, 5, 7, 8})
 def _xml(content: bytes) -> Reading:
     from xml.parsers import expat
 
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+    plain = content.replace(b"\0", b"")  # in UTF-16
+    if b"<!DOCTYPE" in plain or b"<!ENTITY" in plain:
         return _UNKNOWN
     try:
         expat.ParserCreate().Parse(content, True)  # noqa: FBT003 - that it is all
@@ -305,6 +354,4 @@ def _xml(content: bytes) -> Reading:
         if _FILLED_IN.search(content) or error.code not in _XML_NEVER:
             return _UNKNOWN
         return _fails(error.lineno, expat.ErrorString(error.code) or "")
-    except (ValueError, LookupError):
-        return _UNKNOWN  # an encoding that Python does not know
     return GOOD

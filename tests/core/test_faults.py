@@ -11,6 +11,7 @@ import pytest
 from massgen_ls.core.candidate import Fault
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.faults import Faults
+from massgen_ls.core.normal import LARGEST
 from massgen_ls.core.pythons import Version, declarations, floor
 from massgen_ls.core.reading import reading
 
@@ -79,8 +80,15 @@ CERTAIN: list[tuple[str, str | None, str, str]] = [
     ("a.toml", "a = 1\n", "a = 1\na = 2\n", "a.toml no longer parses (line 2: Cannot overwri"),
     ("pyproject.toml", None, "[project\n", "pyproject.toml does not parse (line 1: "),
     ("a.xml", "<a/>", "<a>\n<b></a>", "a.xml no longer parses (line 2: mismatched tag)"),
+    ("a.toml", "a = 1\n", "a = {b = '{'}\nb = [1\n", "a.toml no longer parses ("),
+    ("a.toml", "a = 1\n", 'a = {b = "# ä"} # {\nb = =\n', "a.toml no longer parses (line 2: Inv"),
     ("a.svg", "<a/>", "<a><b/>", "a.svg no longer parses (line 1: no element found)"),
     ("a.ts", "let a\n", MERGED, f"a.ts no longer parses (line 2: {MARKS})"),
+    ("a.ts", "", f"// a `word`\n{MERGED}", f"a.ts no longer parses (line 3: {MARKS})"),
+    ("a.kt", "", f"/* a /* b */ */\n{MERGED}", f"a.kt no longer parses (line 3: {MARKS})"),
+    ("a.ts", "", f"let a = '/*.ts'\n/** b */\n{MERGED}", "a.ts no longer parses (line 4: "),
+    ("a.json", "{}", '{"a\\"//": "/*", "b": 1\n"c": 2}', "a.json no longer parses (line 2: Exp"),
+    ("a.py", "", f"# coding: utf-8\n{OPEN}", "a.py no longer parses (line 2: '(' was never"),
     ("a.go", None, MERGED, f"a.go does not parse (line 2: {MARKS})"),
     ("a.c", "", "/* c */\r\n" + MERGED.replace("\n", "\r\n"), "a.c no longer parses (line 3: the"),
 ]  # fmt: skip
@@ -108,6 +116,20 @@ DOUBTFUL: dict[str, tuple[str, str | None, str]] = {
     "the base has a merge": ("a.ts", MERGED, MERGED + "let b\n"),
     "a comment with a merge": ("a.ts", "let a\n", f"/*\n{MERGED}*/\n"),
     "a template with a merge": ("a.ts", "let a\n", f"let a = `\n{MERGED}`\n"),
+    "a quoted tick, a raw string with a merge": (
+        "a.go",
+        "package a\n",
+        f"const tick = '`'\nconst text = `\n{MERGED}`\n",
+    ),
+    "a tick in a pattern, a template with a merge": (
+        "a.ts",
+        "let a\n",
+        f"const fence = /`/\nlet a = `\n{MERGED}`\n",
+    ),
+    "a comment in a comment": ("a.kt", "", f"/* a /* b */\n{MERGED}*/\n"),
+    "a comment that begins like a whole one": ("a.ts", "", f"/*/\n{MERGED}/*/\n"),
+    "a comment in JSON that does": ("a.json", "{}", f"/*/\n{MERGED}/*/ {{}}\n"),
+    "code that is switched off in brackets": ("a.c", "", f"#if(0)\n{MERGED}#endif\n"),
     "a raw string with a merge": ("a.cpp", "", f'auto a = R"(\n{MERGED})";\n'),
     "a text block with a merge": ("A.java", "", f'a = """\n{MERGED}""";\n'),
     "code that is switched off": ("a.c", "", f"#if 0\n{MERGED}#endif\n"),
@@ -127,6 +149,28 @@ DOUBTFUL: dict[str, tuple[str, str | None, str]] = {
     "TOML 1.1: comma": ("a.toml", "a = 1\n", "a = {b = 1,}\n"),
     "TOML 1.1: escapes": ("a.toml", "a = 1\n", 'a = "\\e[0m"\n'),
     "TOML 1.1: no seconds": ("a.toml", "a = 1\n", "a = 12:30\n"),
+    "TOML 1.1: no seconds in a date": ("a.toml", "a = 1\n", "a = 2024-01-01T12:30Z\n"),
+    "TOML 1.1: a byte": ("a.toml", "a = 1\n", 'a = "\\x41"\n'),
+    "TOML 1.1: a comma and a note": ("a.toml", "a = 1\n", "a = {b = 1, # c\n}\n"),
+    "TOML 1.1: tables in tables": ("a.toml", "", "x = { a = { b = 1 },\n c = 2 }\n"),
+    "TOML 1.1: setuptools": (
+        "pyproject.toml",
+        "[a]\n",
+        'dynamic = { version = { attr = "x.y" },\n readme = { file = "R" } }\n',
+    ),
+    "TOML 1.1: braces in a note": ("a.toml", "a = 1\n", "y = { # see {docs}\n a = 1\n}\n"),
+    "TOML 1.1: a closed note": ("a.toml", "a = 1\n", "y = { # }\n a = 1\n}\n"),
+    "TOML 1.1: a name like a note": ("a.toml", "a = 1\n", '"a#b" = {a = 1,\n b = 2}\n'),
+    "TOML 1.1: braces in texts": ("a.toml", "a = 1\n", "x = { s = \"}\",\n t = '{' }\n"),
+    "TOML 1.1: long texts": (
+        "a.toml",
+        "a = 1\n",
+        'x = { a = """\n}""\\"""""", b = \'\'\'}\'\'\'\'\',\n c = "\\"}" }\n',
+    ),
+    "TOML 1.1: in lists": ("a.toml", "a = 1\n", "x = [{a = 1}, {\n b = 2\n}, {\n}]\n"),
+    "a draft of TOML 1.1: names": ("a.toml", "a = 1\n", "ä = 1\n"),
+    "a leap second": ("a.toml", "a = 1\n", "a = 23:59:60\n"),
+    "a control character": ("a.toml", "a = 1\n", "a = 1 # \x01\n"),
     "an escape that some let pass": ("a.toml", "a = 1\n", 'a = "\\d"\n'),
     "whose TOML?": ("a.toml", None, "a ="),
     "no TOML in bytes": ("a.toml", "a = 1\n", "\ud800"),
@@ -185,6 +229,12 @@ NEXT = [
     "x = f'{a + \n  b}'\n",
     "x = f'{a + \"\\n\"}'\n",
     "x = f'''{a + '''b'''}'''\n",
+    'g("f", f"{\n  a\n}")\n',
+    'x = strftime("%f") + f"{\n a\n}"\n',
+    'x = f"}} {a:{b["c"]}}"\n',
+    'x = f"{a[\'}\'] + "("}"\n',
+    "x = Rf'}} {a + '(' + rF\"{b}\"}'\n",
+    "x = f'''{a # it's }\n}'''\n",
     "x = t'{a}'\n",
     "x = t'{a['(']}'\n",
     "try:\n    pass\nexcept A, B:\n    pass\n",
@@ -202,7 +252,9 @@ def test_what_newer_versions_read_is_held_against_nobody(new: str, oldest: Versi
 
 def test_strings_that_an_older_python_cannot_tell_from_code() -> None:
     plain, newer = "x = f'{a}'\ny = (\n", "x = f'{a['b']}'\ny = (\n"
-    assert fault("a.py", "x = 1\n", plain, running=(3, 11)) is not None
+    doubled = f"# of\nx = f'}}}}{{{{ {{a[\"b\"]:>{{c}}}}'\n{OPEN}"
+    for said in (plain, doubled, "x = f'{a}\n"):
+        assert fault("a.py", "x = 1\n", said, running=(3, 11)) is not None, said
     assert fault("a.py", "x = 1\n", newer, running=(3, 11)) is None
     assert fault("a.py", "x = 1\n", newer, (3, 8), running=(3, 11)) is None
     if HERE > F311:
@@ -245,6 +297,41 @@ def test_what_is_too_deep_or_too_long_is_not_judged() -> None:
     assert fault("a.py", "x = 1\n", OPEN + "# " * 600_000) is None
 
 
+def _full(piece: str, before: str = "", after: str = "") -> str:
+    """A text as large as one that is read."""
+    return before + piece * ((LARGEST - len(before) - len(after)) // len(piece)) + after
+
+
+TRAPS = {
+    "comments without an end": ("a.json", _full("/* ")),
+    "quotes that do not count": ("a.json", _full('\\"', after="\\")),
+    "commas": ("a.json", _full(", ")),
+    "what is caught": ("a.py", _full("except ")),
+    "prefixes": ("a.py", _full("f'{{a['", "x = (\n")),
+    "a long text": ("a.py", _full("{a'", 'x = (\nf"""')),
+    "braces": ("a.py", _full("{", 'x = (\nf"""')),
+    "a slow encoding": ("a.py", _full("x-", "# coding: punycode\n", "a" * 500_000)),
+    "a slow encoding below": ("a.py", _full("x-", "\r# coding: punycode\n", "a" * 500_000)),
+    "tables": ("a.toml", _full("{", after="}")),
+    "texts": ("a.toml", _full('\\"', after="\\")),
+    "long texts": ("a.toml", _full("'''\n", "a = 1 b\n")),
+    "a key of many parts": ("a.toml", _full("a.", after="a = 1")),
+    "a header of many parts": ("a.toml", _full("b = 1\n", f"[{'a.' * 50_000}a]\n")),
+    "ticks": ("a.ts", _full("`/*", after=f"\n{MERGED}")),
+    "directives": ("a.c", _full("#if  ", after=f"\n{MERGED}")),
+    "a long directive": ("a.c", _full(" ", "#if", f"\n{MERGED}")),
+    "elements": ("a.xml", _full("<a>")),
+}
+
+
+@pytest.mark.parametrize("why", TRAPS)
+def test_no_text_is_read_for_ever(why: str) -> None:
+    # Where the work grew with the square of the text, this would take longer than a test may.
+    path, text = TRAPS[why]
+    assert len(text) <= LARGEST
+    assert not reading(path, text.encode(), (3, 11)).good
+
+
 @pytest.mark.parametrize("source", sorted(Path(ast.__file__).parent.glob("[a-m]*.py"))[::3])
 def test_good_files_are_good(source: Path) -> None:
     assert reading("a.py", source.read_bytes(), HERE).good
@@ -263,6 +350,9 @@ DECLARED = [
     ("pyproject.toml", '[tool.poetry.dependencies]\npython = "~2.7 || ^3.6"', (2, 7)),
     ("pyproject.toml", "[tool.poetry.dependencies]\npython = {version = '3'}", None),
     ("pyproject.toml", "[project", None),
+    ("pyproject.toml", "[" + "a." * 50_000 + "a]\n" + "b = 1\n" * 10_000, None),
+    ("pyproject.toml", "a = " + "[" * 10_000, None),
+    ("setup.cfg", f"[options]\npython_requires = >={'9' * 5000}\n", (999_999_999, 0)),
     ("setup.cfg", "[options]\npython_requires = >=3.7\n", (3, 7)),
     ("setup.py", "setup(python_requires='>=3.6')", (3, 6)),
     ("setup.py", "setup()", None),

@@ -65,6 +65,38 @@ def test_json_of_any_kind_is_read(value: object, data: st.DataObject) -> None:
         assert found.good or not found.always, written
 
 
+gaps = st.sampled_from(["", " ", "\n", "\r\n", " # {\n", ' # }, " a\n', " # '''\n"])
+names = st.sampled_from(["a", "b.c", '"}"', "'{'", '"#"', '"\\"{"'])
+said = st.sampled_from(
+    ["1", '"}"', "'{'", '"#{"', '"\\\\"', "'\\'", '"""\n}""\\""""""', "'''\n{'''''", '""', '""""""']
+)
+inline = st.recursive(
+    said,
+    lambda inner: st.tuples(
+        st.sampled_from(["{}", "[]"]),
+        st.lists(st.tuples(names, inner), max_size=3),
+        st.lists(gaps, min_size=4, max_size=4),
+        st.booleans(),
+    ).map(lambda parts: _as_toml(*parts)),
+    max_leaves=6,
+)
+
+
+def _as_toml(ends: str, members: list[tuple[str, str]], gaps: list[str], comma: bool) -> str:
+    """A table or a list of TOML 1.1 on any number of lines."""
+    first, before, after, last = gaps
+    named = [f"{name} = {value}" if ends == "{}" else value for name, value in members]
+    inside = f"{before},{after}".join(named) + ("," if comma and named else "")
+    return f"{ends[0]}{first}{inside}{last}{ends[1]}"
+
+
+@given(st.lists(inline, max_size=4))
+def test_tables_of_several_lines_are_held_against_nobody(found: list[str]) -> None:
+    text = "".join(f"a{n} = {value}\n" for n, value in enumerate(found))
+    read = reading("a.toml", text.encode(), (3, 11))
+    assert read.good or not read.always or "Cannot" in read.message or "Duplicate" in read.message
+
+
 @given(values, values, st.integers(0, 40))
 def test_what_is_cut_off_is_no_json(value: object, other: object, end: int) -> None:
     text = json.dumps({"a": [value, other]})

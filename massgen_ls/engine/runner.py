@@ -222,7 +222,8 @@ class Runner:
                 for envelope in await store.read(each.run, kinds={RunSettled.kind}):
                     if isinstance(envelope.event, RunSettled):
                         found += envelope.event.tallies
-        except Exception as error:  # noqa: BLE001 - whatever old records hold, this run goes on
+        except (MassgenError, ValueError, TypeError, LookupError, ExceptionGroup) as error:
+            # Whatever a damaged or newer record holds: it says no more than what to begin with.
             _log.warning("what checks said in earlier runs cannot be read: %r", error)
         self._known = added(found)
 

@@ -288,11 +288,17 @@ class Supervisor(Archive):
         run = await self.resolve(run)
         snapshot, chosen = await self._chosen(run, candidate)
         delivery = await deliver(self._world, snapshot, chosen, live, selection)
-        if delivery.applied:
-            await self._append(run, Delivered(chosen.id, delivery.paths, delivery.conflicts))
-        else:
+        if not delivery.applied:
             await self._append(run, DeliveryRefused(chosen.id, delivery.reason, delivery.conflicts))
-        return delivery
+            return delivery
+        # At once: whatever happens from here on, what was written is on record.
+        await self._append(run, Delivered(chosen.id, delivery.paths, delivery.conflicts))
+        landed: tuple[FileSurvey, ...] = ()
+        try:
+            landed = await survey_delivery(self._world, snapshot, chosen, live, selection)
+        except Exception as error:  # noqa: BLE001 - it has landed, and that is the answer
+            _log.warning("%s of run %s has landed, not looked at: %s", chosen.id, run, error)
+        return replace(delivery, root=snapshot.root, landed=landed)
 
     async def hunks(
         self, run: RunId, candidate: CandidateId | None, live: LiveFiles

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, suppress
@@ -46,6 +47,8 @@ _log = logging.getLogger(__name__)
 
 _LOOK = 0.25
 """Seconds between looks at the record for what other processes wrote into live runs."""
+_ANYWAY = 20
+"""Looks after which the record is read even where its mark says that nobody wrote."""
 _FAREWELL = 30.0
 """Seconds that cancelled runs have to wrap up before they are cut off."""
 
@@ -366,10 +369,10 @@ class Supervisor(Archive):
 
     async def _look_for_requests(self) -> None:
         seen: object = None
-        while True:
+        for look in itertools.count(1):
             await asyncio.sleep(_LOOK)
             mark = self._world.store.mark()
-            news, seen = mark != seen, mark
+            news, seen = mark != seen or look % _ANYWAY == 0, mark
             for run, entry in list(self._live.items()):
                 if not entry.runner.settled.is_set():
                     try:

@@ -150,6 +150,12 @@ async def open_rooms(environ: Mapping[str, str] | None = None) -> AsyncGenerator
         yield rooms
 
 
+def kept_conversations(environ: Mapping[str, str] | None = None) -> ConversationFolder:
+    """What agents have said in earlier runs, to go on from."""
+    state = Places.of(os.environ if environ is None else environ).state
+    return ConversationFolder(state / CONVERSATIONS, SystemClock())
+
+
 def disk_files(say: Callable[[str], None] = to_stderr) -> DiskFiles:
     """The user's files on the disk; ``say`` as in `open_supervisor`."""
     state = Places.of(os.environ).state

@@ -9,7 +9,7 @@ import time
 
 from massgen_ls.cli.exits import EXIT_WON
 from massgen_ls.cli.options import CleanOptions
-from massgen_ls.wiring import open_rooms
+from massgen_ls.wiring import kept_conversations, open_rooms
 
 
 def clean(options: CleanOptions) -> int:
@@ -19,7 +19,9 @@ def clean(options: CleanOptions) -> int:
 
 async def _clean(options: CleanOptions) -> int:
     async with open_rooms() as rooms:
-        found = await rooms.collect(time.time(), dry=options.dry_run)
+        now = time.time()
+        found = await rooms.collect(now, dry=options.dry_run)
+        said = await kept_conversations().forget(lambda: rooms.runs(now), dry=options.dry_run)
         trash = await rooms.empty_trash(dry=options.dry_run)
     if options.json:
         shadows = [
@@ -33,7 +35,12 @@ async def _clean(options: CleanOptions) -> int:
             }
             for each in found
         ]
-        body = {"dryRun": options.dry_run, "repositories": shadows, "trash": trash}
+        body = {
+            "dryRun": options.dry_run,
+            "repositories": shadows,
+            "conversations": said,
+            "trash": trash,
+        }
         sys.stdout.write(json.dumps(body) + "\n")
         return EXIT_WON
     from rich.console import Console
@@ -48,6 +55,7 @@ async def _clean(options: CleanOptions) -> int:
         console.print(f"{shown(each.origin)}: {what}, {each.left or freed}")
         if each.left == "the repository is not there":
             console.print(f"  [dim]If it is gone for good, delete {shown(each.shadow)}[/]")
+    console.print(f"agents' conversations: {_bytes(said)} {would}deleted")
     console.print(f"trash: {_bytes(trash)} {would}deleted")
     return EXIT_WON
 

@@ -179,21 +179,25 @@ def _quorum_reached(state: RunState) -> bool:
 def _checks(state: RunState, *, attempts_open: bool) -> Iterator[RunCheck]:
     """Checks of the base and of every cluster, and second looks where a failure is new.
 
-    Who fails a gate is not put through the others, as long as somebody may win: where nobody does,
-    all is measured, for the best of them are named.
+    Who fails a gate is not put through the others, as long as somebody may win. Where nobody does,
+    all is measured, for the best of them are named, and voters choose among them what to improve
+    on; but not beyond the time and the money that a run has.
     """
     assert state.spec is not None, "asked only of a run that has begun"
     assert state.snapshot is not None, "without a base there is nothing to judge"
     base_tree = state.snapshot.tree
     trees = [c.tree for c in clusters(state) if not faulty(state, c.tree)]
     left = [tree for tree in trees if not ruled_out(state, tree)]
+    over = state.late or bool(state.used_up)
+    if not left and not over and (state.consensus or not attempts_open):
+        left = trees
     for check in state.spec.checks:
         base = state.results(check.name, base_tree)
         # The base is judged while the agents work, and not at all when nobody made anything.
         if not base and (trees or attempts_open):
             yield RunCheck(check.name, base_tree)
         again = False
-        for tree in left if left or attempts_open else trees:
+        for tree in left:
             mine = state.results(check.name, tree)
             if not mine:
                 yield RunCheck(check.name, tree)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
 from massgen_ls.core.ballots import Ballot, Standing, Tally, count
-from massgen_ls.core.candidate import OWN_GATES, Evidence, Scorecard
+from massgen_ls.core.candidate import FITS, OWN_GATES, Evidence, Scorecard
 from massgen_ls.core.crosstests import WHOLE
 from massgen_ls.core.task import CandidateId, Voting
 from massgen_ls.core.wording import counted
@@ -61,6 +61,15 @@ def _measured(card: Scorecard) -> tuple[bool, bool, int, int, int]:
     return (not card.clears, card.unread, card.broke, -card.fixed, -card.cross.shared)
 
 
+def _out(card: Scorecard) -> tuple[bool, int]:
+    """How bad it is what rules it out; to be in the way of the user's changes is the least."""
+    return card.unread, any(not e.clears for e in card.evidence if e.check != FITS)
+
+
+def _but_for_fits(card: Scorecard) -> Scorecard:
+    return replace(card, evidence=tuple(e for e in card.evidence if e.check != FITS))
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """Clusters, best first, with what the ballots say about each."""
@@ -91,7 +100,7 @@ def in_order(
     """
     rules = voting or Voting()
     field = contenders(cards)
-    tally = count(rules.rule, [card.cluster.members for card in cards], between(field, ballots))
+    tally = count(rules.rule, [card.cluster.members for card in cards], _heard(cards, ballots))
 
     def merit(
         place: int,
@@ -99,7 +108,7 @@ def in_order(
         card, standing = cards[place], tally.standings[place]
         # Where somebody passes, the others need not have been through all checks.
         return (
-            _measured(card) if card.clears or not field else (True, card.unread, 0, 0, 0),
+            _measured(card) if card.clears or not field else (True, *_out(card), 0, 0),
             card.fused,
             -standing.support,
             -standing.votes,
@@ -129,6 +138,17 @@ def between(field: Sequence[Scorecard], ballots: Sequence[Ballot]) -> list[Ballo
     """Ballots about those that are to be told apart; votes of agents at work all count."""
     inside = {member for card in field for member in card.cluster.members}
     return [b for b in ballots if not b.shown or inside.issuperset(b.shown)]
+
+
+def _heard(cards: Sequence[Scorecard], ballots: Sequence[Ballot]) -> list[Ballot]:
+    """The ballots about those that are to be told apart.
+
+    Judges were asked before it was known who is in the way of the user's changes. What they said of
+    the others beside those counts all the same, for nobody is asked once more.
+    """
+    asked = between(contenders([_but_for_fits(card) for card in cards]), ballots)
+    inside = {member for card in contenders(cards) for member in card.cluster.members}
+    return [b for b in asked if not b.shown or len(inside.intersection(b.shown)) > 1]
 
 
 def decide(

@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath, folders_above
-from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.landing import Contents, plan_landing
 from massgen_ls.core.plan import Clash, Conflict, EditPlan, Held, LiveFile
 from massgen_ls.core.selection import EVERYTHING, Selection, chosen_changes
@@ -67,11 +65,18 @@ async def plan_delivery(
 
 
 async def survey_delivery(
-    world: World, snapshot: Snapshot, candidate: Candidate, live: LiveFiles
+    world: World,
+    snapshot: Snapshot,
+    candidate: Candidate,
+    live: LiveFiles,
+    selection: Selection = EVERYTHING,
 ) -> tuple[FileSurvey, ...]:
-    """Each hunk of a candidate with its place in the live files now."""
-    stored = await _stored(world.objects, snapshot, candidate.changes.files)
-    return await _surveyed(world, stored, live, snapshot, candidate.changes)
+    """Each hunk of the chosen files of a candidate with its place in the live files now."""
+    chosen = ChangeSet(tuple(chosen_changes(candidate.changes, selection)))
+    stored = await _stored(world.objects, snapshot, chosen.files)
+    now = await live.read(snapshot.root, stored.paths)
+    contents = Contents(stored.base, stored.candidate, now)
+    return await asyncio.to_thread(survey, chosen, contents, world.differ, world.refiner)
 
 
 async def clashes(
@@ -122,7 +127,7 @@ async def deliver(
     live: LiveFiles,
     selection: Selection = EVERYTHING,
 ) -> Delivery:
-    """Lands a candidate, or a part of it.
+    """Lands a candidate, or a part of it, and does nothing more once it has landed.
 
     With a conflict nothing of that file is written, or with ``selection.partial`` nothing but what
     does not conflict; the other files land.
@@ -130,26 +135,15 @@ async def deliver(
     Raises:
         NotFoundError: A file or a hunk is chosen that the candidate does not have.
     """
-    chosen = ChangeSet(tuple(chosen_changes(candidate.changes, selection)))
-    stored = await _stored(world.objects, snapshot, chosen.files)
+    stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
     reason = ""
-
-    async def applied(done: Delivery) -> Delivery:
-        if not done.applied:
-            return done
-        landed: tuple[FileSurvey, ...] = ()
-        with suppress(MassgenError, OSError):  # it has landed, and only is not looked after
-            landed = await _surveyed(world, stored, live, snapshot, chosen)
-        return replace(done, root=snapshot.root, landed=landed)
-
     for _ in range(1 + RECOMPUTED):
         plan = await _planned(world, stored, live, snapshot, candidate, selection)
         if not plan.operations:
-            return await applied(_nothing_written(plan))
+            return _nothing_written(plan)
         answer = await live.apply(snapshot.root, plan)
         if isinstance(answer, Landed):
-            done = Delivery(candidate.id, True, plan.paths(), plan.conflicts, held=plan.held)  # noqa: FBT003
-            return await applied(done)
+            return Delivery(candidate.id, True, plan.paths(), plan.conflicts, held=plan.held)  # noqa: FBT003
         reason = answer.reason
         if not answer.stale:
             break
@@ -225,14 +219,6 @@ async def _planned(
         world.refiner,
         selection,
     )
-
-
-async def _surveyed(
-    world: World, stored: _Stored, live: LiveFiles, snapshot: Snapshot, changes: ChangeSet
-) -> tuple[FileSurvey, ...]:
-    now = await live.read(snapshot.root, stored.paths)
-    contents = Contents(stored.base, stored.candidate, now)
-    return await asyncio.to_thread(survey, changes, contents, world.differ, world.refiner)
 
 
 def _label(candidate: Candidate) -> str:

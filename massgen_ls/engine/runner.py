@@ -216,14 +216,16 @@ class Runner:
     async def _recall(self) -> None:
         """Learns what the folder's checks said in its newest runs, for the order of checks."""
         store = self._world.store
+        found: list[CheckTally] = []
         try:
-            newest = await store.runs(self._request.folder, _NEWEST)
-            settled = [await store.read(r.run, kinds={RunSettled.kind}) for r in newest]
-        except MassgenError as error:
-            _log.warning("the order of checks goes by their cost alone: %s", error)
-            return
-        ends = (envelope.event for each in settled for envelope in each)
-        self._known = added(t for e in ends if isinstance(e, RunSettled) for t in e.tallies)
+            for each in await store.runs(self._request.folder, _NEWEST):
+                for envelope in await store.read(each.run, kinds={RunSettled.kind}):
+                    if isinstance(envelope.event, RunSettled):
+                        found += envelope.event.tallies
+        except (MassgenError, ValueError, TypeError, LookupError, ExceptionGroup) as error:
+            # Whatever a damaged or newer record holds: it says no more than what to begin with.
+            _log.warning("what checks said in earlier runs cannot be read: %r", error)
+        self._known = added(found)
 
     def _wanted(self) -> frozenset[Step]:
         """What ought to be going on now; found out once for each state."""

@@ -57,7 +57,7 @@ async def substance(
     *,
     compared: bool = True,
 ) -> Substance:
-    """Looks into the changed files.
+    """Looks into the changed files; of what cannot be read nothing is known, and it never raises.
 
     Args:
         objects: Where they are.
@@ -67,14 +67,26 @@ async def substance(
         tree: What it has become.
         compared: Whether there will be others to compare it with: else it has no digests.
     """
+    try:
+        return await _substance(objects, snapshot, files, changes, tree, compared=compared)
+    except Exception as error:  # noqa: BLE001 - a bug in a reader costs no candidate
+        _log.warning("changed files cannot be read: %s", error)
+        return Substance()
+
+
+async def _substance(
+    objects: Objects,
+    snapshot: Snapshot,
+    files: Files,
+    changes: ChangeSet,
+    tree: TreeId,
+    *,
+    compared: bool,
+) -> Substance:
     formed = frozenset(files.normaliser.missing(changes) if compared else ())
     judged = frozenset(files.faults.missing(changes))
     wanted = tuple(sorted(formed | judged))
-    try:
-        contents = await objects.read(snapshot, wanted) if wanted else ()
-    except MassgenError as error:
-        _log.warning("changed files cannot be read: %s", error)
-        return Substance()
+    contents = await objects.read(snapshot, wanted) if wanted else ()
     await asyncio.to_thread(_take, files, formed, judged, wanted, contents)
     floors = await _floors(objects, snapshot, tree, files.faults.dated(changes))
     faults = files.faults.of(changes, floors)

@@ -42,14 +42,18 @@ class Turns(Generic[_Work]):
         try:
             await call
         except asyncio.CancelledError:
-            if self._waiting.pop(call, None) is None:
+            if not call.cancelled():
                 self._pass_on()  # it was called and is not there any more
             raise
+        finally:
+            self._waiting.pop(call, None)
 
     def _pass_on(self) -> None:
-        if not self._waiting:
+        # Who was cancelled stands in line until its task has its next moment.
+        there = [call for call in self._waiting if not call.done()]
+        if not there:
             self._free += 1
             return
-        call = min(self._waiting, key=lambda each: self._order(self._waiting[each]))
+        call = min(there, key=lambda each: self._order(self._waiting[each]))
         del self._waiting[call]
         call.set_result(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ from massgen_ls.ports import Captured, Ended, Lease
 
 if TYPE_CHECKING:
     from massgen_ls.engine.seat import Seat
+
+_log = logging.getLogger(__name__)
 
 
 async def wrap_up(
@@ -64,10 +67,6 @@ async def wrap_up(
     except MassgenError as error:
         await seat.emit(NothingCaptured(seat.id, seat.attempt, f"cannot be captured: {error}"))
         return
-    if ended.conversation and ended.session:
-        whose = Origin(seat.agent.type, ended.session, seat.run)
-        keep = seat.world.conversations.keep
-        await keep(whose, ended.conversation, lease.home, seat.veil.text)
     found: list[Event] = [*told(captured.notes, seat.id)]
     transcript = record.transcript(
         str(seat.agent.id),
@@ -109,6 +108,19 @@ async def wrap_up(
     else:
         found.append(NothingCaptured(seat.id, seat.attempt, "changed nothing"))
     await seat.emit(*found)
+    await _keep_conversation(seat, lease, ended)
+
+
+async def _keep_conversation(seat: Seat, lease: Lease, ended: Ended) -> None:
+    """Last of all: whatever becomes of it, what the attempt made is on record."""
+    if not (ended.conversation and ended.session):
+        return
+    whose = Origin(seat.agent.type, ended.session, seat.run)
+    try:
+        keep = seat.world.conversations.keep
+        await keep(whose, ended.conversation, lease.home, seat.veil.text)
+    except Exception as error:  # noqa: BLE001 - the text of it is in the record
+        _log.warning("the conversation of %s of run %s is not kept: %s", seat.id, seat.run, error)
 
 
 async def _not_new(seat: Seat, ended: Ended, captured: Captured) -> str:

@@ -44,7 +44,11 @@ class Store(Protocol):
         ...
 
     def mark(self) -> object:
-        """Equal to the last one only when nobody, of any process, has written since. Cheap."""
+        """Equal to the last one when nobody, of any process, has written since. Cheap.
+
+        What is being written while it is taken may be in it and not to be read yet, so a mark that
+        stays equal puts a reading off and does not save it for ever.
+        """
         ...
 
     async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 
 import pytest
 
 from massgen_ls.adapters.host.clock import SystemClock
-from massgen_ls.adapters.store import conversations
+from massgen_ls.adapters.store import conversations, files
 from massgen_ls.adapters.store.conversations import ConversationFolder
 from massgen_ls.core.task import Origin
 
@@ -62,3 +63,52 @@ async def test_what_is_no_file_of_the_home_is_not_kept(
         file.write_text("x" * 101)
     assert await kept_of(ConversationFolder(tmp_path / "kept", SystemClock()), file, home) is None
     assert not (tmp_path / "kept").exists()
+
+
+async def test_of_more_than_there_is_room_for_the_longest_unused_go_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "MOST", 1000)
+    kept, now = files.KeptFiles(tmp_path / "kept", SystemClock()), SystemClock().now()
+    for age, name in enumerate("abcde"):
+        kept.keep(name, name.encode() * 300)
+        os.utime(tmp_path / "kept" / name, (now - 10 * age, now - 10 * age))
+        assert kept.content(name) == name.encode() * 300, "what was kept just now is there"
+    assert sorted(kept.sizes().items()) == [("a", 300), ("b", 300), ("e", 300)]
+    kept.use("b")
+    os.utime(tmp_path / "kept" / "e", (now - 5, now - 5))
+    kept.keep("f", b"f" * 500)
+    assert sorted(kept.sizes()) == ["b", "f"]
+
+
+async def test_what_belongs_to_no_known_run_is_let_go_of(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    folder = ConversationFolder(tmp_path / "kept", SystemClock())
+    assert await folder.forget(lambda: {"r1"}, dry=False) == 0, "nothing was ever kept"
+    (home / "said").write_text("hello\n")
+    other = Origin("claude_code", "s1", "r2")
+    for origin in (ADA, Origin("claude_code", "s2", "r1"), other):
+        await folder.keep(origin, str(home / "said"), str(home), str)
+    (tmp_path / "kept" / "of an earlier version").write_bytes(b"x" * 50)
+    whole = sum(file.stat().st_size for file in (tmp_path / "kept").iterdir())
+    planned = await folder.forget(lambda: {"r1"}, dry=True)
+    assert await folder.lay(other, str(home)), "a dry run changes nothing"
+    assert await folder.forget(lambda: {"r1"}, dry=False) == planned
+    left = sum(file.stat().st_size for file in (tmp_path / "kept").iterdir())
+    assert (planned > 50, whole - left) == (True, planned)
+    assert await folder.lay(ADA, str(home))
+    assert await folder.lay(other, str(home)) == ""
+
+
+async def test_what_is_kept_while_runs_are_listed_stays(tmp_path: Path) -> None:
+    (tmp_path / "said").write_text("hello\n")
+    folder = ConversationFolder(tmp_path / "kept", SystemClock())
+
+    def meanwhile() -> set[str]:
+        folder_of_another = ConversationFolder(tmp_path / "kept", SystemClock())
+        asyncio.run(folder_of_another.keep(ADA, str(tmp_path / "said"), str(tmp_path), str))
+        return set()
+
+    assert await folder.forget(meanwhile, dry=False) == 0
+    assert await folder.lay(ADA, str(tmp_path))

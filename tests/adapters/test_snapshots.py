@@ -9,6 +9,7 @@ import pytest
 
 from massgen_ls.adapters.git.rooms import GitRooms
 from massgen_ls.adapters.git.snapshots import ref_part
+from massgen_ls.core.changes import RelPath
 from massgen_ls.core.errors import StorageError, WorkspaceError
 from massgen_ls.core.task import RunId
 from massgen_ls.ports import Buffer
@@ -282,6 +283,29 @@ async def test_ignored_and_outside_buffers_are_left_out_with_a_note(
     assert set(rooms.files(taken)) == {".gitignore", "a.py", "run.sh", "src/b.py"}
     for name in ("x.log", "build/new.py", "elsewhere.py", "COMMIT_EDITMSG"):
         assert any(name in note for note in taken.notes), name
+
+
+async def test_a_name_with_a_tab_in_it_stands_for_no_other_file(repo: UserRepo, rooms: Rooms):
+    names = [
+        "tracked\tghost.txt",
+        "weird\tghost.txt",
+        "H 100644 0a 0\tghost.txt",
+        "w\t.gitattributes",
+    ]
+    repo.write(".gitignore", "ghost.txt\n")
+    for name in (*names, "ghost.txt"):
+        repo.write(name, "written\n")
+    repo.git("add", names[0])
+    taken = await rooms.take(
+        repo.top,
+        Buffer(str(repo.top / "ghost.txt"), "KEY=secret\n"),
+        Buffer(str(repo.top / names[0]), "unsaved\n"),
+    )
+    files = rooms.files(taken)
+    assert set(files) == {".gitignore", "a.py", "run.sh", "src/b.py", *names}
+    assert files[names[0]] == ("100644", b"unsaved\n")
+    blob = repo.git("hash-object", names[1]).strip()
+    assert await rooms.objects.read(taken, [(RelPath(names[1]), blob)]) == [b"written\n"]
 
 
 async def test_global_ignore_rules_and_info_exclude_count(repo: UserRepo, rooms: Rooms):

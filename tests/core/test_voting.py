@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from massgen_ls.core.ballots import Ballot
-from massgen_ls.core.candidate import Cluster, Evidence, Scorecard
-from massgen_ls.core.task import CandidateId, SeatId
+from massgen_ls.core.ballots import CRITERIA, FULL, Ballot, Marks
+from massgen_ls.core.candidate import FITS, Cluster, Evidence, Scorecard
+from massgen_ls.core.task import CandidateId, SeatId, Voting, VotingRule
 from massgen_ls.core.voting import decide
 
 
@@ -80,3 +82,41 @@ def test_a_check_that_says_nothing_is_not_called_a_gate() -> None:
         "The only candidate was measured by no check. k was not run on the base: it says nothing. "
         "a.1 wins."
     )
+
+
+# ── who is in the way of the user's changes ─────────────────────────────────────────────────────
+
+
+def in_the_way(found: Scorecard) -> Scorecard:
+    said = Evidence(FITS, "failed", ("it conflicts with what you have changed in f.py",), (), ())
+    return replace(found, evidence=(*found.evidence, said))
+
+
+@pytest.mark.parametrize("rule", ["plurality", "score", "pairwise"])
+def test_what_was_said_of_the_others_beside_who_is_in_the_way_still_counts(
+    rule: VotingRule,
+) -> None:
+    cards = [card("a.1", size=20), card("b.1", size=30), card("c.1", size=5)]
+    named = {n: CandidateId(f"{n}.1") for n in "abc"}
+    marks = {n: Marks(*[FULL if n == "b" else 0] * len(CRITERIA)) for n in "abc"}
+    shown = ("ab", "ba", "bc", "cb", "ac", "ca") if rule == "pairwise" else ("abc", "cba")
+    said = [
+        Ballot(
+            SeatId("j" if rule != "plurality" else f"j{number}"),
+            3,
+            None if rule == "score" else named["b" if "b" in among else "a"],
+            "",
+            tuple(named[n] for n in among),
+            () if rule == "plurality" else tuple(marks[n] for n in among),
+        )
+        for number, among in enumerate(shown)
+    ]
+    before = decide(cards, said, Voting(rule))
+    after = decide([in_the_way(cards[0]), *cards[1:]], said, Voting(rule, margin=0.2))
+    assert (before.winner, after.winner) == ("b.1", "b.1")
+    assert after.ranking == ("b.1", "c.1", "a.1")
+
+
+def test_what_only_is_in_the_way_ranks_before_what_breaks_something() -> None:
+    cards = [in_the_way(card("a.1", size=20)), card("b.1", size=30), card("c.1", broke=("f",))]
+    assert decide(cards).ranking == ("b.1", "a.1", "c.1")

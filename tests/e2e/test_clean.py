@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from massgen_ls.adapters.host.clock import SystemClock
+from massgen_ls.adapters.store.conversations import ConversationFolder
+from massgen_ls.core.task import Origin
 from tests.e2e.world import World
 
 pytestmark = pytest.mark.e2e
@@ -27,11 +30,20 @@ async def test_old_runs_are_freed_and_young_ones_can_be_applied(world: World) ->
     home = world.cache / "trash/home-of-a-short-command"
     home.mkdir(parents=True)
     (home / "token").write_text("x" * 5_000)
+    said = world.state / "conversations"
+    (home / "said").write_text("what an agent said\n" * 10)
+    for run in (old, young):
+        origin = Origin("claude_code", "s1", run)
+        kept = ConversationFolder(said, SystemClock())
+        await kept.keep(origin, str(home / "said"), str(home), str)
+    each = {file.stat().st_size for file in said.iterdir()}
     dry = json.loads((await world.massgen("clean", "--dry-run", "--json")).out)
     (one,) = dry["repositories"]
     assert (one["repository"], one["runs"], one["left"]) == (str(world.repo / ".git"), 1, "")
     assert one["bytes"] > 40_000
     assert dry["trash"] >= 5_000
+    assert {dry["conversations"]} == each
+    assert len(list(said.iterdir())) == 2
     assert (shadow / "refs/runs" / ages).exists()
     size = sum(p.stat().st_size for p in shadow.rglob("*") if p.is_file())
     ended = await world.massgen("clean")
@@ -41,6 +53,8 @@ async def test_old_runs_are_freed_and_young_ones_can_be_applied(world: World) ->
     after = sum(p.stat().st_size for p in shadow.rglob("*") if p.is_file())
     assert size - after > 40_000
     assert not list(Path(world.cache, "trash").iterdir())
+    assert f"agents' conversations: {each.pop()} bytes deleted" in ended.out
+    assert len(list(said.iterdir())) == 1
     await world.check_clean(before)
     gone = await world.massgen("apply", old)
     assert gone.code != 0

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from massgen_ls.core.changes import RelPath
 from massgen_ls.core.errors import NotFoundError
+from massgen_ls.core.events import Delivered
 from massgen_ls.core.learning import CheckRecord
+from massgen_ls.core.plan import EditPlan, LiveFile
 from massgen_ls.core.selection import Selection
 from massgen_ls.core.survey import fate_of, standing
 from massgen_ls.core.task import CandidateId
+from massgen_ls.ports import Landed, LiveFiles, Refused
 from massgen_ls.testing.agents import writes
 from tests.engine.conftest import Bench
 
@@ -46,3 +53,52 @@ async def test_what_the_user_made_of_it_is_on_record(bench: Bench) -> None:
         assert (every, checks) == ((record,), (CheckRecord("k", passed_rejected=1),))
         with pytest.raises(NotFoundError):
             await supervisor.revised(run, CandidateId("two.1"), "edited")
+
+
+@dataclass
+class Afterwards:
+    """Live files that something happens to whoever reads them once an edit is in them."""
+
+    inner: LiveFiles
+    happens: Callable[[], Awaitable[None]]
+    written: bool = False
+
+    async def read(self, root: str, paths: Sequence[RelPath]) -> Mapping[RelPath, LiveFile]:
+        if self.written:
+            await self.happens()
+        return await self.inner.read(root, paths)
+
+    async def apply(self, root: str, plan: EditPlan) -> Landed | Refused:
+        answer = await self.inner.apply(root, plan)
+        self.written = True
+        return answer
+
+
+async def test_what_is_in_the_files_is_on_record_whatever_happens_next(bench: Bench) -> None:
+    looking = asyncio.Event()
+
+    async def breaks() -> None:
+        raise ZeroDivisionError("a bug in a reader")
+
+    async def hangs() -> None:
+        looking.set()
+        await asyncio.Event().wait()
+
+    async with bench.engine({"one": writes(a__py="mended\n", b__py="b\n")}) as supervisor:
+        run, _ = await bench.finish(supervisor, bench.spec("one"))
+
+        async def on_record() -> list[tuple[RelPath, ...]]:
+            events = [envelope.event for envelope in await supervisor.history(run)]
+            return [event.paths for event in events if isinstance(event, Delivered)]
+
+        done = await supervisor.apply(
+            run, None, Afterwards(bench.disk, breaks), Selection.of(["a.py"])
+        )
+        assert (done.applied, done.paths, done.landed) == (True, ("a.py",), ())
+        assert await on_record() == [("a.py",)]
+        async with asyncio.TaskGroup() as group, asyncio.timeout(30):
+            applying = group.create_task(supervisor.apply(run, None, Afterwards(bench.disk, hangs)))
+            await looking.wait()
+            applying.cancel()
+        assert (Path(bench.folder) / "b.py").read_text() == "b\n"
+        assert await on_record() == [("a.py",), ("b.py",)]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from massgen_ls.core.candidate import CheckResult, TreeId
-from massgen_ls.core.events import CheckFinished, RunSettled
+from massgen_ls.core.events import CheckFinished, Envelope, RunSettled
 from massgen_ls.core.tallies import CheckTally
 from massgen_ls.core.task import CheckSpec, RunId, RunSpec
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.engine.world import World
-from massgen_ls.ports import Checker, Place, Said
+from massgen_ls.ports import Checker, Place, Said, Store
 from massgen_ls.testing.agents import writes
 from tests.engine.conftest import Bench
 
@@ -117,3 +119,38 @@ async def test_where_nobody_passes_all_is_measured(bench: Bench) -> None:
     assert state.verdict is not None
     assert state.verdict.outcome == "abstained"
     assert asked == {(check, who) for check in "ab" for who in "xy"}
+
+
+class Damaged:
+    """A store in which nobody can read how earlier runs ended."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.asked = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def read(
+        self, run: RunId, after: int = 0, *, kinds: AbstractSet[str] | None = None
+    ) -> Sequence[Envelope]:
+        if kinds is not None:
+            self.asked += 1
+            raise ValueError("Expecting value: line 1 column 1 (char 0)")
+        return await self._store.read(run, after)
+
+
+async def test_a_record_that_cannot_be_read_costs_no_later_run(bench: Bench) -> None:
+    stores: list[Damaged] = []
+
+    def change(world: World) -> World:
+        stores.append(Damaged(world.store))
+        store: Any = stores[0]
+        return replace(one_core(world), store=store)
+
+    async with bench.engine({"z": writes(m__txt="good\n")}, bad, change=change) as supervisor:
+        for _ in range(2):
+            _, state = await bench.finish(supervisor, order(bench, "z"))
+            assert state.verdict is not None
+            assert state.verdict.winner == "z.1"
+    assert stores[0].asked >= 1

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from massgen_ls.core.candidate import Candidate
-from massgen_ls.core.changes import ChangeSet, RelPath
+from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
 from massgen_ls.core.errors import GitError
 from massgen_ls.core.events import (
     AttemptEnded,
@@ -19,6 +21,8 @@ from massgen_ls.core.events import (
     NothingCaptured,
     Notice,
 )
+from massgen_ls.core.normal import Normaliser
+from massgen_ls.core.syntax import Language
 from massgen_ls.core.task import (
     AgentId,
     AgentSpec,
@@ -31,6 +35,9 @@ from massgen_ls.core.task import (
     Task,
 )
 from massgen_ls.engine.brief import brief
+from massgen_ls.engine.seat import Seat
+from massgen_ls.engine.substance import Files
+from massgen_ls.engine.world import World
 from massgen_ls.ports import AgentNews, Brief, Captured, Ended, Fence, Place
 from massgen_ls.testing.agents import ends
 from tests.engine.seats import CHANGES, LEFT, A, Desk, seat
@@ -151,6 +158,72 @@ async def test_a_bug_in_a_capture_ends_the_attempt_and_nothing_else(
         A, 1, "internal error: ZeroDivisionError: a bug in a capture"
     )
     assert "a bug in a capture" in caplog.text
+
+
+def keeping(at: Seat, keep: Callable[[], Awaitable[None]]) -> Seat:
+    """The same seat where that happens when an agent's conversation is to be kept."""
+
+    async def kept(*_: object) -> None:
+        await keep()
+
+    ports = {**vars(at.world), "conversations": SimpleNamespace(keep=kept)}
+    return replace(at, world=cast(World, SimpleNamespace(**ports)))
+
+
+SAID = Ended("done", session="s1", conversation="/home/said")
+
+
+async def test_a_bug_in_keeping_a_conversation_costs_the_conversation_alone(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def bug() -> None:
+        raise ZeroDivisionError("a bug in a folder")
+
+    events: list[Event] = []
+    await keeping(seat(Desk(), ends(SAID), events), bug).work()
+    assert events == [STARTED, AttemptEnded(A, 1, "done"), CandidateCaptured(KEPT)]
+    assert "a bug in a folder" in caplog.text
+
+
+async def test_a_conversation_that_is_never_kept_costs_no_candidate() -> None:
+    begun = asyncio.Event()
+
+    async def hangs() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    events: list[Event] = []
+    at = replace(keeping(seat(Desk(), ends(SAID), events), hangs), wrap_up=0.01)
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        working = group.create_task(at.work())
+        await begun.wait()
+        working.cancel()
+    assert events[:3] == [STARTED, AttemptEnded(A, 1, "done"), CandidateCaptured(KEPT)]
+
+
+@pytest.mark.parametrize("broken", ["objects", "parse"])
+async def test_a_bug_in_what_reads_the_changes_costs_no_candidate(
+    caplog: pytest.LogCaptureFixture, broken: str
+) -> None:
+    async def read(_snapshot: object, wanted: list[object]) -> list[bytes]:
+        if broken == "objects":
+            raise ZeroDivisionError("a bug in a reader")
+        return [b"package main\n"] * len(wanted)
+
+    def parse(language: Language, content: bytes) -> None:
+        raise ZeroDivisionError("a bug in a reader")
+
+    go = FileChange("add", RelPath("f.go"), new_oid="o1", new_type="file", added=1, removed=0)
+    changes = ChangeSet.of([go])
+    events: list[Event] = []
+    at = seat(Desk(replace(LEFT, changes=changes)), ends(Ended("done")), events)
+    ports = {**vars(at.world), "objects": SimpleNamespace(read=read)}
+    world = cast(World, SimpleNamespace(**ports))
+    spec = replace(at.spec, agents=(*at.spec.agents, AgentSpec(AgentId("b"), "scripted")))
+    at = replace(at, world=world, spec=spec, files=Files(Normaliser(parse)))
+    await at.work()
+    assert events[-1] == CandidateCaptured(replace(KEPT, changes=changes))
+    assert "a bug in a reader" in caplog.text
 
 
 async def test_a_cancel_while_the_work_is_recorded_does_not_lose_it() -> None:

@@ -295,6 +295,39 @@ async def test_what_another_process_writes_into_a_run_is_read_in_its_place(bench
         assert heard == list(await second.history(run))
 
 
+async def test_a_cancel_that_leaves_no_mark_is_found_all_the_same(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("massgen_ls.engine.supervisor._LOOK", 0.02)
+    begun, looked = asyncio.Event(), asyncio.Event()
+
+    class Unmarked(Around):
+        """What others write is to be read only after its mark was taken."""
+
+        looks = 0
+
+        def mark(self) -> object:
+            self.looks += 1
+            if begun.is_set() and self.looks > 1:
+                looked.set()  # the record has been read for the first mark
+            return "always the same"
+
+    def change(world: World) -> World:
+        store: Store = Unmarked(world.store)  # type: ignore[assignment]
+        return replace(world, store=store)
+
+    async with (
+        bench.engine({"a": waits(begun)}, owner="first", change=change) as first,
+        bench.engine(owner="second") as second,
+        asyncio.timeout(30),
+    ):
+        run = await first.start(bench.spec("a"), bench.folder)
+        await begun.wait()
+        await looked.wait()
+        assert await second.cancel(run, "another window")
+        assert "another window" in outcome(await first.wait(run))[1]
+
+
 async def test_every_agent_is_asked_whether_it_could_start(bench: Bench) -> None:
     agents = [
         AgentSpec(AgentId("a"), "scripted"),

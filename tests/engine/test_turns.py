@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
+import pytest
+
 from massgen_ls.engine.turns import Turns
 
 
@@ -59,3 +61,26 @@ async def test_never_more_at_a_time_and_nobody_waits_for_who_has_left() -> None:
     assert [task.cancelled() for task in tasks] == [True, False, True, True, False, False]
     async with turns.of(0), turns.of(1):
         pass  # both turns are free again
+
+
+@pytest.mark.parametrize("first", ["holder", "waiter"])
+async def test_a_turn_that_ends_with_who_waits_for_it_goes_to_the_next(first: str) -> None:
+    turns = Turns[str](1, len)
+    go, began = asyncio.Event(), list[str]()
+
+    async def work(name: str) -> None:
+        async with turns.of(name):
+            began.append(name)
+            await go.wait()
+
+    async with asyncio.TaskGroup() as group:
+        holder, waiter = group.create_task(work("a")), group.create_task(work("bb"))
+        last = group.create_task(work("ccc"))
+        await asyncio.sleep(0)
+        for task in (holder, waiter) if first == "holder" else (waiter, holder):
+            task.cancel()
+        go.set()
+    assert began == ["a", "ccc"], "and nobody hears of it who has left"
+    assert not last.cancelled()
+    async with turns.of("d"):
+        pass

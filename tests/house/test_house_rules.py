@@ -17,13 +17,15 @@ BROAD_EXCEPTS = {
     "massgen_ls/engine/judging.py",
     "massgen_ls/engine/polling.py",
     "massgen_ls/engine/supervisor.py",
+    "massgen_ls/engine/substance.py",
+    "massgen_ls/engine/wrapup.py",
     "massgen_ls/adapters/agents/acp/connection.py",
     "massgen_ls/adapters/agents/acp/pool.py",
     "massgen_ls/adapters/mcp/speaking.py",
 }
-"""Where a bug may become a value: at the seat, in judging, around a whole run; in lsp/; where
-seats share a process, so that it reaches the one it belongs to; and around a tool of ours that an
-agent calls, which is to go on without it."""
+"""Where a bug may become a value: at the seat, in reading and keeping what it left, in judging,
+around a whole run; in lsp/; where seats share a process, so that it reaches the one it belongs
+to; and around a tool of ours that an agent calls, which is to go on without it."""
 
 WORDS = re.compile(r"\b(proposal|solution|manager|helper|utils|common)\b", re.IGNORECASE)
 

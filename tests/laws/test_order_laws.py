@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,9 @@ from massgen_ls.core.events import (
     AttemptStarted,
     CandidateCaptured,
     CheckFinished,
+    DeadlinePassed,
     Event,
+    NothingCaptured,
     SnapshotTaken,
 )
 from massgen_ls.core.gates import clusters, ruled_out
@@ -24,7 +27,7 @@ from massgen_ls.core.run_state import RunState, evolve, fold
 from massgen_ls.core.tallies import CheckTally, added, share
 from massgen_ls.core.task import SeatId
 from massgen_ls.core.voting import Verdict
-from tests.laws.histories import BASE, FAILURES, SNAPSHOT, candidate, spec, started
+from tests.laws.histories import BASE, FAILURES, SNAPSHOT, candidate, made, spec, started
 
 SEATS, CHECKS = 4, 3
 Said = dict[tuple[str, str], frozenset[str]]
@@ -176,3 +179,41 @@ def test_what_tells_most_in_a_second_comes_first() -> None:
         *(("k2", "t2", 0), ("k1", "t1", 1), ("k0", "t2", 0), ("k1", "t2", 0)),
         *(("k2", "t1", 0), ("k0", "t1", 0)),
     ]
+
+
+def all_ruled_out(*, consensus: bool) -> RunState:
+    """Two choices that fail the first of three checks for good, and a seat that is at work."""
+    run = spec(3, CHECKS)
+    rules = replace(run.rules, mode="consensus" if consensus else "best_of_n", early_exit=False)
+    state = evolve(started(replace(run, rules=rules)), SnapshotTaken(SNAPSHOT, 0.1))
+    for seat, tree in (("a0", "t1"), ("a1", "t2")):
+        state = fold(made(seat, candidate(seat, tree)), state)
+    state = evolve(state, AttemptStarted(SeatId("a2"), 1, "/w"))
+    failing: Said = {("k0", tree): frozenset(FAILURES[:1]) for tree in ("t1", "t2")}
+    looks = [RunCheck("k0", tree, n) for n in (0, 1) for tree in (BASE, "t1", "t2")]
+    others = [RunCheck(f"k{n}", BASE) for n in range(1, CHECKS)]
+    return fold([finished(step, failing) for step in (*looks, *others)], state)
+
+
+def asked(state: RunState) -> set[tuple[str, str]]:
+    return {(s.check, s.tree) for s in next_steps(state) if isinstance(s, RunCheck)}
+
+
+REST = {(f"k{n}", tree) for n in range(1, CHECKS) for tree in ("t1", "t2")}
+
+
+def test_who_is_ruled_out_is_measured_in_full_once_nobody_else_can_come() -> None:
+    state = all_ruled_out(consensus=False)
+    assert asked(state) == set(), "somebody may still win"
+    ended = fold([AttemptEnded(SeatId("a2"), 1, "failed", "no")], state)
+    ended = fold([NothingCaptured(SeatId("a2"), 1, "no")], ended)
+    assert asked(ended) == REST
+
+
+def test_voters_see_everything_of_whom_they_may_improve_on() -> None:
+    assert asked(all_ruled_out(consensus=True)) == REST
+
+
+@pytest.mark.parametrize("consensus", [False, True])
+def test_when_the_time_is_over_nothing_begins_that_changes_nothing(*, consensus: bool) -> None:
+    assert asked(evolve(all_ruled_out(consensus=consensus), DeadlinePassed(5.0))) == set()

@@ -201,6 +201,20 @@ def read_refs(git_dir: str) -> dict[str, str]:
     return found
 
 
+def known_runs(shadow: Shadow, now: float) -> set[str]:
+    """The runs that would not be forgotten at ``now``. Blocking.
+
+    Raises:
+        StorageError: Our folder cannot be read.
+    """
+    try:
+        refs = read_refs(shadow.git_dir)
+    except OSError as error:
+        raise storage_error(error, shadow.top) from error
+    kept = refs.keys() - set(stale_refs(refs, now))
+    return {ref.split("/")[2] for ref in kept if ref.startswith("refs/runs/")}
+
+
 def _numbers(shadow: Shadow) -> list[str]:
     try:
         return [name for name in os.listdir(shadow.folder("trees")) if name.isdigit()]

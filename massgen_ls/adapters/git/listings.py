@@ -22,6 +22,8 @@ _DIFFERS = re.compile(rb"\0[CRcr] [^\t]*\t([^\0]*)(?=\0)")
 _UNKNOWN = re.compile(rb"\0\? ([^\0]*)(?=\0)")
 _ATTRIBUTES = re.compile(rb"\t((?:[^\0]*/)?\.gitattributes)\0")
 
+_HEAD = re.compile(rb"[^? ] ([0-7]{6}) [0-9a-f]+ [0-3]")
+"""What stands before the tab and the path of a tracked file."""
 
 Differing: TypeAlias = tuple[list[str], list[str]]
 """Tracked paths that differ, and paths that the index does not know."""
@@ -36,15 +38,18 @@ class Listing:
     """
 
     def __contains__(self, path: str) -> bool:
-        return b"\t" + os.fsencode(path) + b"\0" in self.raw
+        return self.mode(path) is not None
 
     def mode(self, path: str) -> str | None:
-        """The recorded mode of a path, e.g. ``100755``."""
-        at = self.raw.find(b"\t" + os.fsencode(path) + b"\0")
-        if at < 0:
-            return None
-        start = self.raw.rfind(b"\0", 0, at) + 1
-        return self.raw[start:at].split(b" ")[1].decode("ascii")
+        """The recorded mode of a path, e.g. ``100755``; None where the index does not have it."""
+        end = b"\t" + os.fsencode(path) + b"\0"
+        at = self.raw.find(end)
+        while at >= 0:
+            start = self.raw.rfind(b"\0", 0, at) + 1
+            if head := _HEAD.fullmatch(self.raw, start, at):
+                return head[1].decode("ascii")
+            at = self.raw.find(end, at + 1)  # that was the end of a name with a tab in it
+        return None
 
     def looked_away(self) -> list[str]:
         """Paths with the assume-unchanged flag."""

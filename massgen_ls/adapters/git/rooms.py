@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
-from massgen_ls.adapters.git.collecting import Collected, collect
+from massgen_ls.adapters.git.collecting import Collected, collect, known_runs
 from massgen_ls.adapters.git.objects import GitObjects
 from massgen_ls.adapters.git.plumbing import Git, storage_error
 from massgen_ls.adapters.git.setups import Setups
@@ -130,6 +130,14 @@ class GitRooms:
             await collect(self.git, shadow, self._trash, now, dry=dry)
             for shadow in self._shadows.all()
         ]
+
+    def runs(self, now: float) -> set[str]:
+        """Every run that is not forgotten, and would not be at ``now``. Blocking.
+
+        Raises:
+            StorageError: Our folder cannot be read.
+        """
+        return {run for shadow in self._shadows.all() for run in known_runs(shadow, now)}
 
     async def empty_trash(self, *, dry: bool = False) -> int:
         """Deletes what is thrown away now, not later; returns the bytes that it takes.

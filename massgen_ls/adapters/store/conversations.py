@@ -10,9 +10,11 @@ import stat
 import tempfile
 import zlib
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from massgen_ls.adapters.store.files import KeptFiles
+from massgen_ls.core.errors import StorageError
 from massgen_ls.core.task import Origin
 from massgen_ls.ports import Clock
 
@@ -40,6 +42,33 @@ class ConversationFolder:
         """Copies it into a home; returns the file's path, or nothing where there is none."""
         return await asyncio.to_thread(self._lay, origin, home)
 
+    async def forget(self, known: Callable[[], AbstractSet[str]], *, dry: bool) -> int:
+        """Lets go of what belongs to no known run; returns the bytes that it takes.
+
+        Args:
+            known: Names these runs; asked when it is clear what is there, and blocks.
+            dry: Only say how much it would be.
+
+        Raises:
+            StorageError: The folder cannot be read or written.
+        """
+        return await asyncio.to_thread(self._forget, known, dry=dry)
+
+    def _forget(self, known: Callable[[], AbstractSet[str]], *, dry: bool) -> int:
+        try:
+            sizes = self._files.sizes()
+            stays = {_hashed(run) for run in known()}
+            gone = {name: size for name, size in sizes.items() if name[:_RUN] not in stays}
+            for name in () if dry else gone:
+                self._files.drop(name)
+        except OSError as error:
+            where = self._files.top
+            raise StorageError(
+                f"The conversations in {where} cannot be freed: {error}",
+                "Make the folder writable, or delete it yourself",
+            ) from error
+        return sum(gone.values())
+
     def _keep(self, origin: Origin, file: str, home: str, clean: Callable[[str], str]) -> None:
         try:
             if (said := _left(file, home)) is not None:
@@ -63,9 +92,20 @@ class ConversationFolder:
 
 
 def _name(origin: Origin) -> str:
-    """Of its run as well: what an agent says of itself must not reach what another one had."""
-    whole = f"{origin.run}\0{origin.type}\0{origin.session}"
-    return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()
+    """Of its run as well: what an agent says of itself must not reach what another one had.
+
+    The run comes first, so that what belongs to it can be told from the name.
+    """
+    whose = f"{origin.type}\0{origin.session}"
+    return f"{_hashed(origin.run)}-{_hashed(whose)}"
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_RUN = 64
+"""Characters of a name that stand for its run."""
 
 
 def _left(file: str, home: str) -> bytes | None:

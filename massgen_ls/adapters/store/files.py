@@ -11,6 +11,10 @@ from massgen_ls.ports import Clock
 
 KEPT = 30 * 24 * 3600.0
 """Seconds after its last use; by then its run is forgotten as well."""
+MOST = 512 * 1024 * 1024
+"""Bytes of one folder: beyond them what was not used for longest goes."""
+
+_STAGED = ".staged-"
 
 
 class KeptFiles:
@@ -26,14 +30,10 @@ class KeptFiles:
         self._clock = clock
 
     def keep(self, name: str, content: bytes) -> None:
-        """Writes one whole or not at all, and lets go of those that nothing has used for long."""
+        """Writes one whole or not at all, and lets go of those that were not used for long."""
         self.top.mkdir(parents=True, exist_ok=True, mode=0o700)
-        now = self._clock.now()
-        for file in self.top.iterdir():
-            with contextlib.suppress(OSError):  # another process may have been quicker
-                if file.stat().st_mtime < now - KEPT:
-                    file.unlink()
-        handle, staged = tempfile.mkstemp(dir=self.top)
+        self._let_go(len(content))
+        handle, staged = tempfile.mkstemp(prefix=_STAGED, dir=self.top)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
@@ -41,6 +41,35 @@ class KeptFiles:
         except BaseException:
             os.unlink(staged)
             raise
+
+    def _let_go(self, wanted: int) -> None:
+        """Of what is too old, and of more until there is room for so many bytes."""
+        oldest, kept = self._clock.now() - KEPT, wanted
+        found: list[tuple[float, int, Path]] = []
+        for file in self.top.iterdir():
+            with contextlib.suppress(OSError):  # another process may have been quicker
+                there = file.stat()
+                found.append((there.st_mtime, there.st_size, file))
+                kept += there.st_size
+        for used, size, file in sorted(found):
+            if used >= oldest and kept <= MOST:
+                return
+            with contextlib.suppress(OSError):
+                file.unlink()
+                kept -= size
+
+    def sizes(self) -> dict[str, int]:
+        """The bytes of each that is there, by its name."""
+        found: dict[str, int] = {}
+        for file in self.top.iterdir() if self.top.exists() else ():
+            if not file.name.startswith(_STAGED):
+                with contextlib.suppress(FileNotFoundError):
+                    found[file.name] = file.stat().st_size
+        return found
+
+    def drop(self, name: str) -> None:
+        """Lets go of one, whether or not it is there."""
+        (self.top / name).unlink(missing_ok=True)
 
     def content(self, name: str) -> bytes:
         """Reads one."""

@@ -234,7 +234,11 @@ class SqliteStore:
         return found
 
     def mark(self) -> object:
-        """Size and time of what was written last; see `massgen_ls.ports.Store.mark`."""
+        """Size and time of what was written last; see `massgen_ls.ports.Store.mark`.
+
+        A transaction is written first and can be read a moment later: on a slow disk that may be
+        longer than a tick.
+        """
         try:
             found = os.stat(f"{self._file}-wal")
         except OSError:

@@ -82,6 +82,13 @@ _LOOSE = re.compile(r"config|settings|rc(?:\.|$)|renovate|(?:^|/)\.", re.IGNOREC
 """JSON for tools, which may read something that is more than JSON."""
 
 
+_GIVEN_UP = (
+    *(ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError),
+    *(SyntaxError, SystemError, TypeError, ValueError),
+)
+"""Too deep, too large, in no known encoding; or what a reader has as a bug."""
+
+
 def reading(path: str, content: bytes, running: Version) -> Reading:
     """Reads one version of a file. A reader that gives up, in whatever way, says nothing.
 
@@ -94,7 +101,7 @@ def reading(path: str, content: bytes, running: Version) -> Reading:
         return _UNKNOWN
     try:
         return _read(path, content, running)
-    except Exception:  # noqa: BLE001 - depth, memory, encodings, and what readers have as bugs
+    except _GIVEN_UP:
         return _UNKNOWN
 
 

@@ -202,7 +202,7 @@ _READ: Final[dict[type, Callable[[object], object]]] = {
 
 def _python(content: bytes, known: _Told) -> bytes | None:
     """Its syntax tree and the comments that tools obey; None when it is not understood."""
-    if _SCRIPT_BLOCK in content:
+    if _SCRIPT_BLOCK in content or is_encoded_strangely(content):
         return None
     try:
         with warnings.catch_warnings():
@@ -212,6 +212,17 @@ def _python(content: bytes, known: _Told) -> bytes | None:
         return None
     obeyed = (b" ".join((match[1] or match[0]).split()) for match in _OBEYED.finditer(content))
     return b"\n".join((b"python", *told, *obeyed))
+
+
+_ENCODING = re.compile(rb"\A(?:[^\r\n]*(?:\r\n?|\n))??[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)")
+_ENCODINGS = re.compile(rb"utf[-_]?8(?:[-_]\w+)?|(?:us-)?ascii|(?:latin|iso-8859)[-_]?\d+|cp\d+")
+"""Those whose work grows as the text does; that of ``punycode`` grows with its square."""
+
+
+def is_encoded_strangely(content: bytes) -> bool:
+    """Whether a Python file says that it is in an encoding that nobody should be made to read."""
+    encoding = _ENCODING.search(content)
+    return encoding is not None and not _ENCODINGS.fullmatch(encoding[1].lower())
 
 
 _Told: TypeAlias = "dict[tuple[bytes, bool], tuple[bytes, ...] | None]"
@@ -225,6 +236,8 @@ _AS_ONE = re.compile(rb"[\r\f]|\A\xef\xbb\xbf|\A(?:.*\n)?[ \t]*#.*coding[:=]|bar
 otherwise, an encoding, a joke of the grammar."""
 _MOST_LINES = 100
 """How many lines at the margin a statement may have, in a docstring say."""
+_MOST_BYTES = 64 * 1024
+"""And how long it may be: it is read anew with each of these lines."""
 
 
 def _told(content: bytes, known: _Told) -> Sequence[bytes]:
@@ -256,7 +269,7 @@ def _in_pieces(content: bytes, known: _Told) -> list[bytes]:
         if told is not None:
             found += told
             start, lines = end, 0
-        elif lines == _MOST_LINES:
+        elif lines == _MOST_LINES or end - start > _MOST_BYTES:
             break
     if start < len(content):
         raise SyntaxError
@@ -345,7 +358,7 @@ def _json(content: bytes) -> bytes | None:
             content, object_pairs_hook=_Members, parse_int=_Number, parse_float=_Number
         )
         return b"json\n" + repr(value).encode("utf-8", "surrogatepass")
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, MemoryError):
         return None
 
 

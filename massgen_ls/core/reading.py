@@ -18,7 +18,7 @@ import warnings
 from dataclasses import dataclass
 from typing import Final
 
-from massgen_ls.core.normal import LARGEST
+from massgen_ls.core.normal import LARGEST, is_encoded_strangely
 from massgen_ls.core.pythons import Version
 from massgen_ls.core.toml import read_toml
 from massgen_ls.core.wording import flat
@@ -198,14 +198,8 @@ _TEMPLATE = re.compile(r"\{\{[ \w]|<%|\$\{|^\s*[%!?]")
 """On the line of an error: something is filled in there, or it is a notebook's."""
 
 
-_ENCODING = re.compile(rb"\A(?:[^\r\n]*(?:\r\n?|\n))??[ \t\f]*#[^\r\n]*?coding[:=][ \t]*([-\w.]+)")
-_ENCODINGS = re.compile(rb"utf[-_]?8(?:[-_]\w+)?|(?:us-)?ascii|(?:latin|iso-8859)[-_]?\d+|cp\d+")
-"""Those whose work grows as the text does; that of ``punycode`` grows with its square."""
-
-
 def _python(path: str, content: bytes, running: Version) -> Reading:
-    encoding = _ENCODING.search(content)
-    if encoding and not _ENCODINGS.fullmatch(encoding[1].lower()):
+    if is_encoded_strangely(content):
         return _UNKNOWN
     try:
         with warnings.catch_warnings():

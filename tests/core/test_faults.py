@@ -11,7 +11,7 @@ import pytest
 from massgen_ls.core.candidate import Fault
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.faults import Faults
-from massgen_ls.core.normal import LARGEST
+from massgen_ls.core.normal import LARGEST, form
 from massgen_ls.core.pythons import Version, declarations, floor
 from massgen_ls.core.reading import reading
 
@@ -312,6 +312,7 @@ TRAPS = {
     "braces": ("a.py", _full("{", 'x = (\nf"""')),
     "a slow encoding": ("a.py", _full("x-", "# coding: punycode\n", "a" * 500_000)),
     "a slow encoding below": ("a.py", _full("x-", "\r# coding: punycode\n", "a" * 500_000)),
+    "a text at the margin": ("a.py", _full("a " * 5000 + "\n", '"""\n')),
     "tables": ("a.toml", _full("{", after="}")),
     "texts": ("a.toml", _full('\\"', after="\\")),
     "long texts": ("a.toml", _full("'''\n", "a = 1 b\n")),
@@ -330,6 +331,7 @@ def test_no_text_is_read_for_ever(why: str) -> None:
     path, text = TRAPS[why]
     assert len(text) <= LARGEST
     assert not reading(path, text.encode(), (3, 11)).good
+    form(path, text.encode())
 
 
 @pytest.mark.parametrize("source", sorted(Path(ast.__file__).parent.glob("[a-m]*.py"))[::3])

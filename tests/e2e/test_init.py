@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import select
+import signal
 import sys
 from pathlib import Path
 
@@ -302,6 +303,7 @@ def _terminal() -> None:
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that Ctrl-C reaches it
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # which a shell's background has it ignore
 
 
 async def test_enter_takes_what_is_proposed(world: World) -> None:

@@ -215,7 +215,9 @@ class Runner:
 
     async def _recall(self) -> None:
         """Learns what the folder's checks said in its newest runs, for the order of checks."""
-        store = self._world.store
+        spec, store = self.state.spec, self._world.store
+        if spec is None or len(spec.checks) < 2:  # one alone has no order
+            return
         found: list[CheckTally] = []
         try:
             for each in await store.runs(self._request.folder, _NEWEST):

@@ -87,7 +87,7 @@ class Settle:
     verdict: Verdict
 
 
-Step = (
+Work = (
     TakeSnapshot
     | MakeAttempt
     | RunCheck
@@ -97,8 +97,9 @@ Step = (
     | AskJudge
     | AskVoter
     | TryLanding
-    | Settle
 )
+"""A step that takes its time."""
+Step = Work | Settle
 
 
 def next_steps(state: RunState) -> frozenset[Step]:

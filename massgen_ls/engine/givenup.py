@@ -1,8 +1,8 @@
-"""Steps that take their time, and what is recorded of one that ended without a fact of its own."""
+"""What is recorded of a step that ended without a fact of its own."""
 
 from __future__ import annotations
 
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
 from massgen_ls.core.basetests import BaseTest
 from massgen_ls.core.candidate import CheckResult
@@ -14,6 +14,7 @@ from massgen_ls.core.coordination import (
     RunCheck,
     TakeSnapshot,
     TryLanding,
+    Work,
 )
 from massgen_ls.core.events import (
     AttemptEnded,
@@ -29,19 +30,6 @@ from massgen_ls.core.events import (
     RunFailed,
 )
 from massgen_ls.core.polls import AskJudge
-
-Work: TypeAlias = (
-    TakeSnapshot
-    | MakeAttempt
-    | RunCheck
-    | Fuse
-    | CrossTest
-    | BaseTest
-    | AskJudge
-    | AskVoter
-    | TryLanding
-)
-"""A step that takes its time."""
 
 
 def given_up(step: Work, epoch: int) -> list[Event]:

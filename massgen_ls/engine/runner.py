@@ -21,6 +21,7 @@ from massgen_ls.core.coordination import (
     Step,
     TakeSnapshot,
     TryLanding,
+    Work,
     next_steps,
     verdict,
 )
@@ -50,7 +51,7 @@ from massgen_ls.core.task import RunId, RunSpec, SeatId
 from massgen_ls.engine.crosstests import base_test, cross_test
 from massgen_ls.engine.delivery import clashes
 from massgen_ls.engine.fusing import fuse
-from massgen_ls.engine.givenup import Work, given_up
+from massgen_ls.engine.givenup import given_up
 from massgen_ls.engine.inbox import SeatInbox
 from massgen_ls.engine.judging import first_look
 from massgen_ls.engine.polling import Polling

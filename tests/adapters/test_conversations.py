@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from massgen_ls.adapters.host.clock import SystemClock
-from massgen_ls.adapters.store import conversations, files
 from massgen_ls.adapters.store.conversations import ConversationFolder
+from massgen_ls.adapters.store.files import KeptFiles
 from massgen_ls.core.task import Origin
 
 ADA = Origin("claude_code", "s1", "r1")
@@ -40,10 +40,7 @@ async def test_a_conversation_is_kept_without_secrets_for_its_run_alone(tmp_path
 
 
 @pytest.mark.parametrize("left", ["link", "folder link", "hard link", "fifo", "long", "gone"])
-async def test_what_is_no_file_of_the_home_is_not_kept(
-    tmp_path: Path, left: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(conversations, "LARGEST", 100)
+async def test_what_is_no_file_of_the_home_is_not_kept(tmp_path: Path, left: str) -> None:
     home, outside = tmp_path / "home", tmp_path / "outside"
     for top in (home, outside):
         top.mkdir()
@@ -61,15 +58,13 @@ async def test_what_is_no_file_of_the_home_is_not_kept(
         os.mkfifo(file)
     elif left == "long":
         file.write_text("x" * 101)
-    assert await kept_of(ConversationFolder(tmp_path / "kept", SystemClock()), file, home) is None
+    folder = ConversationFolder(tmp_path / "kept", SystemClock(), largest=100)
+    assert await kept_of(folder, file, home) is None
     assert not (tmp_path / "kept").exists()
 
 
-async def test_of_more_than_there_is_room_for_the_longest_unused_go_first(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(files, "MOST", 1000)
-    kept, now = files.KeptFiles(tmp_path / "kept", SystemClock()), SystemClock().now()
+async def test_of_more_than_there_is_room_for_the_longest_unused_go_first(tmp_path: Path) -> None:
+    kept, now = KeptFiles(tmp_path / "kept", SystemClock(), most=1000), SystemClock().now()
     for age, name in enumerate("abcde"):
         kept.keep(name, name.encode() * 300)
         os.utime(tmp_path / "kept" / name, (now - 10 * age, now - 10 * age))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from massgen_ls.adapters.store.files import KeptFiles
+from massgen_ls.adapters.store.files import MOST, KeptFiles
 from massgen_ls.core.errors import StorageError
 from massgen_ls.core.task import Origin
 from massgen_ls.ports import Clock
@@ -29,10 +29,15 @@ class ConversationFolder:
     Args:
         top: The folder; made when something is to be kept.
         clock: Says how old a file is.
+        largest: Bytes of a conversation; a longer one is not kept.
+        most: Bytes of all that are kept.
     """
 
-    def __init__(self, top: Path, clock: Clock) -> None:
-        self._files = KeptFiles(top, clock)
+    def __init__(
+        self, top: Path, clock: Clock, *, largest: int = LARGEST, most: int = MOST
+    ) -> None:
+        self._files = KeptFiles(top, clock, most)
+        self._largest = largest
 
     async def keep(self, origin: Origin, file: str, home: str, clean: Callable[[str], str]) -> None:
         """Keeps what is in a file; where that cannot be, it is done without."""
@@ -71,7 +76,7 @@ class ConversationFolder:
 
     def _keep(self, origin: Origin, file: str, home: str, clean: Callable[[str], str]) -> None:
         try:
-            if (said := _left(file, home)) is not None:
+            if (said := _left(file, home, self._largest)) is not None:
                 text = clean(said.decode("utf-8", "replace"))
                 # Quickly: they are long, and shrink to a fifth even so.
                 self._files.keep(_name(origin), zlib.compress(text.encode("utf-8", "replace"), 1))
@@ -108,13 +113,13 @@ _RUN = 64
 """Characters of a name that stand for its run."""
 
 
-def _left(file: str, home: str) -> bytes | None:
+def _left(file: str, home: str, largest: int) -> bytes | None:
     """What an agent left in its home; None where that leads elsewhere, or is too long."""
     if os.path.realpath(file) != os.path.join(os.path.realpath(home), os.path.relpath(file, home)):
         return None
     handle = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(handle, "rb") as opened:
         found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > LARGEST:
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1 or found.st_size > largest:
             return None
-        return opened.read(LARGEST)
+        return opened.read(largest)

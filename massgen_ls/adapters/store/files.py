@@ -12,7 +12,7 @@ from massgen_ls.ports import Clock
 KEPT = 30 * 24 * 3600.0
 """Seconds after its last use; by then its run is forgotten as well."""
 MOST = 512 * 1024 * 1024
-"""Bytes of one folder: beyond them what was not used for longest goes."""
+"""Bytes of one folder."""
 
 _STAGED = ".staged-"
 
@@ -23,11 +23,13 @@ class KeptFiles:
     Args:
         top: The folder; made when something is to be kept.
         clock: Says how old a file is.
+        most: Bytes of the folder; beyond them what was not used for longest goes.
     """
 
-    def __init__(self, top: Path, clock: Clock) -> None:
+    def __init__(self, top: Path, clock: Clock, most: int = MOST) -> None:
         self.top = top
         self._clock = clock
+        self._most = most
 
     def keep(self, name: str, content: bytes) -> None:
         """Writes one whole or not at all, and lets go of those that were not used for long."""
@@ -52,7 +54,7 @@ class KeptFiles:
                 found.append((there.st_mtime, there.st_size, file))
                 kept += there.st_size
         for used, size, file in sorted(found):
-            if used >= oldest and kept <= MOST:
+            if used >= oldest and kept <= self._most:
                 return
             with contextlib.suppress(OSError):
                 file.unlink()

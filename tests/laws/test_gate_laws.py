@@ -11,7 +11,7 @@ from massgen_ls.core.candidate import FITS, PARSES
 from massgen_ls.core.changes import rel_path
 from massgen_ls.core.coordination import RunCheck, Settle, TryLanding, next_steps, verdict
 from massgen_ls.core.events import CheckFinished, Event, LandingTried, SnapshotTaken
-from massgen_ls.core.explain import explanation, markdown
+from massgen_ls.core.explain import explanation, markdown, own_words
 from massgen_ls.core.gates import evidence_of
 from massgen_ls.core.plan import Clash
 from massgen_ls.core.run_state import RunState, fold
@@ -208,3 +208,12 @@ def test_conflicts_are_told_in_a_few_words() -> None:
 
     assert said("a", "b") == "it conflicts with what you have changed in a and b"
     assert said("a", "b", "c") == "it conflicts with what you have changed in a and 2 more files"
+
+
+def test_the_words_of_our_own_gates_can_be_read_one_by_one() -> None:
+    state = landed(seated([("t1", 1), ("t2", 2)], {BASE: set(), "t1": set(), "t2": set()}), {0})
+    one, two = (c.id for c in state.candidates)
+    assert own_words(state, one, FITS) == ("it conflicts with what you have changed in f.py",)
+    assert own_words(state, two, FITS) == ()
+    assert own_words(state, CandidateId("zz.1"), FITS) == ()
+    assert own_words(state, one, "k0") == ()

@@ -217,3 +217,8 @@ def test_voters_see_everything_of_whom_they_may_improve_on() -> None:
 @pytest.mark.parametrize("consensus", [False, True])
 def test_when_the_time_is_over_nothing_begins_that_changes_nothing(*, consensus: bool) -> None:
     assert asked(evolve(all_ruled_out(consensus=consensus), DeadlinePassed(5.0))) == set()
+
+
+def test_before_there_is_a_snapshot_nothing_is_known_of_the_order() -> None:
+    step = RunCheck("k0", BASE)
+    assert precedence(started(spec(2, 1)), step, {}) == (True, 0.0, repr(step))

@@ -326,3 +326,21 @@ def test_what_is_equal_here_is_one_program_to_a_real_parser_of_javascript() -> N
             assert len(shown) == 1, texts
             programs += shown != ["error"]
     assert programs > 100
+
+
+def test_what_stands_between_tokens_and_is_no_blank_counts() -> None:
+    for odd, plain in (
+        ("a;\f// eslint-disable\nb;\n", "a; // eslint-disable\nb;\n"),
+        ("a;\n\f", "a;\n\n"),
+    ):
+        assert of("a.js", odd) != of("a.js", plain)
+    line_by_line = 'package p\n\nvar a = 1\n\n\nvar b = "x"\n'
+    assert of("a.go", line_by_line) == of("a.go", line_by_line.replace("\n\n\n", "\n"))
+
+
+def test_a_grammar_that_names_line_ends_says_the_same() -> None:
+    plain = [(0, "source_file", 0, 4), (1, "word", 0, 1), (1, "word", 2, 3)]
+    named = [*plain[:2], (1, "\n", 1, 2), plain[2]]
+    forms = {form("a.go", b"a\nb\n", lambda _, __, found=found: found) for found in (plain, named)}
+    assert len(forms) == 1
+    assert forms != {form("a.go", b"a\nb\n")}

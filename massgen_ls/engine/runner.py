@@ -195,6 +195,7 @@ class Runner:
                 self._changed.clear()
                 for step in [s for s in in_flight if in_flight[s].done()]:
                     del in_flight[step]
+                    cancelled.discard(step)  # it may be wanted again, and cancelled again
                     if self._left_open(step):
                         await self.append(*given_up(step, self.state.epoch))
                 wanted = self._wanted()

@@ -154,3 +154,47 @@ async def test_a_record_that_cannot_be_read_costs_no_later_run(bench: Bench) -> 
             assert state.verdict is not None
             assert state.verdict.winner == "z.1"
     assert stores[0].asked >= 1
+
+
+class Parted:
+    """A checker whose `a` never ends; `b` waits on what is late until `a` was cancelled once."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+        self.cancelled, self.again = asyncio.Event(), asyncio.Event()
+
+    async def run(
+        self, check: CheckSpec, tree: TreeId, place: Place, say: Callable[[Said], None]
+    ) -> CheckResult:
+        found = bad("b", Path(place.folder))
+        late = found and "late" in (Path(place.folder) / "m.txt").read_text()
+        if found and check.name == "a":
+            if self.cancelled.is_set() and not late:
+                self.again.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled.set()
+                raise
+        if late and check.name == "b":
+            await self.cancelled.wait()
+        return await self._checker.run(check, tree, place, say)
+
+
+async def test_what_was_cancelled_once_and_began_again_is_cancelled_with_the_run(
+    bench: Bench,
+) -> None:
+    parted: list[Parted] = []
+
+    def change(world: World) -> World:
+        parted.append(Parted(world.checker))
+        return replace(world, checker=parted[0], cores=4)
+
+    scripts = {"x": writes(m__txt="bad\n"), "z": writes(m__txt="late and bad\n")}
+    async with bench.engine(scripts, bad, change=change) as supervisor, asyncio.timeout(30):
+        run = await supervisor.start(order(bench, *scripts), bench.folder)
+        await parted[0].again.wait()  # nobody passes, so all is measured
+        assert await supervisor.cancel(run, "me")
+        state = await supervisor.wait(run)
+    assert state.verdict is not None
+    assert state.verdict.outcome == "cancelled"

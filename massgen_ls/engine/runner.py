@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from heapq import nsmallest
 from typing import assert_never
 
 from massgen_ls.core.basetests import BaseTest
@@ -58,7 +59,6 @@ from massgen_ls.engine.polling import Polling
 from massgen_ls.engine.questions import news
 from massgen_ls.engine.seat import Seat
 from massgen_ls.engine.substance import Files
-from massgen_ls.engine.turns import Turns
 from massgen_ls.engine.veil import Veil, VeiledChecker
 from massgen_ls.engine.world import World
 from massgen_ls.engine.wrapup import told
@@ -68,6 +68,9 @@ _log = logging.getLogger(__name__)
 
 _NEWEST = 50
 """Runs of the folder whose checks are remembered."""
+
+_BUSY = (RunCheck, CrossTest, BaseTest)
+"""Steps that run what the project runs, and so keep a core busy."""
 
 _TRYING = 10.0
 """Seconds to find out what landing would do."""
@@ -97,7 +100,6 @@ class Runner:
         self._changed = asyncio.Event()
         self._appending = asyncio.Lock()
         self._inboxes: dict[SeatId, SeatInbox] = {}
-        self._judging = Turns[Work](world.cores, self._order)
         self._known: Mapping[str, CheckTally] = {}
         self._polling = Polling(self._world, run, lambda: self.state, self.append, self._say)
         self._files = Files(Normaliser(world.parse))
@@ -207,8 +209,7 @@ class Runner:
                 if settle is not None and not in_flight:
                     await self.append(RunSettled(settle.verdict, tallies(self.state)))
                     break
-                work = {s for s in wanted if not isinstance(s, Settle)}
-                for step in sorted(work - in_flight.keys(), key=self._order):
+                for step in self._startable(wanted, in_flight.keys()):
                     in_flight[step] = group.create_task(self._perform(step), name=str(step))
                 await self._changed.wait()
             # Settled by somebody else, who took us for dead: whatever still runs is not wanted.
@@ -238,6 +239,18 @@ class Runner:
             steps = next_steps(self.state)
             self._steps = self.state, steps
         return steps
+
+    def _startable(self, wanted: Iterable[Step], in_flight: Collection[Work]) -> list[Work]:
+        """What is begun now; of what keeps a core busy no more than there are cores.
+
+        Nothing stands in line for one: what is first is said anew when one is free, for what has
+        ended by then may make other work the more telling.
+        """
+        missing = {s for s in wanted if not isinstance(s, Settle) and s not in in_flight}
+        busy = {s for s in missing if isinstance(s, _BUSY)}
+        free = max(1, self._world.cores) - sum(isinstance(s, _BUSY) for s in in_flight)
+        chosen = nsmallest(free, busy, key=self._order)
+        return [*sorted(missing - busy, key=self._order), *chosen]
 
     def _order(self, step: Work) -> tuple[int, bool, float, str]:
         """What is started first, and so comes first where cores are short.
@@ -344,10 +357,9 @@ class Runner:
         spec = self.state.spec
         assert spec is not None
         check = next(c for c in spec.checks if c.name == step.check)
-        async with self._judging.of(step):
-            result = await first_look(
-                self._world, self.run, self.state, check, step.tree, self._say, step.repeat
-            )
+        result = await first_look(
+            self._world, self.run, self.state, check, step.tree, self._say, step.repeat
+        )
         found: list[Event] = [CheckFinished(result, step.repeat)]
         if result.outcome in {"broken", "unjudged"}:
             reason = result.output.strip().split("\n")[0] or "it could not be started"
@@ -368,14 +380,10 @@ class Runner:
         await self.append(LandingTried(step.candidates, found))
 
     async def _cross_test(self, step: CrossTest) -> None:
-        async with self._judging.of(step):
-            tested = await cross_test(self._world, self.run, self.state, step, self._say)
-        await self.append(tested)
+        await self.append(await cross_test(self._world, self.run, self.state, step, self._say))
 
     async def _base_test(self, step: BaseTest) -> None:
-        async with self._judging.of(step):
-            tested = await base_test(self._world, self.run, self.state, step, self._say)
-        await self.append(tested)
+        await self.append(await base_test(self._world, self.run, self.state, step, self._say))
 
 
 def _variables(spec: RunSpec) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from massgen_ls.core.tallies import CheckTally
 from massgen_ls.core.task import CheckSpec, RunId, RunSpec
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.engine.world import World
-from massgen_ls.ports import Checker, Place, Said, Store
+from massgen_ls.ports import AgentNews, Brief, Checker, Place, Said, Store
 from massgen_ls.testing.agents import writes
 from tests.engine.conftest import Bench
 
@@ -74,6 +74,94 @@ async def test_who_is_ruled_out_is_put_through_no_other_check_and_later_runs_kno
     assert second[0] == "b", "it told candidates apart the last time"
     assert [who for check, who in found[1] if check == "a"] == ["z1"], "the others were out"
     assert CheckTally("b", 3, 2) in settled.tallies
+
+
+class Telling:
+    """A checker that lets know when `b` was asked twice about what is bad."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+        self.asked: list[str] = []
+        self.certain = asyncio.Event()
+
+    async def run(
+        self, check: CheckSpec, tree: TreeId, place: Place, say: Callable[[Said], None]
+    ) -> CheckResult:
+        result = await self._checker.run(check, tree, place, say)
+        if bad("b", Path(place.folder)):
+            self.asked.append(check.name)
+            if self.asked.count("b") == 2:
+                self.certain.set()
+        return result
+
+
+async def test_a_core_that_is_free_goes_to_what_matters_after_the_last_result(
+    bench: Bench,
+) -> None:
+    telling: list[Telling] = []
+
+    async def late(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        await telling[0].certain.wait()
+        async for news in writes(m__txt="better\n")(brief, place):
+            yield news
+
+    def change(world: World) -> World:
+        telling.append(Telling(world.checker))
+        return replace(one_core(world), checker=telling[0])
+
+    scripts = {
+        "v": writes(m__txt="good\n"),
+        "x": writes(m__txt="bad\n"),
+        "y": writes(m__txt="so bad\n"),
+        "z": late,
+    }
+    async with bench.engine(scripts, bad, change=change) as supervisor, asyncio.timeout(30):
+        await bench.finish(supervisor, order(bench, "v", "x"))  # where `b` has told them apart
+        telling[0].asked.clear()
+        telling[0].certain.clear()
+        _, state = await bench.finish(supervisor, order(bench, "y", "z"))
+    assert state.verdict is not None
+    assert state.verdict.winner == "z.1"
+    assert telling[0].asked == ["b", "b"], "that it failed was known before the next one began"
+
+
+class Counting:
+    """A checker that says how many of its checks ran at the same time."""
+
+    def __init__(self, checker: Checker) -> None:
+        self._checker = checker
+        self.now = self.most = 0
+        self.three = asyncio.Event()
+
+    async def run(
+        self, check: CheckSpec, tree: TreeId, place: Place, say: Callable[[Said], None]
+    ) -> CheckResult:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        if self.now == 3:
+            self.three.set()
+        try:
+            await self.three.wait()
+            for _ in range(20):  # a fourth one would have the time to begin
+                await asyncio.sleep(0)
+            return await self._checker.run(check, tree, place, say)
+        finally:
+            self.now -= 1
+
+
+async def test_no_more_checks_at_a_time_than_there_are_cores(bench: Bench) -> None:
+    counting: list[Counting] = []
+
+    def change(world: World) -> World:
+        counting.append(Counting(world.checker))
+        return replace(world, checker=counting[0], cores=3)
+
+    scripts = {f"x{number}": writes(m__txt=f"good {number}\n") for number in range(6)}
+    async with bench.engine(scripts, bad, change=change) as supervisor, asyncio.timeout(30):
+        run, _ = await bench.finish(supervisor, order(bench, *scripts))
+        asked = set(await ran(supervisor, run))
+    assert asked == {(check, who) for check in "ab" for who in scripts}
+    assert counting[0].most == 3
 
 
 class Hanging:

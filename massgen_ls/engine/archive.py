@@ -20,10 +20,14 @@ from massgen_ls.core.learning import (
     check_records,
     records,
 )
+from massgen_ls.core.plan import EditPlan
 from massgen_ls.core.run_state import RunState, fold
+from massgen_ls.core.selection import EVERYTHING, Selection
+from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import Attachment, CandidateId, Origin, RunId, Task
+from massgen_ls.engine.delivery import deliverable
 from massgen_ls.engine.world import World
-from massgen_ls.ports import RunRecord
+from massgen_ls.ports import LiveFiles, RunRecord
 
 
 class Archive:
@@ -189,6 +193,29 @@ class Archive:
         """
         snapshot, chosen = await self._chosen(run, candidate)
         return await self._world.objects.patch(snapshot, chosen.tree)
+
+    async def plan(
+        self,
+        run: RunId,
+        candidate: CandidateId | None,
+        live: LiveFiles,
+        selection: Selection = EVERYTHING,
+    ) -> EditPlan:
+        """What landing a candidate (None: the winner), or a part of it, would do now."""
+        snapshot, chosen = await self._chosen(run, candidate)
+        return await (await deliverable(self._world, snapshot, chosen, live, selection)).plan()
+
+    async def hunks(
+        self, run: RunId, candidate: CandidateId | None, live: LiveFiles
+    ) -> tuple[CandidateId, str, tuple[FileSurvey, ...]]:
+        """A candidate (None: the winner), the top that its paths count from, and its hunks.
+
+        Raises:
+            NotFoundError: No such run or candidate, or no winner.
+        """
+        snapshot, chosen = await self._chosen(await self.resolve(run), candidate)
+        found = await deliverable(self._world, snapshot, chosen, live)
+        return chosen.id, snapshot.root, await found.survey()
 
     async def _snapshot(self, run: RunId) -> Snapshot:
         snapshot = (await self.state(run)).snapshot

@@ -29,6 +29,7 @@ from massgen_ls.lsp.capabilities import Client, resolve
 from massgen_ls.lsp.files.documents import Form, form_of
 from massgen_ls.lsp.files.edits import Target, shown_result, split, text_edits, workspace_edit
 from massgen_ls.lsp.files.livefiles import Deadlines
+from massgen_ls.testing.editor import ServerError
 from tests.lsp.editor import EGLOT, NEOVIM, VSCODE, talking
 
 TEXTS = st.text(alphabet=st.sampled_from(list("ab\r\n\né𝒳\u2028 ")), max_size=30)
@@ -256,6 +257,32 @@ async def test_an_edit_that_met_untold_typing_lands_when_it_is_told(
         assert (applied["applied"], versions, lines) == (
             (True, [1, 2], [0, 1]) if told else (False, [1], [0])
         )
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_an_edit_that_is_sent_already_may_land_while_nobody_waits_for_it(
+    tmp_path: Path, answers: bool
+) -> None:
+    (tmp_path / "gone.py").write_bytes(b"x")
+    deadlines = Deadlines(late=20.0 if answers else 0.05)
+    async with talking(tmp_path, EGLOT, deadlines=deadlines) as editor:
+        editor.engine.go.set()
+        editor.answers["window/showMessageRequest"] = lambda _: {"title": "Apply"}
+        editor.open("a.py", "old\n")
+        run = await editor.request("massgen/run", {"prompt": "x"})
+        await editor.request("massgen/wait", run)
+        both = (replace(PLAN[3], version=1), PLAN[6])  # the editor's part, and the disk's
+        editor.engine.plans.append(EditPlan(CandidateId("one.1"), "x", both))
+        number = editor.ask("massgen/apply", run)
+        asked = await editor.until(lambda m: m.get("method") == "workspace/applyEdit")
+        editor.notify("$/cancelRequest", {"id": number})
+        if answers:
+            editor.send(id=asked["id"], result={"applied": True})
+            await editor.told("massgen/event", lambda p: p["kind"] == "delivered")
+        else:
+            with pytest.raises(ServerError, match="cancelled"):
+                await editor.reply(number)
+        assert (tmp_path / "gone.py").exists() is not answers
 
 
 # ── forms and URIs ──────────────────────────────────────────────────────────────────────────────

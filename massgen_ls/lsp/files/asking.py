@@ -67,6 +67,8 @@ class Deadlines:
     pressed once its minibuffer was used, so a person has to have the time."""
     watch: float = 2.0
     """How often it is looked whether a configuration has changed on the disk."""
+    late: float = 2.0
+    """How long an editor that was asked for an edit may still answer when nobody waits for it."""
     shown: float = 1.5
     """How long after its answer an editor may take to show an edit."""
 

@@ -97,21 +97,16 @@ class Archive:
 
     async def records(self, folder: str | None, limit: int = NEWEST) -> Sequence[Record]:
         """What became of the agents' work in the newest runs of a folder; None: of all."""
-        return records(map(_folded, (await self._newest(folder, limit)).values()))
+        return records(map(_folded, await self._world.store.newest(folder, limit, TELLING)))
 
     async def all_records(
         self, folder: str | None, limit: int = NEWEST
     ) -> tuple[Sequence[Record], Sequence[CheckRecord]]:
         """What `records` says, and how often each check and the user were of one mind there."""
-        newest = await self._newest(folder, limit)
-        # Where users did something: read whole, and what checks say is most of a history.
-        deeds = (run for run, each in newest.items() if any(e.event.kind in DEEDS for e in each))
-        whole = [await self._world.store.read(run) for run in deeds]
-        return records(map(_folded, newest.values())), check_records(map(_folded, whole))
-
-    async def _newest(self, folder: str | None, limit: int) -> Mapping[RunId, Sequence[Envelope]]:
-        runs = [record.run for record in await self.runs(folder, limit)]
-        return {run: await self._world.store.read(run, kinds=TELLING) for run in runs}
+        # What checks say is most of a history, and read only where users did something.
+        newest = await self._world.store.newest(folder, limit, TELLING, whole=DEEDS)
+        states = [*map(_folded, newest)]
+        return records(states), check_records(states)
 
     async def transcripts(self, run: RunId) -> Sequence[Transcript]:
         """What each agent of a run said and did, in the order of their ends.

@@ -221,11 +221,13 @@ class Verbs:
         params = protocol.read_listen(payload)
         engine = (await self.server.services()).engine
         run = await engine.resolve(params.run)
-        seats = [seat.seat for seat in (await engine.state(run)).seats]
+        state = await engine.state(run)
+        seats = [seat.seat for seat in state.seats]
         if params.seat not in seats:
             hint = nearest(params.seat, seats)
             raise NotFoundError(f"run {run} has no agent {params.seat!r}", hint)
-        return self.stream.hear(run, params.seat, stop=params.stop)
+        over = state.verdict is not None  # it prints nothing more: nobody is to be kept for it
+        return self.stream.hear(run, params.seat, stop=params.stop or over)
 
     async def team(self, payload: object) -> Json:
         """The agents and checks that are configured for a folder, for pickers."""

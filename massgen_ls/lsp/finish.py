@@ -22,7 +22,6 @@ REST, LEAVE = "Apply the rest", "Leave as it is"
 _PATIENCE = 3600.0
 """Seconds after which a question that nobody answered is taken back; nothing waits for it."""
 _EXCERPT = 4000
-_SHOW_DEADLINE = 10.0
 
 
 async def finish(server: MassgenServer, services: Services, run: RunId, apply: ApplyMode) -> None:
@@ -165,7 +164,8 @@ async def show_patch(
     if server.client.show_document and server.client.virtual_documents:
         params = types.ShowDocumentParams(uri=uri, take_focus=True)
         try:
-            answer = await server.protocol.ask(types.WINDOW_SHOW_DOCUMENT, params, _SHOW_DEADLINE)
+            limit = server.deadlines.document
+            answer = await server.protocol.ask(types.WINDOW_SHOW_DOCUMENT, params, limit)
             if isinstance(answer, types.ShowDocumentResult) and answer.success:
                 return patch, uri
         except (TimeoutError, JsonRpcException, MassgenError):

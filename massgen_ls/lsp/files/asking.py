@@ -53,6 +53,9 @@ class Deadlines:
     answer: float = ANSWER_DEADLINE
     question: float = QUESTION_DEADLINE
     trust: float = TRUST_DEADLINE
+    document: float = 5.0
+    """How long an editor may take to say that it shows a document; then its user is told the text
+    in another way, and looks at nothing until then."""
     quiet: float = 0.2
     """What counts as a pause in typing: more than the time that clients wait until they send what
     was typed (Neovim 0.15)."""

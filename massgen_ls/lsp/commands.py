@@ -16,12 +16,12 @@ from massgen_ls.core.task import (
     RunId,
 )
 from massgen_ls.core.wire import to_json
-from massgen_ls.engine.report import record_json, run_json, settled
+from massgen_ls.engine.report import delivery_json, record_json, run_json, settled
 from massgen_ls.lsp import protocol, uris
 from massgen_ls.lsp.attaching import attach
 from massgen_ls.lsp.fields import ParamsError, nearest
 from massgen_ls.lsp.files.documents import encoding_of
-from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
+from massgen_ls.lsp.finish import conclude, land, show_patch
 from massgen_ls.lsp.scopes import named_folder, open_buffers, place
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream

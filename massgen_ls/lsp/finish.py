@@ -11,10 +11,10 @@ from pygls.exceptions import JsonRpcException
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.plan import Conflict
 from massgen_ls.core.selection import EVERYTHING, Selection
-from massgen_ls.core.task import ApplyMode, CandidateId, Json, RunId
-from massgen_ls.core.wire import to_json
+from massgen_ls.core.task import ApplyMode, CandidateId, RunId
+from massgen_ls.engine.delivery import Delivery
 from massgen_ls.lsp import uris
-from massgen_ls.lsp.desk import Delivered, Services
+from massgen_ls.lsp.desk import Services
 from massgen_ls.lsp.server import MassgenServer
 
 APPLY, SHOW, DISCARD = "Apply", "Show diff", "Discard"
@@ -77,7 +77,7 @@ async def land(
     selection: Selection = EVERYTHING,
     *,
     preview: bool = False,
-) -> Delivered:
+) -> Delivery:
     """Lands a candidate in the editor, one after the other.
 
     With ``preview`` the editor shows what would change first, where it can, and its user decides.
@@ -95,7 +95,7 @@ async def land(
 
 
 async def conclude(
-    server: MassgenServer, services: Services, run: RunId, delivery: Delivered
+    server: MassgenServer, services: Services, run: RunId, delivery: Delivery
 ) -> None:
     """Says what became of a candidate, and asks whether what fits beside conflicts shall land.
 
@@ -118,19 +118,7 @@ async def conclude(
         tell_delivery(server, await land(server, services, run, delivery.candidate, rest))
 
 
-def delivery_json(delivery: Delivered) -> dict[str, Json]:
-    """The answer to ``massgen/apply``."""
-    return {
-        "applied": delivery.applied,
-        "candidate": delivery.candidate,
-        "paths": [*delivery.paths],
-        "conflicts": [to_json(conflict) for conflict in delivery.conflicts],
-        "reason": delivery.reason,
-        "held": {held.path: [*held.hunks] for held in delivery.held},
-    }
-
-
-def tell_delivery(server: MassgenServer, delivery: Delivered) -> None:
+def tell_delivery(server: MassgenServer, delivery: Delivery) -> None:
     """Says what became of it."""
     conflicts = _conflicts(delivery.conflicts)
     if delivery.applied:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -119,7 +119,7 @@ class Door:
     opened: list[Toolbox] = field(default_factory=list)
 
     @asynccontextmanager
-    async def open(self, toolbox: Toolbox) -> AsyncIterator[Access]:
+    async def open(self, toolbox: Toolbox) -> AsyncGenerator[Access]:
         self.opened.append(toolbox)
         yield Access("http://127.0.0.1:1/x/mcp", "token")
 

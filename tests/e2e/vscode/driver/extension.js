@@ -68,9 +68,12 @@ class World {
   }
 
   async type(name, text) {
-    const editor = await this.open(name);
-    const whole = new vscode.Range(0, 0, editor.document.lineCount, 0);
-    await editor.edit((builder) => builder.replace(whole, text));
+    // What the server changes in the same moment comes first; a person would type on.
+    for (;;) {
+      const editor = await this.open(name);
+      const whole = new vscode.Range(0, 0, editor.document.lineCount, 0);
+      if (await editor.edit((builder) => builder.replace(whole, text))) return;
+    }
   }
 
   command(name, argument) {

@@ -33,6 +33,8 @@ open('pkg/made.py', 'w').write('made\\n')
 if os.path.exists('extra'):
     os.remove('extra')
     os.rename('old.py', 'new.py')
+    old = open('new.py').read()
+    open('new.py', 'w').write(old.replace('line 7', 'LINE 7'))
 open('other.py', 'a').write('more\\n')
 """
 BREAKS = """

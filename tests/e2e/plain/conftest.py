@@ -20,6 +20,11 @@ from tests.e2e.world import World
 HERE = Path(__file__).parent
 EDITORS = Path(__file__).parents[3] / "editors"
 SYSTEM = Path("/usr/share")
+EARLY = """
+(setq native-comp-deferred-compilation nil native-comp-jit-compilation nil
+      comp-enable-subr-trampolines nil native-comp-enable-subr-trampolines nil)
+"""
+"""Each home is a new one, for which Emacs would compile for seconds what it loads."""
 
 OpenEmacs = Callable[[], Emacs]
 OpenVim = Callable[..., Vim]
@@ -80,11 +85,13 @@ def emacs(world: World, project: Path) -> Iterator[OpenEmacs]:
     if shutil.which("emacs") is None or not [*lisp.glob("elpa/eglot-*")]:
         absent("EMACS", "emacs-nox elpa-eglot")
     environment = {**world.env, "GIT_CONFIG_GLOBAL": "/dev/null", "TMPDIR": str(world.top)}
+    own = world.home / ".emacs.d"
+    own.mkdir()
+    (own / "early-init.el").write_text(EARLY)
     with ExitStack() as stack:
 
         def start() -> Emacs:
-            # Without a user's files, with what the system has installed.
-            argv = ["emacs", "-nw", "-q", "-l", str(HERE / "drive.el")]
+            argv = ["emacs", "-nw", "-l", str(HERE / "drive.el")]
             argv += ["--eval", '(drive-connect "{socket}")']
             return stack.enter_context(Emacs(argv, environment, project, world.top))
 

@@ -1,7 +1,7 @@
 ;;; drive.el --- answers a test's questions  -*- lexical-binding: t; -*-
 ;; Each line is [number, "form"]; the answer is [number, [ok, value]]. Emacs goes on as for a person.
 (require 'json)
-(setq native-comp-deferred-compilation nil make-backup-files nil auto-save-default nil create-lockfiles nil
+(setq make-backup-files nil auto-save-default nil create-lockfiles nil
       inhibit-startup-screen t ring-bell-function #'ignore)
 (defvar drive-pending "")
 (defun drive-answer (wire number form)

@@ -68,12 +68,12 @@ class World {
   }
 
   async type(name, text) {
-    // What the server changes in the same moment comes first; a person would type on.
-    for (;;) {
-      const editor = await this.open(name);
+    const editor = await this.open(name);
+    // VS Code refuses an edit where the text has changed and it has not told this process yet.
+    await this.until(`"${text}" in ${name}`, () => {
       const whole = new vscode.Range(0, 0, editor.document.lineCount, 0);
-      if (await editor.edit((builder) => builder.replace(whole, text))) return;
-    }
+      return editor.edit((builder) => builder.replace(whole, text));
+    });
   }
 
   command(name, argument) {
@@ -84,27 +84,15 @@ class World {
     return this.api.runs.get(id);
   }
 
-  // Until something holds: looked at after every event, and now and then.
-  until(what, holds, seconds = 60) {
-    return new Promise((resolve, reject) => {
-      const began = Date.now();
-      const look = async () => {
-        let found;
-        try {
-          found = await holds();
-        } catch (error) {
-          return end(() => reject(error));
-        }
-        if (found) return end(() => resolve(found));
-        if (Date.now() - began > seconds * 1000) return end(() => reject(new Error(`never came: ${what}`)));
-      };
-      const timer = setInterval(look, 20);
-      const end = (then) => {
-        clearInterval(timer);
-        then();
-      };
-      void look();
-    });
+  // Until something holds: looked at again and again.
+  async until(what, holds, seconds = 60) {
+    const end = Date.now() + seconds * 1000;
+    for (;;) {
+      const found = await holds();
+      if (found) return found;
+      if (Date.now() > end) throw new Error(`never came: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
   }
 
   async settled(id) {

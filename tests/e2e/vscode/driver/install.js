@@ -40,16 +40,15 @@ module.exports = async (world) => {
   await world.until("the new setting", () => api.startedFrom() === "massgen.server.interpreter");
   await api.ready();
 
-  // The whole conversation, once its channel shall have it.
+  // The whole conversation, once its channel shall have it: both ways, and verbosely.
   world.step("please trace", true);
-  const trace = await world.until("the trace", async () => {
+  const said = ["Sending request 'massgen/list", "Received response 'massgen/list", "Params: {"];
+  await world.until("the trace", async () => {
     await api.ask("massgen/list", {});
     const texts = fs.readdirSync(given.logs, { recursive: true }).filter((name) => path.basename(name) === "massgen (trace).log")
       .map((name) => fs.readFileSync(path.join(given.logs, name), "utf8"));
-    return texts.find((text) => text.includes("Received response 'massgen/list"));
+    return texts.some((text) => said.every((words) => text.includes(words)));
   });
-  const said = ["Sending request 'massgen/list", "Received response 'massgen/list", "Params: {"];
-  world.step("both ways, and verbosely", said.filter((words) => !trace.includes(words)), []);
 
   await world.command("setUp");
   const file = path.join(world.folder.fsPath, "massgen.yaml");

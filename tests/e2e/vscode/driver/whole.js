@@ -1,11 +1,13 @@
 // The whole way, in one window: see test_vscode.py for the repository and its agents.
+const agents = require("./agents.js");
+const trust = require("./trust.js");
+
 const BEFORE = "unsaved\ntwo\nthree\nfour\nfive\n";
 const AFTER = "UNSAVED\ntwo\nthree\nfour\nFIVE\n";
 
 module.exports = async (world) => {
   const { vscode, api } = world;
-  await api.ready();
-  world.step("trusted", vscode.workspace.isTrusted, true);
+  await trust(world);
 
   // ── a run out of a code action, from an unsaved buffer ──────────────────────────────────────
   await world.type("a.py", BEFORE);
@@ -167,4 +169,5 @@ module.exports = async (world) => {
   world.step("after a restart", api.runs.all.length, 7);
   const reread = await world.tree();
   world.step("its tree", reread.filter((line) => line.startsWith("run ")).length, 7);
+  if (process.env.MASSGEN_TEST_AGENTS) await agents(world);
 };

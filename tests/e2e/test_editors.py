@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from massgen_ls.adapters.host.process import HostProcesses
-from massgen_ls.ports import Command
-from massgen_ls.testing.editor import ServerError, StandInEditor, open_editor
+from massgen_ls.testing.editor import ServerError
 from massgen_ls.testing.profiles import ALE, EGLOT, NEOVIM, VSCODE, Profile
+from tests.e2e.editing import editing
 from tests.e2e.world import DEADLINE, World
 
 pytestmark = pytest.mark.e2e
@@ -31,21 +27,6 @@ os.remove('extra')
 os.rename('old.py', 'new.py')
 open('other.py', 'a').write('more\\n')
 """
-
-
-@asynccontextmanager
-async def editing(world: World, profile: Profile, *arguments: str) -> AsyncIterator[StandInEditor]:
-    command = Command(
-        (sys.executable, "-m", "massgen_ls", "serve", "--stdio", *arguments),
-        str(world.top),
-        world.env,
-        tree=False,
-    )
-    async with (
-        asyncio.timeout(DEADLINE),
-        open_editor(HostProcesses(), command, world.repo, profile) as editor,
-    ):
-        yield editor
 
 
 def prepare(world: World, program: str = EVERYTHING, **backend: Any) -> str:

@@ -71,8 +71,9 @@ async def _examine(folder: Path, options: DoctorOptions, env: Mapping[str, str])
     async with asyncio.TaskGroup() as group:
         git = group.create_task(git_health(processes, folder, env))
         sandbox = group.create_task(asyncio.to_thread(sandbox_health, env))
+        languages = group.create_task(asyncio.to_thread(languages_health))
         team = group.create_task(_team(folder, options, env))
-    findings += [*git.result(), *_places(env), sandbox.result(), languages_health()]
+    findings += [*git.result(), *_places(env), sandbox.result(), languages.result()]
     findings += team.result()
     return [*findings, *_programs(env), *_keys(env), *_editors(env)]
 
@@ -121,7 +122,10 @@ def sandbox_health(env: Mapping[str, str]) -> Finding:
 
 
 def languages_health() -> Finding:
-    """Whose candidates are compared by what they say, beside Python's and JSON's."""
+    """Whose candidates are compared by what they say, beside Python's and JSON's.
+
+    Every grammar is loaded: one that is installed may still be of no use.
+    """
     known = TreeSitter().languages()
     if known:
         return Finding("languages", "ok", f"compared by syntax: {', '.join(known)}")

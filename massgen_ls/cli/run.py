@@ -35,11 +35,10 @@ from massgen_ls.core.errors import (
 )
 from massgen_ls.core.events import Delta, RunSettled
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.task import Json, LineRange, RunId, RunSpec, Scope
+from massgen_ls.core.task import LineRange, RunId, RunSpec, Scope
 from massgen_ls.core.trust import UntrustedError
-from massgen_ls.core.wire import to_json
 from massgen_ls.engine.bus import Gap, Subscription
-from massgen_ls.engine.report import envelope_json, settled
+from massgen_ls.engine.report import delivery_json, envelope_json, settled
 from massgen_ls.engine.supervisor import Delivery, Supervisor
 from massgen_ls.wiring import disk_files, make_spec, open_supervisor
 
@@ -298,15 +297,3 @@ def print_delivery(console: Console, run: RunId, delivery: Delivery) -> None:
     if delivery.held:
         again = f"massgen-ls apply {run} --candidate {delivery.candidate} --partial"
         console.print(f"[dim]{again}[/]  merges what fits", highlight=False, soft_wrap=True)
-
-
-def delivery_json(delivery: Delivery) -> dict[str, Json]:
-    """What became of the files, for programs."""
-    return {
-        "candidate": delivery.candidate,
-        "applied": delivery.applied,
-        "paths": [*delivery.paths],
-        "conflicts": to_json(delivery.conflicts),
-        "reason": delivery.reason,
-        "held": {held.path: [*held.hunks] for held in delivery.held},
-    }

@@ -20,13 +20,13 @@ from massgen_ls.cli.options import (
     RunsOptions,
     ShowOptions,
 )
-from massgen_ls.cli.run import delivery_json, folder_of, print_delivery
+from massgen_ls.cli.run import folder_of, print_delivery
 from massgen_ls.core.errors import NotFoundError
 from massgen_ls.core.explain import markdown
 from massgen_ls.core.selection import Selection
 from massgen_ls.core.task import CandidateId, RunId
 from massgen_ls.core.wire import to_json
-from massgen_ls.engine.report import record_json, run_json
+from massgen_ls.engine.report import delivery_json, record_json, run_json
 from massgen_ls.engine.supervisor import Supervisor
 from massgen_ls.wiring import disk_files, open_supervisor
 

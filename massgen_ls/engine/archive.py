@@ -20,10 +20,14 @@ from massgen_ls.core.learning import (
     check_records,
     records,
 )
+from massgen_ls.core.plan import EditPlan
 from massgen_ls.core.run_state import RunState, fold
+from massgen_ls.core.selection import EVERYTHING, Selection
+from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import Attachment, CandidateId, Origin, RunId, Task
+from massgen_ls.engine.delivery import deliverable
 from massgen_ls.engine.world import World
-from massgen_ls.ports import RunRecord
+from massgen_ls.ports import LiveFiles, RunRecord
 
 
 class Archive:
@@ -93,21 +97,16 @@ class Archive:
 
     async def records(self, folder: str | None, limit: int = NEWEST) -> Sequence[Record]:
         """What became of the agents' work in the newest runs of a folder; None: of all."""
-        return records(map(_folded, (await self._newest(folder, limit)).values()))
+        return records(map(_folded, await self._world.store.newest(folder, limit, TELLING)))
 
     async def all_records(
         self, folder: str | None, limit: int = NEWEST
     ) -> tuple[Sequence[Record], Sequence[CheckRecord]]:
         """What `records` says, and how often each check and the user were of one mind there."""
-        newest = await self._newest(folder, limit)
-        # Where users did something: read whole, and what checks say is most of a history.
-        deeds = (run for run, each in newest.items() if any(e.event.kind in DEEDS for e in each))
-        whole = [await self._world.store.read(run) for run in deeds]
-        return records(map(_folded, newest.values())), check_records(map(_folded, whole))
-
-    async def _newest(self, folder: str | None, limit: int) -> Mapping[RunId, Sequence[Envelope]]:
-        runs = [record.run for record in await self.runs(folder, limit)]
-        return {run: await self._world.store.read(run, kinds=TELLING) for run in runs}
+        # What checks say is most of a history, and read only where users did something.
+        newest = await self._world.store.newest(folder, limit, TELLING, whole=DEEDS)
+        states = [*map(_folded, newest)]
+        return records(states), check_records(states)
 
     async def transcripts(self, run: RunId) -> Sequence[Transcript]:
         """What each agent of a run said and did, in the order of their ends.
@@ -189,6 +188,29 @@ class Archive:
         """
         snapshot, chosen = await self._chosen(run, candidate)
         return await self._world.objects.patch(snapshot, chosen.tree)
+
+    async def plan(
+        self,
+        run: RunId,
+        candidate: CandidateId | None,
+        live: LiveFiles,
+        selection: Selection = EVERYTHING,
+    ) -> EditPlan:
+        """What landing a candidate (None: the winner), or a part of it, would do now."""
+        snapshot, chosen = await self._chosen(run, candidate)
+        return await (await deliverable(self._world, snapshot, chosen, live, selection)).plan()
+
+    async def hunks(
+        self, run: RunId, candidate: CandidateId | None, live: LiveFiles
+    ) -> tuple[CandidateId, str, tuple[FileSurvey, ...]]:
+        """A candidate (None: the winner), the top that its paths count from, and its hunks.
+
+        Raises:
+            NotFoundError: No such run or candidate, or no winner.
+        """
+        snapshot, chosen = await self._chosen(await self.resolve(run), candidate)
+        found = await deliverable(self._world, snapshot, chosen, live)
+        return chosen.id, snapshot.root, await found.survey()
 
     async def _snapshot(self, run: RunId) -> Snapshot:
         snapshot = (await self.state(run)).snapshot

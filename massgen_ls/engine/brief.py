@@ -43,8 +43,7 @@ def brief(
         text = _joined(system, task.prompt, _scope(task.scope), shown)
         return Brief(task, seat, attempt, text, pictures=pictures)
     context = prompts.CONTEXT.format(context=task.context) if task.context else ""
-    shares = spec.rules.share_candidates or bool(before)
-    rules = _worktree(spec, access, shares=shares)
+    rules = _worktree(spec, access)
     text = _joined(task.prompt, _scope(task.scope), shown, context, before, rules)
     told = Brief(task, seat, attempt, text, system, pictures=pictures)
     if (origin := origin_of(task, agent)) is None:
@@ -84,13 +83,9 @@ def _scope(scope: Scope) -> str:
     return "\n".join(lines)
 
 
-def _worktree(spec: RunSpec, access: Access | None, *, shares: bool) -> str:
+def _worktree(spec: RunSpec, access: Access | None) -> str:
     checks = prompts.CHECKS.format(names=_named(spec.checks)) if spec.checks else ""
-    submit = ""
-    if access is not None:
-        submit = prompts.SUBMIT.format(server=access.name)
-        if shares:
-            submit += prompts.SHARING
+    submit = prompts.TOOLS.format(server=access.name) if access else ""
     return prompts.WORKTREE.format(checks=checks, submit=submit)
 
 

@@ -15,7 +15,7 @@ from massgen_ls.core.selection import EVERYTHING, Selection, chosen_changes
 from massgen_ls.core.survey import FileSurvey, survey
 from massgen_ls.core.task import CandidateId
 from massgen_ls.engine.world import World
-from massgen_ls.ports import Landed, LiveFiles, Objects
+from massgen_ls.ports import Landed, LiveFiles
 
 RECOMPUTED = 3
 """How often a plan is computed anew when the files moved on under it."""
@@ -41,14 +41,84 @@ class Delivery:
     """The chosen files with their hunks as they are after it."""
 
 
-async def plan_delivery(
+@dataclass(frozen=True, slots=True)
+class Deliverable:
+    """A candidate, or a part of it, with the sides of its merge that never change: read once."""
+
+    world: World
+    snapshot: Snapshot
+    candidate: Candidate
+    live: LiveFiles
+    selection: Selection
+    base: Mapping[RelPath, bytes]
+    theirs: Mapping[RelPath, bytes]
+    paths: tuple[RelPath, ...]
+    """The live files that landing looks at, with what may be in the way above them."""
+
+    async def plan(self) -> EditPlan:
+        """What landing it would do to the live files now.
+
+        Raises:
+            NotFoundError: A file or a hunk is chosen that the candidate does not have.
+        """
+        # Off the loop: a file of 50,000 lines is a tenth of a second of comparing.
+        return await asyncio.to_thread(
+            plan_landing,
+            self.candidate.id,
+            _label(self.candidate),
+            self.candidate.changes,
+            await self._contents(),
+            self.world.differ,
+            self.world.refiner,
+            self.selection,
+        )
+
+    async def deliver(self) -> Delivery:
+        """Lands it, and does nothing more once it has landed.
+
+        With a conflict nothing of that file is written, or with ``selection.partial`` nothing but
+        what does not conflict; the other files land. What is in the files is answered, also where
+        a cancel came too late to stop it (see `LiveFiles.apply`).
+
+        Raises:
+            NotFoundError: A file or a hunk is chosen that the candidate does not have.
+        """
+        name, reason = self.candidate.id, ""
+        for _ in range(1 + RECOMPUTED):
+            plan = await self.plan()
+            if not plan.operations:
+                return _nothing_written(plan)
+            answer = await self.live.apply(self.snapshot.root, plan)
+            if isinstance(answer, Landed):
+                return Delivery(name, True, plan.paths(), plan.conflicts, held=plan.held)  # noqa: FBT003
+            reason = answer.reason
+            if not answer.stale:
+                break
+        else:
+            reason = f"the files kept changing while the edit was made ({reason})"
+        return Delivery(name, applied=False, reason=reason)
+
+    async def survey(self) -> tuple[FileSurvey, ...]:
+        """Each hunk of its files with its place in the live files now."""
+        chosen = ChangeSet(chosen_changes(self.candidate.changes, self.selection))
+        contents = await self._contents()
+        return await asyncio.to_thread(
+            survey, chosen, contents, self.world.differ, self.world.refiner
+        )
+
+    async def _contents(self) -> Contents:
+        now = await self.live.read(self.snapshot.root, self.paths)
+        return Contents(self.base, self.theirs, now)
+
+
+async def deliverable(
     world: World,
     snapshot: Snapshot,
     candidate: Candidate,
     live: LiveFiles,
     selection: Selection = EVERYTHING,
-) -> EditPlan:
-    """What landing a candidate would do to the live files now.
+) -> Deliverable:
+    """Reads what landing a candidate takes from git.
 
     Args:
         world: The ports.
@@ -58,25 +128,32 @@ async def plan_delivery(
         selection: The part of it that should.
 
     Raises:
-        NotFoundError: A file or a hunk is chosen that the candidate does not have.
+        NotFoundError: A file is chosen that the candidate does not have.
     """
-    stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
-    return await _planned(world, stored, live, snapshot, candidate, selection)
-
-
-async def survey_delivery(
-    world: World,
-    snapshot: Snapshot,
-    candidate: Candidate,
-    live: LiveFiles,
-    selection: Selection = EVERYTHING,
-) -> tuple[FileSurvey, ...]:
-    """Each hunk of the chosen files of a candidate with its place in the live files now."""
-    chosen = ChangeSet(tuple(chosen_changes(candidate.changes, selection)))
-    stored = await _stored(world.objects, snapshot, chosen.files)
-    now = await live.read(snapshot.root, stored.paths)
-    contents = Contents(stored.base, stored.candidate, now)
-    return await asyncio.to_thread(survey, chosen, contents, world.differ, world.refiner)
+    base: list[tuple[RelPath, str]] = []
+    theirs: list[tuple[RelPath, str]] = []
+    changes = chosen_changes(candidate.changes, selection)
+    for change in changes:
+        old_path = change.old_path or change.path
+        if "submodule" in (change.old_type, change.new_type):
+            continue  # its object is a commit of another repository
+        if change.old_oid is not None and change.kind != "add":
+            base.append((old_path, change.old_oid))
+        if change.new_oid is not None and change.kind != "delete":
+            theirs.append((change.path, change.new_oid))
+    wanted = [*base, *theirs]
+    blobs = await world.objects.read(snapshot, wanted) if wanted else ()
+    texts = [(path, blob) for (path, _), blob in zip(wanted, blobs, strict=True)]
+    return Deliverable(
+        world,
+        snapshot,
+        candidate,
+        live,
+        selection,
+        dict(texts[: len(base)]),
+        dict(texts[len(base) :]),
+        _touched(changes),
+    )
 
 
 async def clashes(
@@ -93,7 +170,7 @@ async def clashes(
     for candidate in candidates:
         if all(_as_it_was(now, change) for change in candidate.changes.files):
             continue
-        plan = await plan_delivery(world, snapshot, candidate, live)
+        plan = await (await deliverable(world, snapshot, candidate, live)).plan()
         own = {
             c.path for c in plan.conflicts if c.reason != "unsupported"
         }  # that is nobody's doing
@@ -120,38 +197,6 @@ _SHA1 = 40
 """Characters of a name by SHA-1."""
 
 
-async def deliver(
-    world: World,
-    snapshot: Snapshot,
-    candidate: Candidate,
-    live: LiveFiles,
-    selection: Selection = EVERYTHING,
-) -> Delivery:
-    """Lands a candidate, or a part of it, and does nothing more once it has landed.
-
-    With a conflict nothing of that file is written, or with ``selection.partial`` nothing but what
-    does not conflict; the other files land.
-
-    Raises:
-        NotFoundError: A file or a hunk is chosen that the candidate does not have.
-    """
-    stored = await _stored(world.objects, snapshot, chosen_changes(candidate.changes, selection))
-    reason = ""
-    for _ in range(1 + RECOMPUTED):
-        plan = await _planned(world, stored, live, snapshot, candidate, selection)
-        if not plan.operations:
-            return _nothing_written(plan)
-        answer = await live.apply(snapshot.root, plan)
-        if isinstance(answer, Landed):
-            return Delivery(candidate.id, True, plan.paths(), plan.conflicts, held=plan.held)  # noqa: FBT003
-        reason = answer.reason
-        if not answer.stale:
-            break
-    else:
-        reason = f"the files kept changing while the edit was made ({reason})"
-    return Delivery(candidate.id, applied=False, reason=reason)
-
-
 def _nothing_written(plan: EditPlan) -> Delivery:
     if not plan.conflicts:
         return Delivery(plan.candidate, applied=True)
@@ -163,62 +208,12 @@ def _nothing_written(plan: EditPlan) -> Delivery:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    """The sides of the merge that never change, read once."""
-
-    base: Mapping[RelPath, bytes]
-    candidate: Mapping[RelPath, bytes]
-    paths: tuple[RelPath, ...]
-
-
-async def _stored(objects: Objects, snapshot: Snapshot, changes: Iterable[FileChange]) -> _Stored:
-    base: list[tuple[RelPath, str]] = []
-    theirs: list[tuple[RelPath, str]] = []
-    changes = tuple(changes)
-    for change in changes:
-        old_path = change.old_path or change.path
-        if "submodule" in (change.old_type, change.new_type):
-            continue  # its object is a commit of another repository
-        if change.old_oid is not None and change.kind != "add":
-            base.append((old_path, change.old_oid))
-        if change.new_oid is not None and change.kind != "delete":
-            theirs.append((change.path, change.new_oid))
-    wanted = [*base, *theirs]
-    blobs = await objects.read(snapshot, wanted) if wanted else ()
-    texts = [(path, blob) for (path, _), blob in zip(wanted, blobs, strict=True)]
-    return _Stored(dict(texts[: len(base)]), dict(texts[len(base) :]), _touched(changes))
-
-
 def _touched(changes: Iterable[FileChange]) -> tuple[RelPath, ...]:
     """The live files that landing looks at, with what may be in the way above them."""
     found: set[RelPath] = set()
     for change in changes:
         found |= {change.path, change.old_path or change.path, *folders_above(change.path)}
     return tuple(sorted(found))
-
-
-async def _planned(
-    world: World,
-    stored: _Stored,
-    live: LiveFiles,
-    snapshot: Snapshot,
-    candidate: Candidate,
-    selection: Selection,
-) -> EditPlan:
-    now = await live.read(snapshot.root, stored.paths)
-    contents = Contents(stored.base, stored.candidate, now)
-    # Off the loop: a file of 50,000 lines is a tenth of a second of comparing.
-    return await asyncio.to_thread(
-        plan_landing,
-        candidate.id,
-        _label(candidate),
-        candidate.changes,
-        contents,
-        world.differ,
-        world.refiner,
-        selection,
-    )
 
 
 def _label(candidate: Candidate) -> str:

@@ -41,8 +41,8 @@ CHECKS = """\
   there and did not fail before rules your change out: run them yourself before you end.
 """
 
-SUBMIT = " Give it\nthrough the tool `submit_summary` of the MCP server `{server}` if you have it."
-SHARING = """
+TOOLS = """ Give it
+through the tool `submit_summary` of the MCP server `{server}` if you have it.
 Through the same server you can see what others have finished (`list_candidates`,
 `read_candidate`) and vote for the best one (`vote`). Make your own change first."""
 

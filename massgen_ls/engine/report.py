@@ -1,4 +1,4 @@
-"""A run, as programs read it: the payload of ``massgen/wait``, of ``--json`` and of ``show``."""
+"""Runs and deliveries, as programs read them: payloads of the protocol, ``--json`` and ``show``."""
 
 from __future__ import annotations
 
@@ -12,9 +12,17 @@ from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import per_tree, scorecards
 from massgen_ls.core.task import Json, RunId
 from massgen_ls.core.wire import envelope_json, to_json
+from massgen_ls.engine.delivery import Delivery
 from massgen_ls.ports import RunRecord
 
-__all__ = ["candidate_json", "envelope_json", "record_json", "run_json", "settled"]
+__all__ = [
+    "candidate_json",
+    "delivery_json",
+    "envelope_json",
+    "record_json",
+    "run_json",
+    "settled",
+]
 
 
 def settled(run: RunId, state: RunState) -> dict[str, Json]:
@@ -127,4 +135,16 @@ def record_json(record: RunRecord) -> dict[str, Json]:
         "outcome": record.outcome if record.settled else "running",
         "winner": record.winner or None,
         "candidates": [*record.candidates],
+    }
+
+
+def delivery_json(delivery: Delivery) -> dict[str, Json]:
+    """What became of a candidate that should land: the answer to ``massgen/apply``."""
+    return {
+        "candidate": delivery.candidate,
+        "applied": delivery.applied,
+        "paths": [*delivery.paths],
+        "conflicts": to_json(delivery.conflicts),
+        "reason": delivery.reason,
+        "held": {held.path: [*held.hunks] for held in delivery.held},
     }

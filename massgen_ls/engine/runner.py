@@ -218,13 +218,13 @@ class Runner:
 
     async def _recall(self) -> None:
         """Learns what the folder's checks said in its newest runs, for the order of checks."""
-        spec, store = self.state.spec, self._world.store
+        spec, folder = self.state.spec, self._request.folder
         if spec is None or len(spec.checks) < 2:  # one alone has no order
             return
         found: list[CheckTally] = []
         try:
-            for each in await store.runs(self._request.folder, _NEWEST):
-                for envelope in await store.read(each.run, kinds={RunSettled.kind}):
+            for history in await self._world.store.newest(folder, _NEWEST, {RunSettled.kind}):
+                for envelope in history:
                     if isinstance(envelope.event, RunSettled):
                         found += envelope.event.tallies
         except (MassgenError, ValueError, TypeError, LookupError, ExceptionGroup) as error:

@@ -149,7 +149,6 @@ class _Attempt:
             seat.view,
             seat.emit,
             seat.world.objects,
-            sharing=seat.spec.rules.share_candidates or self._onto is not None,
             labels=labels if seat.spec.rules.mode == "consensus" else None,
         )
 
@@ -324,11 +323,15 @@ class _Attempt:
 
     @asynccontextmanager
     async def _access(self, driver: Driver) -> AsyncGenerator[Access | None]:
-        endpoint = self._seat.world.endpoint
-        if endpoint is None or not driver.briefed:
+        seat = self._seat
+        endpoint, rules = seat.world.endpoint, seat.spec.rules
+        others = self._onto is not None or (rules.share_candidates and len(seat.spec.agents) > 1)
+        # Where there is nobody to see, its last words are its summary: a tool for them would cost
+        # a connection, and a turn of its model.
+        if endpoint is None or not driver.briefed or not others:
             yield None
             return
-        veil = self._seat.veil
+        veil = seat.veil
         async with endpoint.open(VeiledTools(self._tools, veil)) as access:
             veil.hide({access.token: "[token]"})
             yield access

@@ -28,14 +28,13 @@ from massgen_ls.core.events import (
     RunStarted,
 )
 from massgen_ls.core.learning import seated
-from massgen_ls.core.plan import EditPlan
 from massgen_ls.core.run_state import RunState, fold
 from massgen_ls.core.selection import EVERYTHING, Selection
 from massgen_ls.core.survey import FileSurvey
 from massgen_ls.core.task import AgentSpec, CandidateId, RunId, RunSpec, SeatId
 from massgen_ls.engine.archive import Archive
 from massgen_ls.engine.bus import Bus, Gap, Subscription
-from massgen_ls.engine.delivery import Delivery, deliver, plan_delivery, survey_delivery
+from massgen_ls.engine.delivery import Deliverable, Delivery, deliverable
 from massgen_ls.engine.runner import Runner
 from massgen_ls.engine.warming import Warming
 from massgen_ls.engine.world import World
@@ -260,18 +259,7 @@ class Supervisor(Archive):
                 found.append(await driver.health(agent))
         return found
 
-    # ── what a run made ─────────────────────────────────────────────────────────────────────
-
-    async def plan(
-        self,
-        run: RunId,
-        candidate: CandidateId | None,
-        live: LiveFiles,
-        selection: Selection = EVERYTHING,
-    ) -> EditPlan:
-        """What `apply` would do now."""
-        snapshot, chosen = await self._chosen(run, candidate)
-        return await plan_delivery(self._world, snapshot, chosen, live, selection)
+    # ── what becomes of it ─────────────────────────────────────────────────────────────────────
 
     async def apply(
         self,
@@ -290,30 +278,47 @@ class Supervisor(Archive):
         """
         run = await self.resolve(run)
         snapshot, chosen = await self._chosen(run, candidate)
-        delivery = await deliver(self._world, snapshot, chosen, live, selection)
+        parcel = await deliverable(self._world, snapshot, chosen, live, selection)
+        # Of this process, not of who asked: what an editor has done while they left is on record.
+        over = asyncio.Event()
+        landing = self._group.create_task(self._land(run, parcel, over))
+        try:
+            await asyncio.wait([landing])
+        except asyncio.CancelledError:
+            if not over.is_set():
+                landing.cancel()
+            await asyncio.wait([landing])
+            raise
+        delivery = landing.result()
+        if isinstance(delivery, Exception):
+            raise delivery
         if not delivery.applied:
-            await self._append(run, DeliveryRefused(chosen.id, delivery.reason, delivery.conflicts))
             return delivery
-        # At once: whatever happens from here on, what was written is on record.
-        await self._append(run, Delivered(chosen.id, delivery.paths, delivery.conflicts))
         landed: tuple[FileSurvey, ...] = ()
         try:
-            landed = await survey_delivery(self._world, snapshot, chosen, live, selection)
+            landed = await parcel.survey()
         except Exception as error:  # noqa: BLE001 - it has landed, and that is the answer
             _log.warning("%s of run %s has landed, not looked at: %s", chosen.id, run, error)
         return replace(delivery, root=snapshot.root, landed=landed)
 
-    async def hunks(
-        self, run: RunId, candidate: CandidateId | None, live: LiveFiles
-    ) -> tuple[CandidateId, str, tuple[FileSurvey, ...]]:
-        """A candidate (None: the winner), the top that its paths count from, and its hunks.
+    async def _land(
+        self, run: RunId, parcel: Deliverable, over: asyncio.Event
+    ) -> Delivery | Exception:
+        """Lands it and records what became of it; what goes wrong is a value, for who waits.
 
-        Raises:
-            NotFoundError: No such run or candidate, or no winner.
+        From ``over`` on there is nothing left but to record: it is not to be cancelled any more.
         """
-        snapshot, chosen = await self._chosen(await self.resolve(run), candidate)
-        found = await survey_delivery(self._world, snapshot, chosen, live)
-        return chosen.id, snapshot.root, found
+        try:
+            delivery = await parcel.deliver()
+            over.set()
+            name, conflicts = delivery.candidate, delivery.conflicts
+            if delivery.applied:
+                await self._append(run, Delivered(name, delivery.paths, conflicts))
+            else:
+                await self._append(run, DeliveryRefused(name, delivery.reason, conflicts))
+        except Exception as error:  # noqa: BLE001 - handed over whole
+            return error
+        return delivery
 
     async def discard(self, run: RunId, candidate: CandidateId | None) -> None:
         """Records that the user does not want it.

@@ -72,7 +72,6 @@ class SeatTools:
         view: The run's state as it is now.
         emit: Stores events.
         objects: Where diffs come from.
-        sharing: Whether it may see and judge what others have finished.
         labels: The names of candidates, where all seats are told the same ones.
     """
 
@@ -83,7 +82,6 @@ class SeatTools:
         emit: Callable[[Event], Awaitable[None]],
         objects: Objects,
         *,
-        sharing: bool,
         labels: Callable[[RunState], Mapping[CandidateId, str]] | None = None,
     ) -> None:
         self.summary = ""
@@ -91,7 +89,6 @@ class SeatTools:
         self._view = view
         self._emit = emit
         self._objects = objects
-        self._sharing = sharing
         self._labels = labels
         self._aliases: dict[TreeId, str] = {}
         """By tree: whoever else arrives at the same change shares its name."""
@@ -101,7 +98,7 @@ class SeatTools:
     @property
     def specs(self) -> Sequence[ToolSpec]:
         """What there is."""
-        return (_SUBMIT, _LIST, _READ, _VOTE) if self._sharing else (_SUBMIT,)
+        return _SUBMIT, _LIST, _READ, _VOTE
 
     async def call(self, name: str, arguments: Mapping[str, Json]) -> ToolAnswer:
         """Uses one tool."""

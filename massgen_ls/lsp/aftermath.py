@@ -11,8 +11,9 @@ from massgen_ls.core.candidate import Fate
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.survey import fate_of, standing
 from massgen_ls.core.task import CandidateId, RunId
+from massgen_ls.engine.delivery import Delivery
 from massgen_ls.lsp import uris
-from massgen_ls.lsp.desk import Delivered, Engine
+from massgen_ls.lsp.desk import Engine
 from massgen_ls.ports import LiveFiles
 
 _MOST = 20
@@ -38,7 +39,7 @@ class Aftermath:
         self._watched: dict[tuple[RunId, CandidateId], _Landed] = {}
 
     def landed(
-        self, engine: Engine, live: Callable[[], LiveFiles], run: RunId, delivery: Delivered
+        self, engine: Engine, live: Callable[[], LiveFiles], run: RunId, delivery: Delivery
     ) -> None:
         """A candidate, or a part of it, has landed."""
         key = run, delivery.candidate

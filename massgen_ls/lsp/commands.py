@@ -16,12 +16,12 @@ from massgen_ls.core.task import (
     RunId,
 )
 from massgen_ls.core.wire import to_json
-from massgen_ls.engine.report import record_json, run_json, settled
+from massgen_ls.engine.report import delivery_json, record_json, run_json, settled
 from massgen_ls.lsp import protocol, uris
 from massgen_ls.lsp.attaching import attach
 from massgen_ls.lsp.fields import ParamsError, nearest
 from massgen_ls.lsp.files.documents import encoding_of
-from massgen_ls.lsp.finish import conclude, delivery_json, land, show_patch
+from massgen_ls.lsp.finish import conclude, land, show_patch
 from massgen_ls.lsp.scopes import named_folder, open_buffers, place
 from massgen_ls.lsp.server import MassgenServer
 from massgen_ls.lsp.stream import Stream
@@ -221,11 +221,13 @@ class Verbs:
         params = protocol.read_listen(payload)
         engine = (await self.server.services()).engine
         run = await engine.resolve(params.run)
-        seats = [seat.seat for seat in (await engine.state(run)).seats]
+        state = await engine.state(run)
+        seats = [seat.seat for seat in state.seats]
         if params.seat not in seats:
             hint = nearest(params.seat, seats)
             raise NotFoundError(f"run {run} has no agent {params.seat!r}", hint)
-        return self.stream.hear(run, params.seat, stop=params.stop)
+        over = state.verdict is not None  # it prints nothing more: nobody is to be kept for it
+        return self.stream.hear(run, params.seat, stop=params.stop or over)
 
     async def team(self, payload: object) -> Json:
         """The agents and checks that are configured for a folder, for pickers."""

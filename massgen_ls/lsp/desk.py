@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from massgen_ls.core.candidate import Fate
-from massgen_ls.core.changes import RelPath
 from massgen_ls.core.conversation import Transcript
 from massgen_ls.core.events import Delta, Envelope
-from massgen_ls.core.plan import Conflict, Held
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.selection import EVERYTHING, Selection
 from massgen_ls.core.survey import FileSurvey
@@ -29,6 +27,7 @@ from massgen_ls.core.task import (
 )
 from massgen_ls.core.trust import Claim, Giver, Word
 from massgen_ls.engine.bus import Gap
+from massgen_ls.engine.delivery import Delivery
 from massgen_ls.ports import Approver, Buffer, Health, LiveFiles, Message, RunRecord
 
 if TYPE_CHECKING:
@@ -168,50 +167,6 @@ class Desk(Protocol):
         ...
 
 
-class Delivered(Protocol):
-    """What became of a candidate that should land (`engine.delivery.Delivery`)."""
-
-    @property
-    def candidate(self) -> CandidateId:
-        """Which one."""
-        ...
-
-    @property
-    def applied(self) -> bool:
-        """Whether it landed."""
-        ...
-
-    @property
-    def paths(self) -> tuple[RelPath, ...]:
-        """Every path that was touched."""
-        ...
-
-    @property
-    def conflicts(self) -> tuple[Conflict, ...]:
-        """What did not land."""
-        ...
-
-    @property
-    def reason(self) -> str:
-        """Why nothing was applied, for people."""
-        ...
-
-    @property
-    def held(self) -> tuple[Held, ...]:
-        """What would land too if files may land in part."""
-        ...
-
-    @property
-    def root(self) -> str:
-        """The top that paths count from, absolute."""
-        ...
-
-    @property
-    def landed(self) -> tuple[FileSurvey, ...]:
-        """The chosen files with their hunks as they are after it."""
-        ...
-
-
 class Engine(Protocol):
     """The part of `engine.supervisor.Supervisor` that editors reach; its docstrings hold."""
 
@@ -275,7 +230,7 @@ class Engine(Protocol):
         candidate: CandidateId | None,
         live: LiveFiles,
         selection: Selection = EVERYTHING,
-    ) -> Delivered:
+    ) -> Delivery:
         """Lands a candidate, or a part of it, in the live files."""
         ...
 

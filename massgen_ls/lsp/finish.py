@@ -11,10 +11,10 @@ from pygls.exceptions import JsonRpcException
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.plan import Conflict
 from massgen_ls.core.selection import EVERYTHING, Selection
-from massgen_ls.core.task import ApplyMode, CandidateId, Json, RunId
-from massgen_ls.core.wire import to_json
+from massgen_ls.core.task import ApplyMode, CandidateId, RunId
+from massgen_ls.engine.delivery import Delivery
 from massgen_ls.lsp import uris
-from massgen_ls.lsp.desk import Delivered, Services
+from massgen_ls.lsp.desk import Services
 from massgen_ls.lsp.server import MassgenServer
 
 APPLY, SHOW, DISCARD = "Apply", "Show diff", "Discard"
@@ -22,7 +22,6 @@ REST, LEAVE = "Apply the rest", "Leave as it is"
 _PATIENCE = 3600.0
 """Seconds after which a question that nobody answered is taken back; nothing waits for it."""
 _EXCERPT = 4000
-_SHOW_DEADLINE = 10.0
 
 
 async def finish(server: MassgenServer, services: Services, run: RunId, apply: ApplyMode) -> None:
@@ -78,7 +77,7 @@ async def land(
     selection: Selection = EVERYTHING,
     *,
     preview: bool = False,
-) -> Delivered:
+) -> Delivery:
     """Lands a candidate in the editor, one after the other.
 
     With ``preview`` the editor shows what would change first, where it can, and its user decides.
@@ -96,7 +95,7 @@ async def land(
 
 
 async def conclude(
-    server: MassgenServer, services: Services, run: RunId, delivery: Delivered
+    server: MassgenServer, services: Services, run: RunId, delivery: Delivery
 ) -> None:
     """Says what became of a candidate, and asks whether what fits beside conflicts shall land.
 
@@ -119,19 +118,7 @@ async def conclude(
         tell_delivery(server, await land(server, services, run, delivery.candidate, rest))
 
 
-def delivery_json(delivery: Delivered) -> dict[str, Json]:
-    """The answer to ``massgen/apply``."""
-    return {
-        "applied": delivery.applied,
-        "candidate": delivery.candidate,
-        "paths": [*delivery.paths],
-        "conflicts": [to_json(conflict) for conflict in delivery.conflicts],
-        "reason": delivery.reason,
-        "held": {held.path: [*held.hunks] for held in delivery.held},
-    }
-
-
-def tell_delivery(server: MassgenServer, delivery: Delivered) -> None:
+def tell_delivery(server: MassgenServer, delivery: Delivery) -> None:
     """Says what became of it."""
     conflicts = _conflicts(delivery.conflicts)
     if delivery.applied:
@@ -165,7 +152,8 @@ async def show_patch(
     if server.client.show_document and server.client.virtual_documents:
         params = types.ShowDocumentParams(uri=uri, take_focus=True)
         try:
-            answer = await server.protocol.ask(types.WINDOW_SHOW_DOCUMENT, params, _SHOW_DEADLINE)
+            limit = server.deadlines.document
+            answer = await server.protocol.ask(types.WINDOW_SHOW_DOCUMENT, params, limit)
             if isinstance(answer, types.ShowDocumentResult) and answer.success:
                 return patch, uri
         except (TimeoutError, JsonRpcException, MassgenError):

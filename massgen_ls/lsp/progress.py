@@ -7,9 +7,9 @@ import asyncio
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
+from massgen_ls.core.coordination import RunCheck, next_steps
 from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.run_state import RunState
-from massgen_ls.core.scoring import scorecards
 from massgen_ls.core.task import RunId
 from massgen_ls.core.wording import flat
 from massgen_ls.lsp.desk import Engine
@@ -110,11 +110,11 @@ def line_of(state: RunState, action: str) -> str:
         working = next((s for s in state.seats if s.phase == "working" and s.action), None)
         if action or working:
             parts.append(action or f"{working.seat}: {working.action}" if working else action)
-    checks = state.spec.checks if state.spec else ()
-    if checks:
-        trees = sum(not card.unread for card in scorecards(state))
-        first = {(c.result.check, c.result.tree) for c in state.checked if not c.repeat}
-        parts.append(f"checks {len(first)}/{max(len(first), len(checks) * (1 + trees))}")
+    done = {RunCheck(c.result.check, c.result.tree) for c in state.checked if not c.repeat}
+    # Who is ruled out is spared the other checks: what is still to come is what is wanted now.
+    wanted = {s for s in next_steps(state) if isinstance(s, RunCheck) and not s.repeat}
+    if every := done | wanted:
+        parts.append(f"checks {len(done)}/{len(every)}")
     return " · ".join(flat(part, 80) for part in parts)
 
 

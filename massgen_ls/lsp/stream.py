@@ -16,6 +16,7 @@ from massgen_ls.core.events import (
     UsageReported,
 )
 from massgen_ls.core.task import ApplyMode, Json, RunId
+from massgen_ls.core.voting import Verdict
 from massgen_ls.engine.bus import Gap
 from massgen_ls.engine.report import envelope_json
 from massgen_ls.lsp.desk import News, Services
@@ -102,11 +103,12 @@ class Stream:
                     self._release()
                     self._lost += lost
                     self._fill_gap()
-                    for run, order in list(self._orders.items()):
-                        order.board.stir()
+                    for run in {**self._last, **self._orders}:
+                        if order := self._orders.get(run):
+                            order.board.stir()
                         state = await services.engine.state(run)
                         if state.verdict is not None:
-                            self._end(services, run)
+                            self._close(services, run, state.verdict)
                 case Delta():
                     if self._noise.take(each, self._last.get(each.run, 0)):
                         self._gather()
@@ -129,21 +131,21 @@ class Stream:
                 order.board.action = f"{event.seat}: {event.action} {event.target}".strip()
             order.board.stir()
         if isinstance(event, RunSettled):
-            self._last.pop(run, None)
-            self._noise.over(run)
-            if event.verdict.outcome == "won" and event.verdict.winner:
-                self.server.spawn(self._remember(services, run, event.verdict.winner))
-            if order is not None:
-                self._end(services, run)
-            else:
-                self._over.add(run)
-                if len(self._over) > _REMEMBER:
-                    self._over.pop()
+            self._close(services, run, event.verdict)
 
-    def _end(self, services: Services, run: RunId) -> None:
-        order = self._orders.pop(run)
-        order.board.end()
-        self.server.spawn(finish(self.server, services, run, order.apply))
+    def _close(self, services: Services, run: RunId, verdict: Verdict) -> None:
+        self._last.pop(run, None)
+        self._noise.over(run)
+        if verdict.outcome == "won" and verdict.winner:
+            self.server.spawn(self._remember(services, run, verdict.winner))
+        order = self._orders.pop(run, None)
+        if order is not None:
+            order.board.end()
+            self.server.spawn(finish(self.server, services, run, order.apply))
+        else:
+            self._over.add(run)
+            if len(self._over) > _REMEMBER:
+                self._over.pop()
 
     async def _remember(self, services: Services, run: RunId, winner: str) -> None:
         state = await services.engine.state(run)

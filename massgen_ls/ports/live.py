@@ -31,5 +31,9 @@ class LiveFiles(Protocol):
         ...
 
     async def apply(self, root: str, plan: EditPlan) -> Landed | Refused:
-        """Performs the whole plan, or nothing of it."""
+        """Performs the whole plan, or nothing of it.
+
+        Cancelled, it ends what it has begun, or waits a moment for who does that, and is cancelled
+        only then. What is in the files by that time is not cancelled but answered: `Landed`.
+        """
         ...

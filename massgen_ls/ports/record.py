@@ -34,12 +34,24 @@ class Store(Protocol):
         """Stores events for good, in this order, and gives them their numbers."""
         ...
 
-    async def read(
-        self, run: RunId, after: int = 0, kinds: Collection[str] = ()
-    ) -> Sequence[Envelope]:
-        """A run's history past a sequence number, of these kinds alone where some are named.
+    async def read(self, run: RunId, after: int = 0) -> Sequence[Envelope]:
+        """A run's history past a sequence number. Empty for an unknown run."""
+        ...
 
-        Empty for an unknown run.
+    async def newest(
+        self,
+        folder: str | None,
+        limit: int,
+        kinds: Collection[str],
+        whole: Collection[str] = (),
+    ) -> Sequence[Sequence[Envelope]]:
+        """The histories of the runs that `runs` lists, in its order; without a run that has none.
+
+        Args:
+            folder: That of the runs.
+            limit: How many of them.
+            kinds: The kinds of events that are read.
+            whole: A run that has an event of one of these kinds is read whole.
         """
         ...
 

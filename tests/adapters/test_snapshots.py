@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from massgen_ls.adapters.git.listings import Listing
 from massgen_ls.adapters.git.rooms import GitRooms
 from massgen_ls.adapters.git.snapshots import ref_part
 from massgen_ls.core.changes import RelPath
@@ -306,6 +307,18 @@ async def test_a_name_with_a_tab_in_it_stands_for_no_other_file(repo: UserRepo, 
     assert files[names[0]] == ("100644", b"unsaved\n")
     blob = repo.git("hash-object", names[1]).strip()
     assert await rooms.objects.read(taken, [(RelPath(names[1]), blob)]) == [b"written\n"]
+
+
+def test_which_files_are_for_attributes(repo: UserRepo):
+    real = [".gitattributes", "d/.gitattributes", "t\tab/.gitattributes"]
+    for name in (*real, "w\t.gitattributes", "x.gitattributes", "new/.gitattributes"):
+        repo.write(name, "")
+    repo.git("add", "-A", ":!new")
+    raw = repo.git("ls-files", "-v", "-s", "-m", "-d", "-o", "-z", "--exclude-standard")
+    listing = Listing(b"\0" + raw.encode())
+    assert sorted(listing.attributes()) == sorted(real)
+    assert listing.mode("w\t.gitattributes") == "100644"
+    assert (listing.mode("w"), listing.mode("new/.gitattributes")) == (None, None)
 
 
 async def test_global_ignore_rules_and_info_exclude_count(repo: UserRepo, rooms: Rooms):

@@ -386,6 +386,36 @@ async def test_the_list_of_runs_follows_the_events(tmp_path: Path) -> None:
         assert [r.run for r in await store.unsettled()] == ["two"]
 
 
+async def test_the_newest_runs_are_read_at_once_and_whole_where_it_matters(tmp_path: Path) -> None:
+    began, said = RunStarted(SPEC, "/r", "1:2"), Notice("info", "x" * 10_000)
+    taken = Delivered(CandidateId("a.1"), ())
+    async with SqliteStore(tmp_path / "r", Ticking()) as store:
+        await store.append(RunId("plain"), [began, said])
+        await store.append(RunId("taken"), [began, said, taken])
+        await store.append(RunId("else"), [RunStarted(SPEC, "/elsewhere", "1:2"), said])
+        await store.append(RunId("last"), [began])
+
+        async def newest(
+            folder: str | None, limit: int, *kinds: type[Event], whole: tuple[str, ...] = ()
+        ) -> dict[str, list[Event]]:
+            found = await store.newest(folder, limit, {kind.kind for kind in kinds}, whole)
+            for history in found:
+                assert {(e.run, e.seq, e.time) for e in history} <= {
+                    (e.run, e.seq, e.time) for e in await store.read(history[0].run)
+                }
+            return {each[0].run: [envelope.event for envelope in each] for each in found}
+
+        every = await newest("/r", 9, RunStarted, whole=(Delivered.kind,))
+        assert every == {"last": [began], "taken": [began, said, taken], "plain": [began]}
+        assert [*every] == ["last", "taken", "plain"], "the newest first"
+        assert await newest("/r", 2, Delivered, RunStarted) == {
+            "last": [began],
+            "taken": [began, taken],
+        }
+        assert await newest(None, 9, Notice) == {run: [said] for run in ("else", "taken", "plain")}
+        assert await newest("/r-other", 9, RunStarted) == {}
+
+
 async def test_a_whole_id_is_found_though_it_begins_another(tmp_path: Path) -> None:
     async with SqliteStore(tmp_path / "r", Ticking()) as store:
         await store.append(RunId("ab"), [EVERY_EVENT[0]])

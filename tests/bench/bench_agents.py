@@ -2,7 +2,8 @@
 
 Run it with ``scripts/bench tests/bench/bench_agents.py``. It needs the real programs (see
 ``scripts/agents``), and neither keys nor a network: their models are scripted, in a process of
-their own. An episode is three answers of the model, two commands and a new file.
+their own. An episode is three answers of the model, two commands and a new file; a longer one has
+more commands.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 import statistics
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -42,6 +43,7 @@ from tests.bench.seats import (
     KEYS,
     KINDS,
     PROMPT,
+    Kind,
     Spent,
     by_hand_at_once,
     driven,
@@ -58,6 +60,8 @@ pytestmark = pytest.mark.bench
 
 ROUNDS = 2 if QUICK else 3
 SEATS = 4 if QUICK else 16
+STEPS = 5 if QUICK else 20
+"""Commands of a longer episode, which is as long as many that people see."""
 WORDS = 10 if QUICK else 30
 FILES = 200
 """A small repository: what a large one costs is measured in `bench_runs`."""
@@ -79,20 +83,29 @@ async def repository(base: Path) -> UserRepo:
 
 
 async def test_episodes(tmp_path: Path) -> None:
-    base = tmp_path.resolve()
+    await episodes(tmp_path.resolve(), KINDS, PROMPT)
+
+
+async def test_longer_episodes(tmp_path: Path) -> None:
+    await episodes(tmp_path.resolve(), (CLAUDE, CODEX), f"{PROMPT} steps={STEPS}")
+
+
+async def episodes(base: Path, kinds: Sequence[Kind], prompt: str) -> None:
     repo = await repository(base)
     fenced = probe()
     async with models() as url, open_supervisor(world(base, "world")) as supervisor:
-        for kind in KINDS:
-            show(f"\n{kind.name}: one episode, the fastest of {ROUNDS} rounds")
+        for kind in kinds:
+            show(f"\n{kind.name}: {prompt!r}, the fastest of {ROUNDS} rounds")
             ways: dict[str, Callable[[Path], Awaitable[object]]] = {
-                "by hand": lambda top, kind=kind: kind.by_hand(url, top),
-                "driver": lambda top, kind=kind: driven(kind, url, top, None),
-                "driver, sandbox": lambda top, kind=kind: driven(kind, url, top, fenced),
+                "by hand": lambda top, kind=kind: kind.by_hand(url, top, prompt),
+                "driver": lambda top, kind=kind: driven(kind, url, top, None, prompt),
+                "driver, sandbox": lambda top, kind=kind: driven(kind, url, top, fenced, prompt),
                 "run, no sandbox": lambda _, kind=kind: run(
-                    supervisor, repo.top, order(kind, url, sandbox="off")
+                    supervisor, repo.top, order(kind, url, sandbox="off", prompt=prompt)
                 ),
-                "run, sandbox": lambda _, kind=kind: run(supervisor, repo.top, order(kind, url)),
+                "run, sandbox": lambda _, kind=kind: run(
+                    supervisor, repo.top, order(kind, url, prompt=prompt)
+                ),
             }
             if not fenced.works:
                 del ways["driver, sandbox"], ways["run, sandbox"]

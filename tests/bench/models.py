@@ -3,7 +3,7 @@
 Whatever program asks: it runs a command, then writes a file and runs another command, then is done.
 Which of the three it is follows from what the program said last, so any number of conversations
 with the same words can go on at once. With ``gate=PATH`` in its task, the first command waits for
-that file.
+that file; with ``steps=N`` it runs so many commands before it writes the file, one in each answer.
 """
 
 from __future__ import annotations
@@ -24,11 +24,15 @@ def turn(request: Request) -> Turn:
     """What the model says next."""
     if "step-two" in request.last:
         return Turn(Text("All of it is done."))
-    if "step-one" in request.last:
+    steps = int(found[1]) if (found := re.search(r"steps=(\d+)", request.opening)) else 1
+    done = max((int(n) for n in re.findall(r"step-one-(\d+)", request.last)), default=0)
+    if 0 < done < steps:
+        return Turn(Text("I look further."), Shell(f"echo step-one-{done + 1}"))
+    if done:
         return Turn(Text("Now the file."), Write(MADE, "made = 1\n"), Shell("echo step-two"))
     gate = re.search(r"gate=(\S+)", request.opening)
     wait = f"while [ ! -e {gate[1]} ]; do sleep 0.05; done; " if gate else ""
-    return Turn(Text("I look at it first."), Shell(f"{wait}echo step-one"))
+    return Turn(Text("I look at it first."), Shell(f"{wait}echo step-one-1"))
 
 
 @asynccontextmanager

@@ -100,6 +100,54 @@ async def test_the_user_types_on_and_both_stay(world: World, profile: Profile) -
         assert editor.text("a.py") == "unsaved\nTWO typed\nthree\nfour\nFIVE\n"
 
 
+MOVES = """
+import os
+text = open('old.py').read()
+os.remove('old.py')
+open('new.py', 'w').write(text.replace('line 9', 'LINE 9'))
+os.remove('extra')
+"""
+
+
+@pytest.mark.parametrize("profile", [VSCODE, NEOVIM], ids=lambda p: p.name)
+async def test_typing_in_what_is_being_renamed_goes_along(world: World, profile: Profile) -> None:
+    team = prepare(world, MOVES)
+    async with editing(world, profile, "--config", team) as editor:
+        old = await editor.open("old.py")
+        typed = ["above\n" + old.text]
+
+        async def type_on() -> None:
+            if typed:
+                await editor.type("old.py", typed.pop())
+
+        editor.before_edit = type_on
+        run = await editor.request("massgen/run", {"prompt": "x", "apply": "none"})
+        await editor.request("massgen/wait", run)
+        applied = await editor.request("massgen/apply", run)
+        assert applied["applied"] is True, applied
+        assert editor.text("old.py") is None
+        lines = [f"line {number}" for number in range(20)]
+        lines[9] = "LINE 9"
+        assert (editor.text("new.py") or "").split("\n") == ["above", *lines, ""]
+
+
+async def test_typing_in_what_is_being_deleted_keeps_it(world: World) -> None:
+    team = prepare(world, MOVES)
+    async with editing(world, VSCODE, "--config", team) as editor:
+        await editor.open("extra")
+
+        async def type_on() -> None:
+            if (editor.text("extra") or "").startswith("gone"):
+                await editor.type("extra", "still wanted\n")
+
+        editor.before_edit = type_on
+        run = await editor.request("massgen/run", {"prompt": "x", "apply": "none"})
+        await editor.request("massgen/wait", run)
+        applied = await editor.request("massgen/apply", run)
+        assert [each["path"] for each in applied["conflicts"]] == ["extra"], applied
+        assert editor.text("extra") == "still wanted\n"
+
+
 async def test_typing_in_another_document_of_the_edit_does_not_misplace_it(world: World) -> None:
     program = """
 for name in ('a.py', 'old.py'):

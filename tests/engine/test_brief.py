@@ -10,7 +10,6 @@ from massgen_ls.core.task import (
     Diagnostic,
     LineRange,
     Origin,
-    Rules,
     RunSpec,
     Scope,
     SeatId,
@@ -49,8 +48,8 @@ The task is solved, the files are saved, and nothing that worked before is broke
 summary of at most five sentences: what you changed and why, and what you left undone."""
 
 
-def spec(task: Task, checks: tuple[CheckSpec, ...] = (), *, sharing: bool = False) -> RunSpec:
-    return RunSpec(task, (AGENT,), checks, Rules(share_candidates=sharing))
+def spec(task: Task, checks: tuple[CheckSpec, ...] = ()) -> RunSpec:
+    return RunSpec(task, (AGENT,), checks)
 
 
 def text(run: RunSpec, access: Access | None = None) -> str:
@@ -81,7 +80,7 @@ def test_our_own_placeholders_are_no_part_of_a_command_that_an_agent_reads() -> 
 
 def test_everything_at_once() -> None:
     task = Task("Fix it.", SCOPE, "### What ada did\nIt changed: {a}.py")
-    assert text(spec(task, CHECKS, sharing=True), ACCESS) == (
+    assert text(spec(task, CHECKS), ACCESS) == (
         """\
 Fix it.
 
@@ -112,24 +111,13 @@ Through the same server you can see what others have finished (`list_candidates`
     )
 
 
-def test_without_sharing_only_the_summary_is_asked_for() -> None:
-    assert text(spec(Task("x")), ACCESS) == (
-        f"x\n\n{RULES}\n{DONE} Give it\nthrough the tool `submit_summary` of the MCP server "
-        "`massgen` if you have it."
-    )
-
-
-def test_sharing_without_a_way_to_us_is_not_spoken_of() -> None:
-    assert text(spec(Task("x"), sharing=True)) == text(spec(Task("x")))
-
-
 def test_a_token_is_never_told() -> None:
     assert "secret-token" not in repr(brief(AGENT, spec(Task("x")), 1, briefed=True, access=ACCESS))
 
 
 def test_a_program_gets_the_users_words_and_nothing_else() -> None:
     task = Task("Fix it.", SCOPE, "what was done")
-    told = brief(AGENT, spec(task, CHECKS, sharing=True), 1, briefed=False)
+    told = brief(AGENT, spec(task, CHECKS), 1, briefed=False)
     assert told == Brief(
         task,
         SeatId("a"),

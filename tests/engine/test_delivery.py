@@ -17,12 +17,12 @@ from massgen_ls.core.changes import ChangeSet, FileChange, RelPath
 from massgen_ls.core.errors import NotFoundError
 from massgen_ls.core.landing import decode
 from massgen_ls.core.plan import Clash, DeleteFile, EditPlan, EditText, LiveFile
-from massgen_ls.core.selection import Selection
+from massgen_ls.core.selection import EVERYTHING, Selection
 from massgen_ls.core.task import CandidateId, SeatId
 from massgen_ls.core.text import apply_edits
-from massgen_ls.engine.delivery import clashes, deliver, plan_delivery
+from massgen_ls.engine.delivery import Delivery, clashes, deliverable
 from massgen_ls.engine.world import World
-from massgen_ls.ports import Landed, Refused
+from massgen_ls.ports import Landed, LiveFiles, Refused
 
 SNAPSHOT = Snapshot("/home/user/project", "", "/cache/shadow", "c0", "t0", None)
 F, G = RelPath("src/f.py"), RelPath("g.txt")
@@ -99,6 +99,19 @@ def candidate(*changes: FileChange, summary: str = "") -> Candidate:
     )
 
 
+async def deliver(
+    wanted: Candidate,
+    files: LiveFiles,
+    selection: Selection = EVERYTHING,
+    snapshot: Snapshot = SNAPSHOT,
+) -> Delivery:
+    return await (await deliverable(WORLD, snapshot, wanted, files, selection)).deliver()
+
+
+async def plan(wanted: Candidate, files: LiveFiles) -> EditPlan:
+    return await (await deliverable(WORLD, SNAPSHOT, wanted, files)).plan()
+
+
 def typed(files: dict[RelPath, bytes]) -> None:
     files[F] = b"# typed\n" + files[F]
 
@@ -109,14 +122,14 @@ def ruined(files: dict[RelPath, bytes]) -> None:
 
 async def test_a_candidate_lands_in_what_the_user_has_now() -> None:
     files = Files({F: b"zero\n" + BASE})
-    done = await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
+    done = await deliver(candidate(modify(F)), files)
     assert (done.applied, done.paths, done.conflicts, done.reason) == (True, (F,), (), "")
     assert files.files == {F: b"zero\n" + THEIRS}
 
 
 async def test_a_user_who_types_on_gets_it_merged_anew() -> None:
     files = Files({F: BASE}, [typed, typed, typed])
-    done = await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
+    done = await deliver(candidate(modify(F)), files)
     assert done.applied
     assert files.files == {F: b"# typed\n" * 3 + THEIRS}
     assert len(files.asked) == 4
@@ -124,7 +137,7 @@ async def test_a_user_who_types_on_gets_it_merged_anew() -> None:
 
 async def test_after_three_new_plans_the_user_is_left_in_peace() -> None:
     files = Files({F: BASE}, [typed] * 9)
-    done = await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
+    done = await deliver(candidate(modify(F)), files)
     assert not done.applied
     assert "kept changing" in done.reason
     assert len(files.asked) == 4
@@ -133,7 +146,7 @@ async def test_after_three_new_plans_the_user_is_left_in_peace() -> None:
 
 async def test_a_change_meanwhile_that_conflicts_is_told_and_not_written() -> None:
     files = Files({F: BASE}, [ruined])
-    done = await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
+    done = await deliver(candidate(modify(F)), files)
     assert not done.applied
     assert [conflict.reason for conflict in done.conflicts] == ["overlap"]
     assert done.reason == "1 file conflicts with your own changes"
@@ -142,13 +155,13 @@ async def test_a_change_meanwhile_that_conflicts_is_told_and_not_written() -> No
 
 async def test_a_refusal_that_a_new_plan_cannot_mend_ends_it() -> None:
     files = Files({F: BASE}, refusal=Refused("the disk is full"))
-    done = await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
+    done = await deliver(candidate(modify(F)), files)
     assert (done.applied, done.reason, len(files.asked)) == (False, "the disk is full", 1)
 
 
 async def test_what_does_not_conflict_lands_beside_what_does() -> None:
     files = Files({F: BASE.replace(b"three", b"drei"), G: BASE})
-    done = await deliver(WORLD, SNAPSHOT, candidate(modify(F), modify(G)), files)
+    done = await deliver(candidate(modify(F), modify(G)), files)
     assert (done.applied, done.paths) == (True, (G,))
     assert [conflict.path for conflict in done.conflicts] == [F]
     assert files.files == {F: BASE.replace(b"three", b"drei"), G: THEIRS}
@@ -156,8 +169,8 @@ async def test_what_does_not_conflict_lands_beside_what_does() -> None:
 
 async def test_landing_twice_is_landing_once() -> None:
     files = Files({F: BASE})
-    await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
-    again = await deliver(WORLD, SNAPSHOT, candidate(modify(F)), files)
+    await deliver(candidate(modify(F)), files)
+    again = await deliver(candidate(modify(F)), files)
     assert (again.applied, again.paths, again.reason) == (True, (), "")
     assert len(files.asked) == 1
 
@@ -165,20 +178,20 @@ async def test_landing_twice_is_landing_once() -> None:
 async def test_a_part_lands_and_a_part_that_does_not_exist_is_said() -> None:
     files = Files({F: BASE, G: BASE})
     both = candidate(modify(F), modify(G))
-    assert (await deliver(WORLD, SNAPSHOT, both, files, Selection.of([G]))).paths == (G,)
-    assert (await deliver(WORLD, SNAPSHOT, both, files, Selection.of(hunks={F: [0]}))).paths == (F,)
+    assert (await deliver(both, files, Selection.of([G]))).paths == (G,)
+    assert (await deliver(both, files, Selection.of(hunks={F: [0]}))).paths == (F,)
     with pytest.raises(NotFoundError):
-        await deliver(WORLD, SNAPSHOT, both, files, Selection.of(hunks={F: [5]}))
+        await deliver(both, files, Selection.of(hunks={F: [5]}))
 
 
 async def test_a_plan_is_named_in_one_line_by_what_the_agent_says() -> None:
     files = Files({F: BASE})
     said = candidate(modify(F), summary="\n  Rename three.  \nAnd more")
-    assert (await plan_delivery(WORLD, SNAPSHOT, said, files)).label == "Rename three."
+    assert (await plan(said, files)).label == "Rename three."
     silent = candidate(modify(F))
-    assert (await plan_delivery(WORLD, SNAPSHOT, silent, files)).label == "massgen: alice.1"
+    assert (await plan(silent, files)).label == "massgen: alice.1"
     long = candidate(modify(F), summary="x" * 500)
-    assert len((await plan_delivery(WORLD, SNAPSHOT, long, files)).label) == 80
+    assert len((await plan(long, files)).label) == 80
     assert files.asked == []
 
 
@@ -186,7 +199,7 @@ async def test_files_that_go_or_are_of_another_repository() -> None:
     gone = FileChange("delete", G, None, BASE.hex(), None, "file", None, 0, 3)
     module = FileChange("modify", F, None, "c1", "c2", "submodule", "submodule")
     files = Files({F: b"", G: BASE})
-    done = await deliver(WORLD, SNAPSHOT, candidate(gone, module), files)
+    done = await deliver(candidate(gone, module), files)
     assert (done.applied, done.paths) == (True, (G,))
     assert [(c.path, c.reason) for c in done.conflicts] == [(F, "unsupported")]
     assert files.files == {F: b""}
@@ -198,7 +211,7 @@ async def test_a_folder_that_the_user_made_a_link_is_in_the_way(tmp_path: Path) 
     Path(top, "elsewhere").mkdir()
     Path(top, "src").symlink_to("elsewhere")
     added = FileChange("add", F, None, None, THEIRS.hex(), None, "file", 3, 0)
-    done = await deliver(WORLD, snapshot, candidate(added), DiskFiles())
+    done = await deliver(candidate(added), DiskFiles(), snapshot=snapshot)
     assert [conflict.reason for conflict in done.conflicts] == ["exists_here"]
     assert list(Path(top, "elsewhere").iterdir()) == []
 

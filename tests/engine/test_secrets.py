@@ -123,7 +123,7 @@ async def test_no_sink_of_a_run_gets_a_key(bench: Bench) -> None:
             AgentSpec(AgentId(n), "scripted", {"env": ["MY_SETTING"]}, permissions=Permissions())
             for n in ("good", "bad")
         )
-        spec = replace(bench.spec(checks=("k",)), agents=agents)
+        spec = replace(bench.spec(checks=("k",), share_candidates=True), agents=agents)
         news: list[Envelope | Delta] = []
         with supervisor.subscribe() as live:
             run, state = await bench.finish(supervisor, spec)

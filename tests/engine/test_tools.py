@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import pytest
@@ -28,7 +29,19 @@ from massgen_ls.core.events import (
 from massgen_ls.core.run_state import RunState, evolve, fold
 from massgen_ls.core.task import AgentId, AgentSpec, CandidateId, Json, RunSpec, SeatId, Task
 from massgen_ls.engine.tools import SeatTools
-from massgen_ls.ports import Objects, ToolAnswer, Toolbox
+from massgen_ls.engine.world import World
+from massgen_ls.ports import (
+    Access,
+    AgentNews,
+    Brief,
+    Ended,
+    Objects,
+    Place,
+    ToolAnswer,
+    Toolbox,
+)
+from massgen_ls.testing.agents import ScriptedDriver
+from tests.engine.conftest import Bench
 
 SNAPSHOT = Snapshot("/repo", "", "/shadow", "c0", "base", "h0")
 SPEC = RunSpec(Task("p"), tuple(AgentSpec(AgentId(name), "x") for name in ("a", "b", "c", "me")))
@@ -51,7 +64,6 @@ class Patches:
 class Table:
     """A run with a seat ``me`` and what its tools make of it."""
 
-    sharing: bool = True
     objects: Patches = field(default_factory=Patches)
     cast: list[Event] = field(default_factory=list)
 
@@ -62,7 +74,6 @@ class Table:
             lambda: self.state,
             self.emit,
             cast(Objects, self.objects),
-            sharing=self.sharing,
         )
 
     async def emit(self, event: Event) -> None:
@@ -101,30 +112,55 @@ class Table:
         return dict(re.findall(r"^- (\w+): 3 lines in (\w+)\.py", answer.text, re.MULTILINE))
 
 
+@dataclass
+class Door:
+    """`ports.Endpoint` that says for which seats it was opened."""
+
+    opened: list[Toolbox] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def open(self, toolbox: Toolbox) -> AsyncGenerator[Access]:
+        self.opened.append(toolbox)
+        yield Access("http://127.0.0.1:1/x/mcp", "token")
+
+
+@pytest.mark.parametrize(
+    ("seats", "share", "offered"), [("a", True, 0), ("ab", False, 0), ("ab", True, 2)]
+)
+async def test_they_are_offered_where_there_are_others_to_see(
+    bench: Bench, seats: str, share: bool, offered: int
+) -> None:
+    door, told = Door(), list[str]()
+
+    async def script(brief: Brief, place: Place) -> AsyncGenerator[AgentNews, None]:
+        told.append(brief.prompt)
+        assert (place.access is not None) == bool(offered)
+        yield Ended("done", summary="There is nothing to do.")
+
+    driver = ScriptedDriver(dict.fromkeys(seats, script), briefed=True)
+
+    def change(world: World) -> World:
+        return replace(world, drivers={"scripted": driver}, endpoint=door)
+
+    async with bench.engine(change=change) as supervisor:
+        await bench.finish(supervisor, bench.spec(*seats, share_candidates=share))
+    assert len(door.opened) == offered
+    assert [("submit_summary" in text) for text in told] == [bool(offered)] * len(seats)
+
+
 def test_they_fit_the_port() -> None:
     port: Toolbox = Table().tools
     assert [spec.name for spec in port.specs] == [
         "submit_summary", "list_candidates", "read_candidate", "vote",
     ]  # fmt: skip
-    assert [spec.name for spec in Table(sharing=False).tools.specs] == ["submit_summary"]
 
 
-@pytest.mark.parametrize("sharing", [True, False])
-async def test_the_last_summary_counts_and_is_bounded(sharing: bool) -> None:
-    table = Table(sharing)
+async def test_the_last_summary_counts_and_is_bounded() -> None:
+    table = Table()
     assert (await table.call("submit_summary", summary=" first ")).ok
     assert table.tools.summary == "first"
     assert (await table.call("submit_summary", summary="s" * 100_000)).ok
     assert len(table.tools.summary) < 4_100
-
-
-@pytest.mark.parametrize("tool", ["list_candidates", "read_candidate", "vote"])
-async def test_without_sharing_there_is_nothing_to_see(tool: str) -> None:
-    table = Table(sharing=False)
-    table.finished("a", "t1")
-    answer = await table.call(tool, candidate="A", reason="r")
-    assert answer == ToolAnswer(f"There is no tool {tool!r}; there are: submit_summary", ok=False)
-    assert table.cast == []
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from massgen_ls.lsp.noise import Noise
 from massgen_ls.lsp.permits import ALWAYS, NEVER, ONCE, AskingApprover
 from massgen_ls.ports import Halt, Note
 from massgen_ls.testing.editor import ServerError
-from tests.lsp.editor import NEOVIM, VSCODE, talking
+from tests.lsp.editor import NEOVIM, VSCODE, Client, talking
 
 
 async def test_an_agent_at_work_is_told_something_or_stopped(tmp_path: Path) -> None:
@@ -63,6 +63,17 @@ async def test_what_agents_do_waits_a_beat_but_never_for_what_comes_after_it(
         assert [e["seq"] for e in events] == [*range(1, len(events) + 1)]
 
 
+async def nobody_listens(client: Client, run: dict[str, Any]) -> None:
+    """What is said in a run goes nowhere, and what is said next, in another one, is heard."""
+    client.engine.go.clear()
+    other = await client.request("massgen/run", {"prompt": "y"})
+    await client.request("massgen/listen", {**other, "seat": "one"})
+    client.engine.chatter(run["runId"], "a ghost")
+    client.engine.chatter(other["runId"], "alive")
+    await client.told("massgen/event", lambda p: p.get("text") == "alive")
+    assert "a ghost" not in {p.get("text") for p in client.all("massgen/event")}
+
+
 async def test_an_editor_listens_to_the_agent_whose_log_it_shows(tmp_path: Path) -> None:
     async with talking(tmp_path, NEOVIM) as client:
         run = await client.request("massgen/run", {"prompt": "x"})
@@ -88,8 +99,21 @@ async def test_an_editor_listens_to_the_agent_whose_log_it_shows(tmp_path: Path)
         assert said == ["from now on"]
         again = await client.command("massgen.listen", {**run, "seat": "one"})
         assert [part["text"][-20:] for part in again["parts"]] == ["from now onto nobody"]
+        await nobody_listens(client, run)
         with pytest.raises(ServerError, match="no agent 'two'"):
             await client.request("massgen/listen", {**run, "seat": "two"})
+
+
+async def test_nobody_listens_to_a_run_whose_end_was_lost(tmp_path: Path) -> None:
+    async with talking(tmp_path, NEOVIM) as client:
+        run = await client.request("massgen/run", {"prompt": "x", "workDoneToken": "mine"})
+        await client.request("massgen/listen", {**run, "seat": "one"})
+        await client.engine.cancel(run["runId"], "you")
+        for number in range(4096):  # more than is kept for a reader who is slow
+            client.engine.happen(run["runId"], Notice("info", str(number)))
+        await client.told("massgen/event", lambda p: p["kind"] == "gap")
+        await client.told("$/progress", lambda p: p["value"]["kind"] == "end")
+        await nobody_listens(client, run)
 
 
 def test_what_is_kept_of_many_agents_is_bounded() -> None:

@@ -54,6 +54,17 @@ async def test_an_edit_that_nobody_answers_or_shows_is_reported_as_such(tmp_path
         assert (await client.request("massgen/list"))["runs"]
 
 
+async def test_a_diff_that_an_editor_never_shows_is_told(tmp_path: Path) -> None:
+    async with talking(tmp_path, VSCODE, deadlines=Deadlines(document=0.05)) as client:
+        client.engine.go.set()
+        run = await client.request("massgen/run", {"prompt": "x"})
+        await client.request("massgen/wait", run)
+        diff = (await client.command("massgen.compare", run))["diff"]
+        assert client.all("window/showDocument")
+        assert [logged["message"] for logged in client.all("window/logMessage")] == [diff]
+        await client.told("window/showMessage", lambda p: diff in p["message"])
+
+
 async def test_an_answer_that_comes_before_the_change_is_believed(tmp_path: Path) -> None:
     async with talking(tmp_path, VSCODE) as client:
         client.engine.go.set()

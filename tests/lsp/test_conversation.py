@@ -11,12 +11,10 @@ import pytest
 from massgen_ls.core.errors import StorageError
 from massgen_ls.core.text import Encoding, LineIndex, Position, Range, apply_change
 from massgen_ls.lsp.capabilities import resolve
-from massgen_ls.lsp.files.livefiles import Deadlines
 from massgen_ls.testing.editor import ServerError
 from tests.lsp.editor import EGLOT, NEOVIM, PROFILES, VSCODE, Client, talking
 
 TEXT = "first\n\u2028é𝒳 old\nlast\n"
-QUICK = Deadlines(answer=0.3, question=0.3)
 profiles = pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES.keys())
 
 
@@ -193,6 +191,7 @@ async def test_candidates_are_readable(tmp_path: Path) -> None:
         client.engine.go.set()
         client.engine.contents[("one.1", "dir/a b.py")] = "héllo\n".encode()
         client.engine.contents[("base", "blob")] = b"\0\1"
+        client.answers["window/showDocument"] = lambda _: {"success": True}
         run = await client.request("massgen/run", {"prompt": "x"})
         await client.request("massgen/wait", run)
         whole = await client.request("massgen/read", run)
@@ -213,6 +212,7 @@ async def test_candidates_are_readable(tmp_path: Path) -> None:
         diff = await client.command("massgen.compare", run)
         content = await client.request("workspace/textDocumentContent", {"uri": diff["uri"]})
         assert content["text"] == diff["diff"]
+        assert not client.all("window/logMessage")
         with pytest.raises(ServerError, match="no massgen document"):
             await client.request("workspace/textDocumentContent", {"uri": "massgen:nonsense"})
 

@@ -29,6 +29,7 @@ from massgen_ls.lsp.capabilities import Client, resolve
 from massgen_ls.lsp.files.documents import Form, form_of
 from massgen_ls.lsp.files.edits import Target, shown_result, split, text_edits, workspace_edit
 from massgen_ls.lsp.files.livefiles import Deadlines
+from massgen_ls.testing.editor import ServerError
 from tests.lsp.editor import EGLOT, NEOVIM, VSCODE, talking
 
 TEXTS = st.text(alphabet=st.sampled_from(list("ab\r\n\né𝒳\u2028 ")), max_size=30)
@@ -120,19 +121,52 @@ def test_an_editor_with_file_operations_gets_all_but_what_none_can(
         for step in plain["documentChanges"]
     ]
     assert steps == [
+        "edit file:///old.py 3",
+        "edit file:///gone.py 3",
         "rename file:///new.py",
         "create file:///made.py",
         "edit file:///made.py None",
         "edit file:///a.py 3",
-        "edit file:///new.py None",
         "delete file:///gone.py",
-    ]
+    ], "an open document that is renamed or deleted meets its version first"
+    assert plain["documentChanges"][1]["edits"] == []
     if capabilities is VSCODE:
         assert plain["changeAnnotations"]["massgen"]["needsConfirmation"] is False
-        assert plain["documentChanges"][3]["edits"][0]["annotationId"] == "massgen"
+        assert plain["documentChanges"][5]["edits"][0]["annotationId"] == "massgen"
     else:
         assert "changeAnnotations" not in plain
         assert "annotationId" not in str(plain)
+
+
+def test_what_is_not_open_is_edited_under_its_new_name() -> None:
+    operations = (PLAN[0], PLAN[4], PLAN[6])
+    edit = workspace_edit(
+        operations, "x", client(VSCODE), lambda p: Target(f"file:///{p}", Form(), None)
+    )
+    plain = default_converter().unstructure(edit)
+    rename, change, delete = plain["documentChanges"]
+    assert (rename["kind"], delete["kind"]) == ("rename", "delete")
+    assert change["textDocument"] == {"uri": "file:///new.py", "version": None}
+
+
+def test_open_documents_that_swap_their_names_are_edited_where_they_are() -> None:
+    names = ("a.py", "b.py", "aside")
+    swap = [RenameFile(path(old), path(new), 1) for old, new in (names[::2], names[1::-1])]
+    swap.append(RenameFile(path("aside"), path("b.py"), 1))
+    edits = [EditText(path(name), 1, f"{name}\n", (Edit(0, 1, "x"),)) for name in names[:2]]
+    versions = {"a.py": 4, "b.py": 7}
+    edit = workspace_edit(
+        (*swap, *edits),
+        "x",
+        client(VSCODE),
+        lambda p: Target(f"file:///{p}", Form(), versions.get(p)),
+    )
+    plain = default_converter().unstructure(edit)["documentChanges"]
+    assert [step["textDocument"] for step in plain[:2]] == [
+        {"uri": "file:///b.py", "version": 7},  # what will be a.py
+        {"uri": "file:///a.py", "version": 4},
+    ]
+    assert [step["kind"] for step in plain[2:]] == ["rename"] * 3
 
 
 def test_an_editor_with_text_edits_alone_keeps_a_rename_and_its_edit_in_one_hand() -> None:
@@ -256,6 +290,32 @@ async def test_an_edit_that_met_untold_typing_lands_when_it_is_told(
         assert (applied["applied"], versions, lines) == (
             (True, [1, 2], [0, 1]) if told else (False, [1], [0])
         )
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_an_edit_that_is_sent_already_may_land_while_nobody_waits_for_it(
+    tmp_path: Path, answers: bool
+) -> None:
+    (tmp_path / "gone.py").write_bytes(b"x")
+    deadlines = Deadlines(late=20.0 if answers else 0.05)
+    async with talking(tmp_path, EGLOT, deadlines=deadlines) as editor:
+        editor.engine.go.set()
+        editor.answers["window/showMessageRequest"] = lambda _: {"title": "Apply"}
+        editor.open("a.py", "old\n")
+        run = await editor.request("massgen/run", {"prompt": "x"})
+        await editor.request("massgen/wait", run)
+        both = (replace(PLAN[3], version=1), PLAN[6])  # the editor's part, and the disk's
+        editor.engine.plans.append(EditPlan(CandidateId("one.1"), "x", both))
+        number = editor.ask("massgen/apply", run)
+        asked = await editor.until(lambda m: m.get("method") == "workspace/applyEdit")
+        editor.notify("$/cancelRequest", {"id": number})
+        if answers:
+            editor.send(id=asked["id"], result={"applied": True})
+            await editor.told("massgen/event", lambda p: p["kind"] == "delivered")
+        else:
+            with pytest.raises(ServerError, match="cancelled"):
+                await editor.reply(number)
+        assert (tmp_path / "gone.py").exists() is not answers
 
 
 # ── forms and URIs ──────────────────────────────────────────────────────────────────────────────

@@ -20,7 +20,7 @@ _SKIPPED = re.compile(rb"\0[Ss] [^\t]*\t([^\0]*)(?=\0)")
 _GITLINK = re.compile(rb"\0. 160000 [^\t]*\t([^\0]*)(?=\0)")
 _DIFFERS = re.compile(rb"\0[CRcr] [^\t]*\t([^\0]*)(?=\0)")
 _UNKNOWN = re.compile(rb"\0\? ([^\0]*)(?=\0)")
-_ATTRIBUTES = re.compile(rb"\t((?:[^\0]*/)?\.gitattributes)\0")
+_ATTRIBUTES = b".gitattributes"
 
 _HEAD = re.compile(rb"[^? ] ([0-7]{6}) [0-9a-f]+ [0-3]")
 """What stands before the tab and the path of a tracked file."""
@@ -42,14 +42,18 @@ class Listing:
 
     def mode(self, path: str) -> str | None:
         """The recorded mode of a path, e.g. ``100755``; None where the index does not have it."""
-        end = b"\t" + os.fsencode(path) + b"\0"
-        at = self.raw.find(end)
+        name = os.fsencode(path)
+        return next((mode for found, mode in self._ending(b"\t" + name) if found == name), None)
+
+    def _ending(self, end: bytes) -> Iterator[tuple[bytes, str]]:
+        """Paths and modes of the tracked files whose records end so; quick where few do."""
+        at = self.raw.find(end + b"\0")
         while at >= 0:
             start = self.raw.rfind(b"\0", 0, at) + 1
-            if head := _HEAD.fullmatch(self.raw, start, at):
-                return head[1].decode("ascii")
-            at = self.raw.find(end, at + 1)  # that was the end of a name with a tab in it
-        return None
+            head, _, path = self.raw[start : at + len(end)].partition(b"\t")
+            if found := _HEAD.fullmatch(head):
+                yield path, found[1].decode("ascii")
+            at = self.raw.find(end + b"\0", at + 1)
 
     def looked_away(self) -> list[str]:
         """Paths with the assume-unchanged flag."""
@@ -64,8 +68,10 @@ class Listing:
         return self._all(_GITLINK)
 
     def attributes(self) -> list[str]:
-        """Files that are named ``.gitattributes``."""
-        return self._all(_ATTRIBUTES) if b".gitattributes\0" in self.raw else []
+        """Tracked files that are named ``.gitattributes``."""
+        named = (path for path, _ in self._ending(_ATTRIBUTES))
+        right = (path for path in named if path.rpartition(b"/")[2] == _ATTRIBUTES)
+        return list(dict.fromkeys(map(os.fsdecode, right)))
 
     def differing(self) -> Differing:
         """What is not as the index has it."""

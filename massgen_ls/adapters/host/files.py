@@ -68,7 +68,8 @@ class DiskFiles:
         """Performs the whole plan, or nothing of it and says why.
 
         Every file must still be what the plan was computed from. Once it has begun it runs to its
-        end: cancelling the caller waits for that, so that no half of a plan is left.
+        end: cancelling the caller waits for that, so that no half of a plan is left, and what has
+        landed is answered.
         """
         work = asyncio.get_running_loop().run_in_executor(
             None, _apply, root, plan, self._ledger.open(root) if self._ledger else None
@@ -79,6 +80,8 @@ class DiskFiles:
             while not work.done():
                 with suppress(asyncio.CancelledError):
                     await asyncio.wait([work])
+            if isinstance(answer := work.result(), Landed):
+                return answer
             raise
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import sqlite3
@@ -65,6 +66,21 @@ _MIGRATIONS = (
     CREATE TABLE checks (key TEXT PRIMARY KEY, time REAL NOT NULL, body TEXT NOT NULL);
     """,
 )
+
+_HISTORY = """
+    SELECT e.run, e.seq, e.time, coalesce(e.body, b.body) FROM events e
+    LEFT JOIN blobs b ON b.sha256 = e.blob WHERE e.run=? AND e.seq>? ORDER BY e.seq
+"""
+_HISTORIES = """
+    SELECT e.run, e.seq, e.time, coalesce(e.body, b.body) FROM events e
+    LEFT JOIN blobs b ON b.sha256 = e.blob
+    WHERE e.run IN (SELECT value FROM json_each(?)) AND (
+        e.kind IN (SELECT value FROM json_each(?)) OR e.run IN (
+            SELECT run FROM events WHERE run IN (SELECT value FROM json_each(?))
+            AND kind IN (SELECT value FROM json_each(?))
+        )
+    ) ORDER BY e.run, e.seq
+"""
 
 
 class SqliteStore:
@@ -213,24 +229,39 @@ class SqliteStore:
             case _:
                 pass
 
-    async def read(
-        self, run: RunId, after: int = 0, kinds: Collection[str] = ()
-    ) -> Sequence[Envelope]:
-        """A run's history past a sequence number; of these kinds alone, where some are named."""
-        return await self._do(lambda: self._read(run, after, json.dumps([*kinds])))
+    async def read(self, run: RunId, after: int = 0) -> Sequence[Envelope]:
+        """A run's history past a sequence number."""
 
-    def _read(self, run: RunId, after: int, kinds: str) -> Sequence[Envelope]:
-        rows = self._db.execute(
-            "SELECT e.seq, e.time, coalesce(e.body, b.body) FROM events e"
-            " LEFT JOIN blobs b ON b.sha256 = e.blob WHERE e.run=? AND e.seq>?"
-            " AND (?='[]' OR e.kind IN (SELECT value FROM json_each(?))) ORDER BY e.seq",
-            (run, after, kinds, kinds),
-        )
+        def query() -> Sequence[Envelope]:
+            return self._events(_HISTORY, (run, after))
+
+        return await self._do(query)
+
+    async def newest(
+        self,
+        folder: str | None,
+        limit: int,
+        kinds: Collection[str],
+        whole: Collection[str] = (),
+    ) -> Sequence[Sequence[Envelope]]:
+        """The histories of the newest runs: these kinds alone, but of one with ``whole`` all."""
+
+        def query() -> Sequence[Sequence[Envelope]]:
+            found: dict[str, list[Envelope]] = {r.run: [] for r in self._runs(folder, limit)}
+            runs, some, all_of = (json.dumps([*each]) for each in (found, kinds, whole))
+            events = self._events(_HISTORIES, (runs, some, runs, all_of))
+            for envelope in events:
+                found[envelope.run].append(envelope)
+            return [history for history in found.values() if history]
+
+        return await self._do(query)
+
+    def _events(self, query: str, values: Sequence[object]) -> Sequence[Envelope]:
         found: list[Envelope] = []
-        for seq, when, body in rows:
+        for run, seq, when, body in self._db.execute(query, values):
             event = event_from(json.loads(body))
             if event is not None:
-                found.append(Envelope(run, seq, when, event))
+                found.append(Envelope(RunId(run), seq, when, event))
         return found
 
     def mark(self) -> object:
@@ -251,19 +282,13 @@ class SqliteStore:
 
     async def runs(self, folder: str | None = None, limit: int = 50) -> Sequence[RunRecord]:
         """The newest runs first; ``folder`` keeps those of that folder, below it or above it."""
+        return await self._do(lambda: self._runs(folder, limit))
 
-        def query() -> Sequence[RunRecord]:
-            rows = self._db.execute("SELECT * FROM runs ORDER BY started DESC, run DESC")
-            found: list[RunRecord] = []
-            for row in rows:
-                record = _record(row)
-                if folder is None or _related(record, folder):
-                    found.append(record)
-                if len(found) >= limit:
-                    break
-            return found
-
-        return await self._do(query)
+    def _runs(self, folder: str | None, limit: int) -> Sequence[RunRecord]:
+        rows = self._db.execute("SELECT * FROM runs ORDER BY started DESC, run DESC")
+        known = (_record(row) for row in rows)
+        related = (r for r in known if folder is None or _related(r, folder))
+        return [*itertools.islice(related, limit)]
 
     async def find(self, prefix: str) -> Sequence[RunId]:
         """Every run whose id starts so; just the one when the id is whole."""

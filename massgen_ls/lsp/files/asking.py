@@ -53,6 +53,9 @@ class Deadlines:
     answer: float = ANSWER_DEADLINE
     question: float = QUESTION_DEADLINE
     trust: float = TRUST_DEADLINE
+    document: float = 5.0
+    """How long an editor may take to say that it shows a document; then its user is told the text
+    in another way, and looks at nothing until then."""
     quiet: float = 0.2
     """What counts as a pause in typing: more than the time that clients wait until they send what
     was typed (Neovim 0.15)."""
@@ -67,6 +70,8 @@ class Deadlines:
     pressed once its minibuffer was used, so a person has to have the time."""
     watch: float = 2.0
     """How often it is looked whether a configuration has changed on the disk."""
+    late: float = 2.0
+    """How long an editor that was asked for an edit may still answer when nobody waits for it."""
     shown: float = 1.5
     """How long after its answer an editor may take to show an edit."""
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from lsprotocol import types
 
 from massgen_ls.core.changes import RelPath
+from massgen_ls.core.errors import MassgenError
 from massgen_ls.core.plan import (
     CreateFile,
     DeleteFile,
@@ -25,9 +26,11 @@ from massgen_ls.lsp.capabilities import Client
 from massgen_ls.lsp.files.asking import Asking, Deadlines, Editor
 from massgen_ls.lsp.files.documents import Document, Documents, Form, form_of, whole
 from massgen_ls.lsp.files.edits import (
+    Split,
     Target,
     describe,
     for_disk,
+    origins,
     shown_result,
     split,
     workspace_edit,
@@ -89,7 +92,7 @@ class LspLiveFiles:
         """Performs the whole plan, or nothing of it.
 
         The editor's part comes first: it is refused far more often than the disk's, and the user
-        can undo it.
+        can undo it. Once it is asked, a cancel leaves it a moment to answer.
         """
         if not plan.operations:
             return Landed()
@@ -103,20 +106,38 @@ class LspLiveFiles:
                 return refusal
             if stale := await self._stale(root, plan.operations):
                 return Refused(stale, stale=True)
-        if parts.editor:
-            outcome = await self._perform(root, plan, parts.editor)
-            if isinstance(outcome, Refused):
-                return outcome
-        if parts.disk:
+        async with asyncio.TaskGroup() as group:
+            begun = group.create_task(self._begin(root, plan, parts))
+            try:
+                await asyncio.wait([begun])
+            except asyncio.CancelledError:
+                await asyncio.wait([begun], timeout=self._asking.deadlines.late)
+                begun.cancel()
+                await asyncio.wait([begun])
+                if begun.cancelled() or not isinstance(begun.result(), Landed):
+                    raise
+        outcome = begun.result()
+        if isinstance(outcome, MassgenError):
+            raise outcome
+        return outcome
+
+    async def _begin(
+        self, root: str, plan: EditPlan, parts: Split
+    ) -> Landed | Refused | MassgenError:
+        """Performs the parts; what goes wrong is a value, to be raised where it is waited for."""
+        try:
+            if parts.editor:
+                outcome = await self._perform(root, plan, parts.editor)
+                if isinstance(outcome, Refused) or not parts.disk:
+                    return outcome
             outcome = await self._disk.apply(root, for_disk(plan, parts.disk))
-            if isinstance(outcome, Refused) and parts.editor:
-                done = describe(parts.editor)
-                return Refused(
-                    f"{outcome.reason}. The editor has already done this, which undo takes "
-                    f"back: {done}"
-                )
-            return outcome
-        return Landed()
+        except MassgenError as error:
+            return error
+        if isinstance(outcome, Refused) and parts.editor:
+            done = describe(parts.editor)
+            reason = f"{outcome.reason}. The editor has already done this, which undo takes back"
+            return Refused(f"{reason}: {done}")
+        return outcome
 
     # ── before ──────────────────────────────────────────────────────────────────────────────
 
@@ -218,9 +239,10 @@ class LspLiveFiles:
         def target(path: RelPath) -> Target:
             return self._target(root, path)
 
+        moving = origins(operations)
         expected = {
             target(op.path).uri: shown_result(
-                op, target(op.path).form, own_end=self._client.own_end
+                op, target(moving.get(op.path, op.path)).form, own_end=self._client.own_end
             )
             for op in operations
             if isinstance(op, EditText)

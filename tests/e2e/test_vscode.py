@@ -130,7 +130,7 @@ async def test_the_whole_way_without_a_click(workbench: Workbench, world: World)
         "security.workspace.trust.banner": "never",
     }
     programs: dict[str, str] = {}
-    without: pytest.skip.Exception | None = None
+    without: BaseException | None = None
     try:
         programs |= {name: program(name) for name in ("claude", "gemini")}
     except pytest.skip.Exception as reason:

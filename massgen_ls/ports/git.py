@@ -67,6 +67,9 @@ class Captured:
     changes: ChangeSet
     notes: tuple[str, ...] = ()
     """What was left out and why (a link that leads outside, a file too large)."""
+    unseen: tuple[str, ...] = ()
+    """Files that git ignores and that were written all the same, but for what programs leave
+    behind: they are no part of the changes."""
 
 
 class Lease(Protocol):

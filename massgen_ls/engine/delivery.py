@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -96,9 +97,9 @@ class Deliverable:
         name, reason = self.candidate.id, ""
         blocked: tuple[Blocked, ...] = ()
         for _ in range(1 + RECOMPUTED):
-            plan = _without(await self.plan(), blocked)
+            plan, left_out = await self._beyond_sparse(_without(await self.plan(), blocked))
             if not plan.operations:
-                return _nothing_written(plan, blocked)
+                return _nothing_written(plan, blocked + left_out)
             answer = await self.live.apply(self.snapshot.root, plan)
             if isinstance(answer, Landed):
                 return Delivery(
@@ -107,7 +108,7 @@ class Deliverable:
                     paths=plan.paths(),
                     conflicts=plan.conflicts,
                     held=plan.held,
-                    blocked=blocked,
+                    blocked=blocked + left_out,
                 )
             reason = answer.reason
             if answer.blocked:
@@ -121,6 +122,15 @@ class Deliverable:
         else:
             reason = f"the files kept changing while the edit was made ({reason})"
         return Delivery(name, applied=False, reason=reason)
+
+    async def _beyond_sparse(self, plan: EditPlan) -> tuple[EditPlan, tuple[Blocked, ...]]:
+        """Files that are missing because their user's sparse checkout leaves them out."""
+        gone = [c.path for c in plan.conflicts if c.reason == "deleted_here"]
+        if not gone:
+            return plan, ()
+        outside = await self.world.objects.outside(self.snapshot, gone)
+        kept = tuple(c for c in plan.conflicts if c.path not in outside)
+        return replace(plan, conflicts=kept), tuple(map(_outside, sorted(outside)))
 
     async def survey(self) -> tuple[FileSurvey, ...]:
         """Each hunk of its files with its place in the live files now."""
@@ -233,6 +243,12 @@ def _without(plan: EditPlan, blocked: tuple[Blocked, ...]) -> EditPlan:
         out |= both
     kept = tuple(op for op in plan.operations if op.path not in out)
     return replace(plan, operations=kept)
+
+
+def _outside(path: RelPath) -> Blocked:
+    bring = f"git sparse-checkout add {shlex.quote(path.rpartition('/')[0] or f'/{path}')}"
+    why = f"{path} is outside of your sparse checkout: bring it in (`{bring}`), then apply again"
+    return Blocked(path, why)
 
 
 def _nothing_written(plan: EditPlan, blocked: tuple[Blocked, ...]) -> Delivery:

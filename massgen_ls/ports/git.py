@@ -164,6 +164,10 @@ class Objects(Protocol):
         """The object name and type at a path of a tree; None when there is none."""
         ...
 
+    async def outside(self, snapshot: Snapshot, paths: Sequence[RelPath]) -> set[RelPath]:
+        """Those among paths of the snapshot that its user's sparse checkout leaves out."""
+        ...
+
     async def changes(self, snapshot: Snapshot, tree: TreeId) -> ChangeSet:
         """The difference between the snapshot and another tree."""
         ...

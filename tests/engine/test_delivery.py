@@ -37,6 +37,9 @@ class Blobs:
     ) -> Sequence[bytes]:
         return [bytes.fromhex(oid) for _, oid in wanted]
 
+    async def outside(self, snapshot: Snapshot, paths: Sequence[RelPath]) -> set[RelPath]:
+        return {path for path in paths if path.startswith("other/")}
+
 
 @dataclass
 class Files:
@@ -308,3 +311,18 @@ async def test_a_read_only_file_holds_back_the_others_until_somebody_says_otherw
     (tmp_path / "locked too.txt").chmod(0o644)
     assert (await deliver(wanted, DiskFiles(), snapshot=here)).whole
     assert (tmp_path / "to.txt").read_bytes() == (tmp_path / F).read_bytes() == THEIRS
+
+
+async def test_what_a_sparse_checkout_leaves_out_is_not_called_deleted() -> None:
+    there, gone = RelPath("other/z.txt"), RelPath("src/gone.py")
+    wanted = candidate(modify(F), modify(there), modify(gone))
+    done = await deliver(wanted, Files({F: BASE}))
+    assert (done.applied, done.paths) == (True, (F,))
+    assert [(c.path, c.reason) for c in done.conflicts] == [(gone, "deleted_here")]
+    why = (
+        "other/z.txt is outside of your sparse checkout: bring it in "
+        "(`git sparse-checkout add other`), then apply again"
+    )
+    assert [each.why for each in done.blocked] == [why]
+    alone = await deliver(candidate(modify(there)), Files({}))
+    assert (alone.applied, alone.reason, alone.conflicts) == (False, why, ())

@@ -95,7 +95,7 @@ async def capture(
             if _holds_something(os.path.join(place.tree, path))
         )
         tree = (await git.run(view, "write-tree", "--missing-ok")).decode().strip()
-        beside = await unseen(git, view, place, staged.changed)
+        beside = await unseen(git, view, place, staged.changed, rules.keep)
         if tree == snapshot.tree:
             return Captured(tree, snapshot.commit, ChangeSet(), tuple(staged.notes), beside)
         made = await _record(git, view, snapshot, run, candidate, message, tree, staged)

@@ -18,6 +18,7 @@ from massgen_ls.adapters.git.plumbing import Git, View
 from massgen_ls.adapters.git.staging import ignored
 from massgen_ls.adapters.git.trees import Place
 from massgen_ls.core.changes import RelPath, folders_above
+from massgen_ls.core.errors import GitError
 
 _BUILT = frozenset(
     (
@@ -40,7 +41,9 @@ _FEW = 5
 """Files of one ignored folder; with more of them it is one of what a program makes."""
 
 
-async def unseen(git: Git, view: View, place: Place, taken: Collection[str]) -> tuple[str, ...]:
+async def unseen(
+    git: Git, view: View, place: Place, taken: Collection[str], apart: Collection[str]
+) -> tuple[str, ...]:
     """Ignored files that are new or were written since the lease of a place began, sorted.
 
     Args:
@@ -48,12 +51,16 @@ async def unseen(git: Git, view: View, place: Place, taken: Collection[str]) -> 
         view: The worktree with the index of the capture.
         place: The worktree.
         taken: What the capture has looked at.
+        apart: Submodules, in which git answers no question.
     """
-    written = await asyncio.to_thread(_written, place, frozenset(taken))
+    written = await asyncio.to_thread(_written, place, frozenset((*taken, *apart)))
     if not written or len(written) > _MOST:
         return ()
     folders = {folder for path in written for folder in folders_above(RelPath(path))}
-    hidden = await ignored(git, view, [*written, *folders])
+    try:
+        hidden = await ignored(git, view, [*written, *folders])
+    except GitError:
+        return ()  # Nothing hangs on it, and the work itself is captured.
     return _few(sorted(hidden.intersection(written)), hidden)
 
 
@@ -86,8 +93,9 @@ def _written(place: Place, taken: frozenset[str]) -> list[str]:
             with os.scandir(full) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
-                        if entry.name not in _BUILT and not _LEFT.fullmatch(entry.name):
-                            path = above + entry.name
+                        path = above + entry.name
+                        built = entry.name in _BUILT or _LEFT.fullmatch(entry.name)
+                        if not built and path not in taken:
                             stack.append((path, below or path in kept))
                     elif some:
                         path = above + entry.name

@@ -170,7 +170,7 @@ async def test_a_file_in_another_encoding_lands_once_it_is_saved_and_others_befo
 ) -> None:
     world.init(**{"latin.py": "x = 1\n"})
     team = world.configure([world.agent("one", LATIN)])
-    async with serving(world, team, VSCODE) as editor:
+    async with editing(world, VSCODE, "--config", str(team)) as editor:
         await editor.open("latin.py")
         world.write("latin.py", "# caf\xe9\nx = 1\n".encode("latin-1"))
         await editor.type("latin.py", "# caf\xe9\nx = 1\n# unsaved\n")

@@ -119,27 +119,23 @@ def workspace_edit(
     ] = []
     moving = origins(operations)
     for operation in operations:
-        # An open document that goes elsewhere is edited where it is: there it has a version, which
-        # what is typed in this moment makes invalid, and its new one has none that we know. One
-        # that goes for good gets an edit of nothing, for its version's sake.
-        leaving = moving.get(operation.path)
+        # An open document that goes elsewhere or for good meets its version first, in an edit of
+        # nothing: what is typed in this moment would misplace the edit that follows its renaming,
+        # where it has a version that we do not know, or would be deleted with it. Editing it under
+        # its old name would do as well, but VS Code loses a file that it renames unsaved.
+        leaving = moving.get(operation.path) if isinstance(operation, EditText) else None
         if isinstance(operation, DeleteFile):
             leaving = operation.path
         place = target(leaving) if leaving else None
         if place is not None and place.version is not None:
-            edits: list[types.TextEdit] = []
-            if isinstance(operation, EditText):
-                edits = text_edits(operation, place.form, encoding, own_end=client.own_end)
-            if edits or isinstance(operation, DeleteFile):
-                changes.append(_document_edit(place.uri, place.version, edits, annotation))
+            changes.append(_document_edit(place.uri, place.version, [], annotation))
     for operation in operations:
         place = target(operation.path)
         match operation:
             case EditText(path=path) if path in moving:
-                source = target(moving[path])
-                if source.version is None:
-                    edits = text_edits(operation, source.form, encoding, own_end=client.own_end)
-                    changes.append(_document_edit(place.uri, None, edits, annotation))
+                form = target(moving[path]).form
+                edits = text_edits(operation, form, encoding, own_end=client.own_end)
+                changes.append(_document_edit(place.uri, None, edits, annotation))
             case EditText():
                 edits = text_edits(operation, place.form, encoding, own_end=client.own_end)
                 changes.append(_document_edit(place.uri, place.version, edits, annotation))

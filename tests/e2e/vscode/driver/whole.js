@@ -81,9 +81,11 @@ module.exports = async (world) => {
   world.step("one undo", await world.command("undoApply"), true);
   world.step("all as before", await texts(), untouched);
   await world.open("old.py");
+  await world.open("extra");
   world.step("once more", (await world.command("applyCandidate", { run: first })).applied, true);
   await world.until("an open file under its new name", async () =>
-    (await world.text("new.py")) === RENAMED && (await world.text("old.py")) === null);
+    (await world.text("new.py")) === RENAMED && (await world.text("old.py")) === null
+    && (await world.text("extra")) === null);
   await world.type("a.py", `${AFTER}typed\n`);
   world.step("no undo over what was typed", await world.command("undoApply"), false);
   await world.type("a.py", AFTER);

@@ -161,7 +161,7 @@ async def _apply(supervisor: Supervisor, options: ApplyOptions) -> int:
         from rich.console import Console
 
         print_delivery(Console(), run, delivery)
-    return EXIT_WON if delivery.applied and not delivery.conflicts else EXIT_NOT_APPLIED
+    return EXIT_WON if delivery.whole else EXIT_NOT_APPLIED
 
 
 async def _cancel(supervisor: Supervisor, options: CancelOptions) -> int:

@@ -175,14 +175,26 @@ class CrossScore:
     tests: int = 0
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Size:
+    """How large a change is; the smaller one is less. What is nothing but tests is no small one."""
+
+    tests_only: bool
+    """Whether it touches nothing beside tests and what lies with them."""
+    beside: int
+    """Changed lines without those of tests."""
+    lines: int
+    """All changed lines."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scorecard:
     """All the evidence about one cluster, in the order of the configured checks."""
 
     cluster: Cluster
     evidence: tuple[Evidence, ...]
-    size: int
-    """Changed lines of its change set, without those of tests."""
+    size: Size
+    """Of its change set."""
     cross: CrossScore = CrossScore()
     fused: bool = False
     """Whether no agent made it: then it wins by evidence alone."""

@@ -13,10 +13,11 @@ from massgen_ls.core.candidate import (
     Cluster,
     Evidence,
     Scorecard,
+    Size,
     TreeId,
 )
 from massgen_ls.core.changes import ChangeSet
-from massgen_ls.core.crosstests import is_test
+from massgen_ls.core.crosstests import is_beside, is_test
 from massgen_ls.core.evidence import looks_flaky, weigh
 from massgen_ls.core.looks import once
 from massgen_ls.core.run_state import RunState
@@ -94,7 +95,7 @@ def to_look_at_again(state: RunState, check: str, tree: TreeId) -> bool:
 @once
 def gated(state: RunState) -> tuple[Scorecard, ...]:
     """What the checks so far say about every cluster."""
-    sizes = {c.tree: _beside_tests(c.changes) for c in state.candidates}
+    sizes = {c.tree: _size(c.changes) for c in state.candidates}
     fused = {c.id for c in state.candidates if c.parts}
     return tuple(
         Scorecard(
@@ -107,9 +108,9 @@ def gated(state: RunState) -> tuple[Scorecard, ...]:
     )
 
 
-def _beside_tests(changes: ChangeSet) -> int:
-    """Changed lines without those of tests: nobody shall lose by the tests that they bring."""
-    return ChangeSet(tuple(f for f in changes.files if not is_test(f.path))).size
+def _size(changes: ChangeSet) -> Size:
+    beside = ChangeSet(tuple(f for f in changes.files if not is_test(f.path)))
+    return Size(all(is_beside(f.path) for f in beside.files), beside.size, changes.size)
 
 
 # ── what each check says ────────────────────────────────────────────────────────────────────────

@@ -15,6 +15,7 @@ from massgen_ls.core.candidate import (
     Scorecard,
     Size,
     TreeId,
+    whole,
 )
 from massgen_ls.core.changes import ChangeSet
 from massgen_ls.core.crosstests import is_beside, is_test
@@ -90,6 +91,46 @@ def to_look_at_again(state: RunState, check: str, tree: TreeId) -> bool:
         and mine[0].outcome in {"failed", "timed_out"}
         and looks_flaky(base, as_in_base(state, tree, mine))
     )
+
+
+def judged(state: RunState, tree: TreeId) -> bool:
+    """Whether every check has had its say about a tree that may still win."""
+    assert state.spec is not None, "a run that has not begun has no candidates"
+    assert state.snapshot is not None, "no candidate without a base"
+    return ruled_out(state, tree) or all(
+        state.results(check.name, state.snapshot.tree)
+        and state.results(check.name, tree)
+        and not to_look_at_again(state, check.name, tree)
+        for check in state.spec.checks
+    )
+
+
+@once
+def mends_to_look_at(state: RunState) -> tuple[tuple[str, TreeId], ...]:
+    """The checks that are run once more, and where, before what is mended decides.
+
+    First the base, where some of those that pass mend what others do not: what it fails by chance
+    nobody mends. Then the one that would win by what it alone mends. What all mend decides
+    nothing, and what several trees mend alike has been seen more than once.
+    """
+    if state.spec is None or state.snapshot is None or state.late:
+        return ()
+    cards = [c for c in gated(state) if c.clears and judged(state, c.cluster.tree)]
+    base = state.snapshot.tree
+    apart = [
+        check.name
+        for check in state.spec.checks
+        if len({e.fixed for card in cards for e in card.evidence if e.check == check.name}) > 1
+    ]
+    found = tuple((check, base) for check in apart if len(state.results(check, base)) == 1)
+    if found or not apart:
+        return found
+    best, second = sorted(cards, key=lambda card: -card.fixed)[:2]
+    if best.fixed == second.fixed:
+        return ()
+    tree = best.cluster.tree
+    mended = [e.check for e in best.evidence if e.fixed and e.check in apart]
+    return tuple((check, tree) for check in mended if len(whole(state.results(check, tree))) == 1)
 
 
 @once

@@ -118,6 +118,21 @@ def test_a_file_that_can_be_read_again_is_mended_when_one_of_its_tests_passes() 
     assert weigh("t", [failed(code=2)], [passing("m::a")]).fixed == ("t exits 2",)
 
 
+def test_what_unittest_says_in_a_tests_place_is_mended_when_the_test_passes() -> None:
+    for passes, fails in (
+        ("a (tests.m.C.a)", "tests.m (unittest.loader._FailedTest.tests.m)"),
+        ("a (tests.m.C)", "tests.m (unittest.loader._FailedTest)"),
+        ("a (tests.m.C.a)", "setUpClass (tests.m.C)"),
+        ("a (tests.m.C)", "setUpClass (tests.m.C)"),
+        ("a (tests.m.C.a)", "tearDownModule (tests.m)"),
+        ("a (tests.m.C.a)", "a (tests.m.C.a) (side=3)"),
+        ("a (tests.m.C)", "a (tests.m.C) [of two] (side=3)"),
+    ):
+        assert weigh("t", [failed(fails)], [passing(passes)]).fixed == (fails,)
+        assert weigh("t", [failed(fails)], [passing("a (tests.m2.D.a)")]).fixed == ()
+    assert weigh("t", [failed("a (m.C.a)")], [passing("b (m.C.b)")]).fixed == ()
+
+
 def test_the_parts_above_a_test() -> None:
     assert list(parts_above("tests.m.C::a[1]")) == ["tests", "tests.m", "tests.m.C", "tests.m.C::a"]
     assert list(parts_above("m/p TestA/x")) == ["m", "m/p", "m/p TestA"]

@@ -92,8 +92,8 @@ class CheckResult:
     check: str
     tree: TreeId
     outcome: CheckOutcome
-    """``broken``: its program could not be started at all. ``unjudged``: our own side failed (no
-    room for a worktree, say), which says nothing about the tree."""
+    """``broken``: its program could not be started at all, or ran no tests. ``unjudged``: our own
+    side failed (no room for a worktree, say), which says nothing about the tree."""
     failures: tuple[str, ...] = ()
     """Names of what failed, stable between trees (a test's id; path, code and text of a finding,
     without line numbers), sorted. Empty with ``failed`` when the parser knows no parts; may hold

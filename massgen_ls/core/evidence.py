@@ -163,7 +163,9 @@ def _nameless(check: str, result: CheckResult) -> str:
         case "timed_out":
             return f"{check} timed out"
         case "broken":
-            return f"{check} could not be started"
+            # What could not be started never says that all is well, or that it found no test.
+            ran = result.exit_code in (0, 5)
+            return f"{check} ran no tests" if ran else f"{check} could not be started"
         case _:
             code = result.exit_code
             return f"{check} fails" if code is None else f"{check} exits {code}"

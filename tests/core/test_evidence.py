@@ -67,6 +67,8 @@ def test_getting_further_than_the_base_is_not_punished() -> None:
 def test_hanging_and_not_starting_are_failures_of_their_own() -> None:
     assert weigh("t", [OK], [run("timed_out")]).new_failures == ("t timed out",)
     assert weigh("t", [OK], [run("broken")]).new_failures == ("t could not be started",)
+    for code in (0, 5):
+        assert weigh("t", [OK], [run("broken", code=code)]).new_failures == ("t ran no tests",)
 
 
 def test_a_base_that_was_never_judged_says_nothing() -> None:

@@ -22,7 +22,7 @@ from massgen_ls.cli.options import (
 )
 from massgen_ls.cli.run import folder_of, print_delivery
 from massgen_ls.core.errors import NotFoundError
-from massgen_ls.core.explain import markdown
+from massgen_ls.core.markdown import markdown
 from massgen_ls.core.selection import Selection
 from massgen_ls.core.task import CandidateId, RunId
 from massgen_ls.core.wire import to_json

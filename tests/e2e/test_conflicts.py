@@ -8,16 +8,14 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from massgen_ls.adapters.host.process import HostProcesses
-from massgen_ls.ports import Command
-from massgen_ls.testing.editor import StandInEditor, open_editor
+from massgen_ls.testing.editor import StandInEditor
 from massgen_ls.testing.profiles import ALE, EGLOT, NEOVIM, VSCODE, Profile
-from tests.e2e.world import DEADLINE, World
+from tests.e2e.editing import editing
+from tests.e2e.world import World
 
 pytestmark = pytest.mark.e2e
 
@@ -33,26 +31,11 @@ PARTLY = "ONE\ntwo\ndrei\nfour\nFIVE\n"
 
 
 @asynccontextmanager
-async def serving(world: World, team: Path, profile: Profile) -> AsyncIterator[StandInEditor]:
-    command = Command(
-        (sys.executable, "-m", "massgen_ls", "serve", "--stdio", "--config", str(team)),
-        str(world.top),
-        world.env,
-        tree=False,
-    )
-    async with (
-        asyncio.timeout(DEADLINE),
-        open_editor(HostProcesses(), command, world.repo, profile) as editor,
-    ):
-        yield editor
-
-
-@asynccontextmanager
 async def settled(world: World, profile: Profile) -> AsyncIterator[tuple[StandInEditor, Any]]:
     """An editor and a run that is over, whose winner conflicts with what was typed since."""
     world.init()
     team = world.configure([world.agent("one", PROGRAM)])
-    async with serving(world, team, profile) as editor:
+    async with editing(world, profile, "--config", str(team)) as editor:
         await editor.open("a.py")
         run = await editor.request("massgen/run", {"prompt": "do it"})
         await editor.request("massgen/wait", run)
@@ -149,7 +132,7 @@ async def test_who_is_in_the_way_of_what_was_typed_meanwhile_does_not_win(world:
         ],
         sandbox="off",
     )
-    async with serving(world, team, VSCODE) as editor:
+    async with editing(world, VSCODE, "--config", str(team)) as editor:
         await editor.open("a.py")
         order = {"prompt": "do it", "apply": "auto"}
         run = await editor.request("massgen/run", order)

@@ -30,6 +30,7 @@ from massgen_ls.lsp.files.edits import (
     Target,
     describe,
     for_disk,
+    origins,
     shown_result,
     split,
     workspace_edit,
@@ -238,9 +239,10 @@ class LspLiveFiles:
         def target(path: RelPath) -> Target:
             return self._target(root, path)
 
+        moving = origins(operations)
         expected = {
             target(op.path).uri: shown_result(
-                op, target(op.path).form, own_end=self._client.own_end
+                op, target(moving.get(op.path, op.path)).form, own_end=self._client.own_end
             )
             for op in operations
             if isinstance(op, EditText)

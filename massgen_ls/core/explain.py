@@ -13,7 +13,7 @@ from massgen_ls.core.consensus import Word, counting, words_of
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import clashing, cross_rows, per_tree, scorecards
 from massgen_ls.core.task import CandidateId, SeatId, VotingRule
-from massgen_ls.core.voting import Order, contenders, in_order, majority, outdating
+from massgen_ls.core.voting import Order, contenders, in_order, majority, outdating, smaller
 from massgen_ls.core.wording import counted
 
 
@@ -272,9 +272,10 @@ def _steps(cards: tuple[Scorecard, ...], order: Order) -> list[str]:
         return [*steps, "tie broken by agreement: more agents arrived at this change"]
     if best.cross.alone != second.cross.alone:
         return [*steps, "tie broken by its own tests, which only it passes"]
+    if best.size.tests_only != second.size.tests_only:
+        return [*steps, f"tie broken: {second.cluster.members[0]} changes nothing but tests"]
     if best.size != second.size:
-        lines = counted(best.size, "line")
-        return [*steps, f"tie broken by size: {lines} against {second.size}"]
+        return [*steps, f"tie broken by size: {smaller(best, second)}"]
     return [*steps, "tie broken by the order of the configuration"]
 
 

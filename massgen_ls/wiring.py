@@ -325,6 +325,7 @@ class ConfiguredDesk:
     ) -> Founded:
         """See `lsp.desk.Desk.found`."""
         from massgen_ls import founding
+        from massgen_ls.health import checks_health, team_health
         from massgen_ls.lsp.desk import Founded
 
         where, text = Path(folder), choice.text(around, user=user)
@@ -341,7 +342,8 @@ class ConfiguredDesk:
         chosen, trusted = await asyncio.to_thread(write)
         loaded = await asyncio.to_thread(load, where)
         env = without_relative_path(os.environ)
-        health = await founding.team_health(env, loaded)
+        health = await team_health(env, loaded)
+        health += await checks_health(env, where, loaded)
         return Founded(
             str(chosen.path),
             trusted is not None and trusted.outcome in {"trusted", "unneeded"},

@@ -83,6 +83,8 @@ class Found:
     why: str
     include: tuple[str, ...] = ()
     """Ignored folders that it needs in a worktree."""
+    lacks: str = ""
+    """What of its program is missing on this machine, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,7 +362,8 @@ def _checks(checks: Sequence[Found]) -> Iterator[str]:
     )
     yield "checks:"
     for found in checks:
-        yield from _comment(f"{found.why}.", "  ")
+        lacks = f" Here: {found.lacks}." if found.lacks else ""
+        yield from _comment(f"{found.why}.{lacks}", "  ")
         yield f"  - name: {scalar(found.check.name)}"
         yield f"    argv: [{', '.join(map(scalar, found.check.argv))}]"
         yield f"    timeout: {found.check.timeout:g}"

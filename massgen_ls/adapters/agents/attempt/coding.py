@@ -38,6 +38,8 @@ class Login:
     """What to do about it, where something is missing."""
     seen: str = ""
     """What was found, for people."""
+    sure: bool = True
+    """False: nothing was found, and where it was looked for is not the only place."""
 
 
 class CodingDriver(ABC):
@@ -85,7 +87,7 @@ class CodingDriver(ABC):
         login = self.login(settings)
         found = f"{path}; {login.seen}" if login.seen else path
         version = self._program.version(path)
-        return Health(spec.id, ok=login.ok, found=found, hint=login.hint, version=version)
+        return Health(spec.id, login.ok, found, hint=login.hint, version=version, sure=login.sure)
 
     def _unset(self, settings: CodingSettings) -> str:
         """Which variables are configured and not there, as a sentence; empty: none."""

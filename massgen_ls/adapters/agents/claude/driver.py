@@ -13,6 +13,7 @@ import contextlib
 import math
 import os
 import re
+import sys
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
@@ -124,7 +125,10 @@ class ClaudeCodeDriver(CodingDriver):
             folder = user_folder(self._around)
             if os.path.exists(os.path.join(folder, ".credentials.json")):
                 return Login()
-            return Login(hint=f"No login is seen in {folder}: run `claude` once and log in.")
+            # (On a Mac it is in the keychain, where nobody looks.)
+            sure = sys.platform == "darwin"
+            hint = f"No login is seen in {folder}: run `claude` once and log in."
+            return Login(hint=hint, sure=sure)
         clouds = self._around.given(name for name in CLOUDS if name in settings.env)
         keys = self._around.given((*KEYS, *settings.env))
         if not clouds and not any(_is_key(name) for name in keys):

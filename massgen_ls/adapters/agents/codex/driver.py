@@ -94,7 +94,8 @@ class CodexDriver(CodingDriver):
         if settings.login == "user":
             folder = user_folder(self._around)
             if not os.path.exists(os.path.join(folder, "auth.json")):
-                return Login(hint=f"No login is seen in {folder}: run `codex login` once.")
+                hint = f"No login is seen in {folder}: run `codex login` once."
+                return Login(hint=hint, sure=False)
         elif not settings.base_url and not key_of(settings, self._around):
             return Login(ok=False, hint=f"It has no key: {ADVICE.login}.")
         return Login(hint=self._unset(settings))

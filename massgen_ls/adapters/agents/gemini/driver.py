@@ -170,7 +170,7 @@ class GeminiDriver(CodingDriver):
             if os.path.exists(os.path.join(home, ".gemini", "oauth_creds.json")):
                 return Login(seen="logged in in ~/.gemini")
             hint = "Run `gemini` once and log in, or set GEMINI_API_KEY."
-            return Login(hint=hint, seen="no login found in ~/.gemini")
+            return Login(hint=hint, seen="no login found in ~/.gemini", sure=False)
         keys = self._around.given((*KEYS, *settings.env))
         if not keys:
             return Login(ok=False, hint=f"No key of it is set: {_ADVICE.login}.")

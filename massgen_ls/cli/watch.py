@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Mapping
 
@@ -53,6 +54,9 @@ from massgen_ls.core.scoring import per_tree
 from massgen_ls.core.seats import SeatState
 from massgen_ls.core.task import CandidateId, RunId, SeatId
 from massgen_ls.core.wording import counted
+
+_REASON = 80
+"""Characters of why an agent failed, while others are at work."""
 
 
 class Watch:
@@ -140,7 +144,12 @@ class Watch:
             return Spinner("dots"), name, "[dim]done; reading its changes[/]", took
         if seat.outcome == "done":
             return "[yellow]–[/]", name, "[dim]changed nothing[/]", took
-        return "[red]✗[/]", name, shown(seat.reason or seat.outcome or ""), took
+        return "[red]✗[/]", name, shown(_short(seat.reason or seat.outcome or "")), took
+
+
+def _short(reason: str) -> str:
+    """The beginning: the whole of it is told once, after the run."""
+    return textwrap.shorten(reason, _REASON, placeholder=" …")
 
 
 def _spent(seat: SeatState) -> str:
@@ -160,7 +169,7 @@ def _line(news: Envelope) -> str:
         case AttemptStarted(seat=seat):
             return f"{seat}: at work"
         case AttemptEnded(seat=seat, outcome=outcome, reason=reason, seconds=seconds):
-            why = f": {reason}" if reason else ""
+            why = f": {_short(reason)}" if reason else ""
             return f"{seat}: {outcome.replace('_', ' ')} after {seconds:.1f} s{why}"
         case AttemptPaused(seat=seat, seconds=seconds, reason=reason, tries=tries):
             return f"{seat}: try {tries} failed, the next one in {seconds:.1f} s: {reason}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from massgen_ls.adapters.agents.attempt.failing import Advice
 from massgen_ls.adapters.agents.attempt.frame import Frame
@@ -71,7 +71,10 @@ class CodingDriver(ABC):
         """Runs the agent once. Closing the iterator ends it and all its processes."""
         settings = CodingSettings.of(spec, self._program.name)
         known = self._program
-        frame = Frame(settings.program, known.install, known.advice, settings, brief, place)
+        advice = known.advice
+        if settings.login == "user" and advice.user:
+            advice = replace(advice, login=advice.user)
+        frame = Frame(settings.program, known.install, advice, settings, brief, place)
         return frame.kept(self.news(spec, frame))
 
     async def health(self, spec: AgentSpec) -> Health:

@@ -65,6 +65,10 @@ ADVICE = Advice(
         f"set {KEYS[0]}, or run `claude setup-token` and set {KEYS[2]}; with `login: user` it "
         "works with your own login (run `claude` once and log in)"
     ),
+    user=(
+        f"start `claude` and log in with /login, or set {KEYS[0]} and take `login: user` out of "
+        "the configuration"
+    ),
     model="look at `model`, `args` and `base_url` in the configuration",
 )
 STOPPING = 1.5

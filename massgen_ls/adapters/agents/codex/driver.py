@@ -45,6 +45,9 @@ ADVICE = Advice(
         f"set {KEYS[1]} or {KEYS[0]}; with `login: user` it works with your own login (run "
         "`codex login` once)"
     ),
+    user=(
+        f"run `codex login` once, or set {KEYS[1]} and take `login: user` out of the configuration"
+    ),
     model="look at `model`, `args` and `base_url` in the configuration",
 )
 OFFLINE = 10.0

@@ -12,8 +12,12 @@ def _leave_folder_out() -> None:
     ``python -m massgen_ls`` puts it first; a repository that is worked on may hold a ``yaml.py``.
     """
     beside = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    first = os.path.abspath(sys.path[0] or os.getcwd()) if sys.path else beside
-    if first == os.getcwd() != beside:
+    try:
+        current = os.getcwd()
+    except FileNotFoundError:
+        return  # it was deleted: nothing can be imported from it
+    first = os.path.abspath(sys.path[0] or current) if sys.path else beside
+    if first == current != beside:
         del sys.path[0]
 
 

@@ -1,4 +1,4 @@
-"""The first configuration of a project or a user: looks around, writes the file, says its health.
+"""The first configuration of a project or a user: looks around, and writes the file.
 
 What is proposed out of what was found is decided in `config.starter`. The command line and the
 language server are two faces of this.
@@ -12,7 +12,7 @@ import hashlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -22,16 +22,15 @@ from massgen_ls.adapters.agents.roster import open_drivers
 from massgen_ls.adapters.host.listening import listening
 from massgen_ls.adapters.host.process import HostProcesses
 from massgen_ls.adapters.host.trusting import Gate, claim
-from massgen_ls.config import Beside, Loaded, load, missing_parts
+from massgen_ls.config import Beside, load
 from massgen_ls.config.places import NAMES, user_files
 from massgen_ls.config.sources import find
 from massgen_ls.config.starter import PREFERRED, Around, Coder, Found, Server, Way
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.task import AgentId, AgentSpec
 from massgen_ls.core.trust import Claim
+from massgen_ls.health import lacking
 from massgen_ls.ports import Driver, Health
-
-Mark = Literal["ok", "note", "bad"]
 
 SERVERS = (
     Server("lmstudio", 1234),
@@ -47,16 +46,6 @@ KEYS = (
 """Variables that are looked for, by name."""
 _OWN_DRIVERS = ("claude", "codex", "gemini")
 """Agents of the ACP table that have drivers of their own, which do more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of a report about a machine."""
-
-    part: str
-    mark: Mark
-    text: str
-    hint: str = ""
 
 
 def near(path: Path, folder: Path) -> str:
@@ -83,7 +72,10 @@ async def look_around(folder: Path, environ: Mapping[str, str]) -> Around:
         coders=agents.result(),
         keys=tuple(name for name in KEYS if environ.get(name)),
         servers=tuple(server for server in SERVERS if server.port in ports.result()),
-        checks=tuple(Found(d.check, d.why, d.include) for d in checks.result()),
+        checks=tuple(
+            Found(d.check, d.why, d.include, lacking(d.check, environ, folder, d.include))
+            for d in checks.result()
+        ),
         repository=str(next(there, "")),
     )
 
@@ -362,36 +354,3 @@ def notes(chosen: Target, trusted: Trusted) -> list[str]:
     if chosen.above:
         said.append(f"In this folder it counts instead of {chosen.above}.")
     return said
-
-
-# ── health ──────────────────────────────────────────────────────────────────────────────────────
-
-
-async def team_health(environ: Mapping[str, str], loaded: Loaded) -> list[Finding]:
-    """Whether each agent of a configuration could start now; starts none."""
-    findings: list[Finding] = []
-    async with open_drivers(HostProcesses(), environ, sys.executable) as drivers:
-        for name, agent in _each(loaded.agents):
-            if agent.type not in drivers:
-                (what, hint), *_ = missing_parts([replace(agent, fallback=None)])
-                findings.append(Finding("agent", "bad", f"{name}: {what}", hint))
-                continue
-            health = await drivers[agent.type].health(agent)
-            told = health.version and health.version not in health.found
-            there = f"{health.version} at {health.found}" if told else health.found
-            text = f"{name}: {there}" if health.ok else f"{name}: not ready; {there}"
-            # A seat with a fallback can work without its first agent.
-            missing: Mark = "note" if agent.fallback else "bad"
-            mark: Mark = ("note" if health.hint else "ok") if health.ok else missing
-            findings.append(Finding("agent", mark, text, health.hint))
-    return findings
-
-
-def _each(agents: Iterable[AgentSpec]) -> Iterator[tuple[str, AgentSpec]]:
-    """Every agent with its fallbacks, named for people."""
-    for agent in agents:
-        name, each = str(agent.id), agent
-        yield name, each
-        while each.fallback is not None:
-            name, each = f"{name} (fallback)", each.fallback
-            yield name, each

@@ -326,6 +326,7 @@ class ConfiguredDesk:
         """See `lsp.desk.Desk.found`."""
         from massgen_ls import founding
         from massgen_ls.config.starter_text import text_of
+        from massgen_ls.health import checks_health, team_health
         from massgen_ls.lsp.desk import Founded
 
         where, text = Path(folder), text_of(choice, around, user=user)
@@ -342,7 +343,8 @@ class ConfiguredDesk:
         chosen, trusted = await asyncio.to_thread(write)
         loaded = await asyncio.to_thread(load, where)
         env = without_relative_path(os.environ)
-        health = await founding.team_health(env, loaded)
+        health = await team_health(env, loaded)
+        health += await checks_health(env, where, loaded)
         return Founded(
             str(chosen.path),
             trusted is not None and trusted.outcome in {"trusted", "unneeded"},

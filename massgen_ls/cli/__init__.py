@@ -68,6 +68,14 @@ def _unwritable(error: OSError | ExceptionGroup[Exception]) -> int:
     closed = group.subgroup(BrokenPipeError)
     full = group.subgroup(lambda e: isinstance(e, OSError) and e.errno == errno.ENOSPC)
     if closed is None and full is None:
+        try:
+            os.getcwd()
+        except FileNotFoundError:
+            sys.stderr.write(
+                "massgen-ls: The current folder is not there any more\n"
+                "  Change to one that is (cd), or name your project with --repo\n"
+            )
+            return EXIT_USAGE
         raise error
     # Python would complain once more when it flushes at the exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -22,7 +22,8 @@ from massgen_ls.cli.exits import EXIT_USAGE, EXIT_WON
 from massgen_ls.cli.options import DoctorOptions
 from massgen_ls.core.errors import ConfigError
 from massgen_ls.core.trust import UntrustedError
-from massgen_ls.founding import KEYS, Finding, team_health
+from massgen_ls.founding import KEYS
+from massgen_ls.health import Finding, checks_health, lacking, team_health, to_mend
 from massgen_ls.ports import Command
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def doctor(options: DoctorOptions) -> int:
         sys.stdout.write(json.dumps([asdict(f) for f in findings], indent=2) + "\n")
     else:
         _print(findings)
-    return EXIT_USAGE if any(f.mark == "bad" for f in findings) else EXIT_WON
+    return EXIT_USAGE if to_mend(findings) else EXIT_WON
 
 
 async def _examine(folder: Path, options: DoctorOptions, env: Mapping[str, str]) -> list[Finding]:
@@ -148,12 +149,15 @@ async def _team(folder: Path, options: DoctorOptions, env: Mapping[str, str]) ->
     findings += await asyncio.to_thread(_trust, folder, loaded)
     findings += [Finding("configuration", "note", w.shown(loaded.source)) for w in loaded.warnings]
     findings += await team_health(env, loaded)
-    findings += [Finding("check", "ok", f"{c.name}: {' '.join(c.argv)}") for c in loaded.checks]
+    findings += await checks_health(env, folder, loaded)
     if not loaded.checks:
         for proposal in await asyncio.to_thread(detect, folder):
             check = proposal.check
+            why = lacking(check, env, folder, proposal.include)
             text = f"{check.name}: {' '.join(check.argv)} ({proposal.why}); not run"
             hint = "Put it into massgen.yaml, or use --detected-checks"
+            if why:
+                text, hint = f"{text}, for {why}", f"Install it. {hint}"
             findings.append(Finding("check", "note", text, hint))
     return findings
 
@@ -225,10 +229,9 @@ def _print(findings: list[Finding]) -> None:
     from rich.console import Console
 
     show(Console(highlight=False), findings)
-    bad = sum(f.mark == "bad" for f in findings)
-    Console(highlight=False).print(
-        f"\n[red]{bad} to mend before a run can start.[/]" if bad else "\n[green]Ready.[/]"
-    )
+    missing = to_mend(findings)
+    end = f"[red]{missing}[/]" if missing else "[green]Ready.[/]"
+    Console(highlight=False).print(f"\n{end}")
 
 
 def show(console: Console, findings: list[Finding]) -> None:

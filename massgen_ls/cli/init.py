@@ -27,7 +27,8 @@ from massgen_ls.config.starter_text import text_of
 from massgen_ls.config.templates import template, templates
 from massgen_ls.core.errors import ConfigError, MassgenError, WorkspaceError
 from massgen_ls.core.wording import counted
-from massgen_ls.founding import Finding, Target, Trusted
+from massgen_ls.founding import Target, Trusted
+from massgen_ls.health import Finding, checks_health, team_health, to_mend
 from massgen_ls.wiring import trust_gate
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ async def _health(folder: Path, chosen: Target, environ: dict[str, str]) -> list
     loaded = load(folder, None if chosen.counts else str(chosen.path), Beside(environ))
     findings = await git_health(HostProcesses(), folder, environ)
     findings.append(await asyncio.to_thread(sandbox_health, environ))
-    return [*findings, *await founding.team_health(environ, loaded)]
+    findings += await team_health(environ, loaded)
+    return [*findings, *await checks_health(environ, folder, loaded)]
 
 
 # ── questions ───────────────────────────────────────────────────────────────────────────────────
@@ -218,7 +220,9 @@ def _show_found(console: Console, folder: Path, around: Around, *, user: bool) -
     if not user:
         for found in around.checks:
             argv = shown(" ".join(found.check.argv))
-            table.add_row("check", f"· {found.check.name}", f"{argv}\n[dim]{shown(found.why)}[/]")
+            mark = "[red]✗[/]" if found.lacks else "·"
+            why = f"{found.lacks}; {found.why}" if found.lacks else found.why
+            table.add_row("check", f"{mark} {found.check.name}", f"{argv}\n[dim]{shown(why)}[/]")
     console.print(f"[bold]{'Your own team' if user else shown(str(folder))}[/]\n")
     console.print(table)
 
@@ -240,10 +244,10 @@ def _show_end(
         console.print(f"  {shown(line)}")
     console.print()
     doctor.show(console, health)
-    bad = sum(finding.mark == "bad" for finding in health)
+    missing = to_mend(health)
     doubtful = sum(finding.part == "agent" and finding.mark == "note" for finding in health)
-    if bad:
-        console.print(f"\n[red]{bad} to mend before a run can start.[/]")
+    if missing:
+        console.print(f"\n[red]{missing}[/]")
     elif doubtful:
         console.print(f"\n[yellow]{counted(doubtful, 'agent')} may not be able to work yet.[/]")
     else:
@@ -266,6 +270,6 @@ def _print_json(
         "notes": founding.notes(chosen, trusted),
         "found": around.plain(),
         "health": [asdict(finding) for finding in health],
-        "ready": all(finding.mark != "bad" for finding in health),
+        "ready": not to_mend(health),
     }
     sys.stdout.write(json.dumps(told, indent=2, ensure_ascii=True) + "\n")

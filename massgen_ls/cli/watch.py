@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Mapping
 
@@ -15,7 +16,7 @@ from rich.text import Text
 from massgen_ls.cli.shown import harmless, shown
 from massgen_ls.core import basetests
 from massgen_ls.core.ballots import CRITERIA
-from massgen_ls.core.candidate import Candidate, Evidence, Scorecard
+from massgen_ls.core.candidate import Candidate, Evidence, Scorecard, TreeId
 from massgen_ls.core.consensus import electorate, open_votes
 from massgen_ls.core.events import (
     AttemptEnded,
@@ -54,6 +55,9 @@ from massgen_ls.core.seats import SeatState
 from massgen_ls.core.task import CandidateId, RunId, SeatId
 from massgen_ls.core.wording import counted
 
+_REASON = 80
+"""Characters of why an agent failed, while others are at work."""
+
 
 class Watch:
     """Follows one run's news. On a terminal a live table, elsewhere a line for each fact."""
@@ -64,6 +68,8 @@ class Watch:
         self._state = RunState()
         self._started: dict[SeatId, float] = {}
         self._said: dict[str, str] = {}
+        self._trees: dict[TreeId, str] = {}
+        """By what people call them."""
         self._live = Live(
             get_renderable=self._render,
             console=console,
@@ -93,8 +99,13 @@ class Watch:
         self._state = evolve(self._state, news.event)
         if isinstance(news.event, AttemptStarted):
             self._started[news.event.seat] = time.monotonic()
+        if isinstance(news.event, SnapshotTaken):
+            self._trees[news.event.snapshot.tree] = "the base"
+        elif isinstance(news.event, CandidateCaptured):
+            made = news.event.candidate
+            self._trees.setdefault(made.tree, made.id)
         if not self._console.is_terminal:
-            line = _line(news)
+            line = _line(news, self._trees)
             if line:
                 self._console.print(shown(line), highlight=False, soft_wrap=True)
 
@@ -140,7 +151,12 @@ class Watch:
             return Spinner("dots"), name, "[dim]done; reading its changes[/]", took
         if seat.outcome == "done":
             return "[yellow]–[/]", name, Text(shown(seat.reason or "changed nothing"), "dim"), took
-        return "[red]✗[/]", name, shown(seat.reason or seat.outcome or ""), took
+        return "[red]✗[/]", name, shown(_short(seat.reason or seat.outcome or "")), took
+
+
+def _short(reason: str) -> str:
+    """The beginning: the whole of it is told once, after the run."""
+    return textwrap.shorten(reason, _REASON, placeholder=" …")
 
 
 def _spent(seat: SeatState) -> str:
@@ -153,14 +169,17 @@ def _amount(files: int, lines: int) -> str:
     )
 
 
-def _line(news: Envelope) -> str:
+def _line(news: Envelope, trees: Mapping[TreeId, str]) -> str:
+    def named(tree: TreeId) -> str:
+        return trees.get(tree, tree[:10])
+
     match news.event:
         case SnapshotTaken(snapshot=snapshot, seconds=seconds):
             return f"snapshot {snapshot.commit[:10]} of {snapshot.root} ({seconds:.2f} s)"
         case AttemptStarted(seat=seat):
             return f"{seat}: at work"
         case AttemptEnded(seat=seat, outcome=outcome, reason=reason, seconds=seconds):
-            why = f": {reason}" if reason else ""
+            why = f": {_short(reason)}" if reason else ""
             return f"{seat}: {outcome.replace('_', ' ')} after {seconds:.1f} s{why}"
         case AttemptPaused(seat=seat, seconds=seconds, reason=reason, tries=tries):
             return f"{seat}: try {tries} failed, the next one in {seconds:.1f} s: {reason}"
@@ -177,8 +196,8 @@ def _line(news: Envelope) -> str:
         case CheckFinished(result=result):
             failures = f", {counted(len(result.failures), 'failure')}" if result.failures else ""
             cached = ", from the record" if result.cached else f", {result.seconds:.1f} s"
-            tree = result.tree[:10]
-            return f"check {result.check} on {tree}: {result.outcome}{failures}{cached}"
+            what = f"check {result.check} on {named(result.tree)}"
+            return f"{what}: {result.outcome}{failures}{cached}"
         case BallotCast(ballot=ballot):
             asked = f" of {', '.join(ballot.shown)}" if ballot.shown else ""
             word = f"{ballot.choice or 'neither'}{asked}"
@@ -192,12 +211,12 @@ def _line(news: Envelope) -> str:
             return f"{seat}: wants to improve on {onto}: {reason}"
         case CrossTested(author=author, onto=onto, result=result, repeat=repeat):
             again = ", again" if repeat else ""
-            names = f"tests of {author[:10]} on {onto[:10]}{again}"
+            names = f"tests of {named(author)} on {named(onto)}{again}"
             return f"{names}: {result.outcome}, {result.seconds:.1f} s"
         case LandingTried(clashes=clashes) if clashes:
             return "; ".join(f"{clash.candidate}: {clash}" for clash in clashes)
         case BaseTested(onto=onto, result=result):
-            return f"the base's tests on {onto[:10]}: {result.outcome}, {result.seconds:.1f} s"
+            return f"the base's tests on {named(onto)}: {result.outcome}, {result.seconds:.1f} s"
         case _:
             return ""
 

@@ -71,6 +71,8 @@ class Found:
     why: str
     include: tuple[str, ...] = ()
     """Ignored folders that it needs in a worktree."""
+    lacks: str = ""
+    """What of its program is missing on this machine, in words."""
 
 
 @dataclass(frozen=True, slots=True)

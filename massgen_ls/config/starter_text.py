@@ -133,7 +133,8 @@ def _checks(checks: Sequence[Found]) -> Iterator[str]:
     )
     yield "checks:"
     for found in checks:
-        yield from _comment(f"{found.why}.", "  ")
+        lacks = f" Here: {found.lacks}." if found.lacks else ""
+        yield from _comment(f"{found.why}.{lacks}", "  ")
         yield f"  - name: {scalar(found.check.name)}"
         yield f"    argv: [{', '.join(map(scalar, found.check.argv))}]"
         yield f"    timeout: {found.check.timeout:g}"

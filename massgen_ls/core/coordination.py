@@ -249,8 +249,12 @@ def verdict(state: RunState) -> Verdict:
     assert state.spec is not None, "a run that has not begun has no candidates"
     ended = decide(cards, state.ballots, counting(state))
     judged = {c.seat for c in state.candidates if c.id not in unjudged}
-    missing = [f"{s.seat} ({_end(s)})" for s in state.seats if s.seat not in judged]
+    left = {c.seat: c.id for c in state.candidates if c.seat not in judged}
+    ends = {s.seat: f"({_end(s)})" for s in state.seats if s.seat not in judged}
+    missing = [f"{seat} {end}" for seat, end in ends.items() if seat not in left]
+    unfinished = [f"{left[seat]} {end}" for seat, end in ends.items() if seat in left]
     note = f" Without a candidate: {', '.join(missing)}." if missing else ""
+    note += f" Kept unfinished: {', '.join(unfinished)}." if unfinished else ""
     for seat in state.seats:
         if seat.lost and seat.seat in judged:
             lost = "; ".join(map(_short, seat.lost))

@@ -1,7 +1,8 @@
 """Whether a folder is trusted: what it wants, what was said of it, and what that was said for.
 
 Trust is given for a content: for the configuration files that were read, and for the files that
-agents obey in a folder that is trusted. When one of them changes, the user is asked again.
+agents obey in a folder that is trusted. When one of them changes, the user is asked again, unless
+all of them are as they were when they said so earlier: a branch that one comes back to.
 """
 
 from __future__ import annotations
@@ -97,6 +98,8 @@ class Approval:
     files: Mapping[str, str]
     at: str = ""
     """When, as a date and time for people."""
+    earlier: tuple[Mapping[str, str], ...] = ()
+    """What else was trusted of this folder in the same name, the newest first: other branches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +145,14 @@ def decide(
         if word == "editor":
             return Decision("trusted", "editor")
         return Decision("ask" if needed else "untrusted")
-    changed = _changed(claim, nearest, counted_in, gone)
-    if not changed:
+    changed = _changed(claim, nearest, counted_in)
+    missing = [path for path in sorted(gone) if path in nearest.files]
+    if not (changed or missing) or any(_same(claim, each, gone) for each in nearest.earlier):
         return Decision("trusted")
-    return Decision("ask", changed=changed)
+    if not (needed or changed):
+        # What is left wants nothing. (It is not trusted either: what is gone may have confined it.)
+        return Decision("untrusted")
+    return Decision("ask", changed=(*changed, *(f"{one_line(path)} is gone" for path in missing)))
 
 
 def _nearest(scope: str, approvals: Mapping[str, Approval]) -> Approval | None:
@@ -157,9 +164,15 @@ def _nearest(scope: str, approvals: Mapping[str, Approval]) -> Approval | None:
     return approvals[scope]
 
 
-def _changed(
-    claim: Claim, nearest: Approval, all_: Mapping[str, Approval], gone: Collection[str]
-) -> tuple[str, ...]:
+def _same(claim: Claim, state: Mapping[str, str], gone: Collection[str]) -> bool:
+    """Whether a folder is as it was once trusted.
+
+    As a whole: parts of two states are a third one that nobody has looked at.
+    """
+    return claim.files.items() <= state.items() and not any(path in state for path in gone)
+
+
+def _changed(claim: Claim, nearest: Approval, all_: Mapping[str, Approval]) -> tuple[str, ...]:
     said: list[str] = []
     for path, digest in sorted(claim.files.items()):
         # What was said of this very folder counts; of another one below the same top, else.
@@ -171,7 +184,6 @@ def _changed(
                 said.append(f"{path} {'have changed' if known else 'are new'}")
             else:
                 said.append(f"{one_line(path)} {'has changed' if known else 'is new'}")
-    said += [f"{one_line(path)} is gone" for path in sorted(gone) if path in nearest.files]
     return tuple(said)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 def counted(n: int, noun: str) -> str:
     """``1 failure``, ``2 failures``."""
@@ -17,3 +19,20 @@ def flat(text: str, limit: int | None = None) -> str:
 def one_line(text: str) -> str:
     """A text of somebody else's for a terminal or a question: no control character acts."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+_TELLS = re.compile(
+    r"not found|no such file|no module|cannot|could not|permission denied|\berr(?:or)?\b",
+    re.IGNORECASE,
+)
+
+
+def telling(output: str) -> str:
+    """The line of a program's output that says best why it failed; empty where there is none.
+
+    The first that names a trouble; else the first that says anything, and is no runner's echo of
+    what it runs (npm's ``> lint``).
+    """
+    lines = [line.strip() for line in output.split("\n") if line.strip()]
+    own = [line for line in lines if not line.startswith(("> ", "$ "))]
+    return next((line for line in own if _TELLS.search(line)), next(iter(own or lines), ""))

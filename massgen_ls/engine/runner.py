@@ -49,6 +49,7 @@ from massgen_ls.core.polls import AskJudge
 from massgen_ls.core.run_state import EMPTY, RunState, evolve
 from massgen_ls.core.tallies import CheckTally, added
 from massgen_ls.core.task import RunId, RunSpec, SeatId
+from massgen_ls.core.wording import telling
 from massgen_ls.engine.crosstests import base_test, cross_test
 from massgen_ls.engine.delivery import clashes
 from massgen_ls.engine.fusing import fuse
@@ -362,8 +363,11 @@ class Runner:
         )
         found: list[Event] = [CheckFinished(result, step.repeat)]
         if result.outcome in {"broken", "unjudged"}:
-            reason = result.output.strip().split("\n")[0] or "it could not be started"
-            found.append(Notice("warning", f"Check {step.check}: {reason}", tree=step.tree))
+            reason = telling(result.output) or "it could not be started"
+            notice = Notice("warning", f"Check {step.check}: {reason}", tree=step.tree)
+            # What is missing is missing for the base and for every candidate: said once.
+            if notice.text not in {known.text for known in self.state.notices}:
+                found.append(notice)
         await self.append(*found)
 
     async def _try_landing(self, step: TryLanding) -> None:

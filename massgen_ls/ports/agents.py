@@ -228,6 +228,8 @@ class Health:
     """What to do when it is not ok."""
     version: str = ""
     """The program's version, where it could be told cheaply."""
+    sure: bool = True
+    """False: it could start, and no login or key is seen that would let it work."""
 
 
 class Driver(Protocol):

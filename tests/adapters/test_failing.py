@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -9,7 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from massgen_ls.adapters.agents.attempt.failing import Advice, explained, kind_of, retry_after
+from massgen_ls.adapters.agents.claude.driver import ClaudeCodeDriver
+from massgen_ls.adapters.agents.codex.driver import CodexDriver
 from massgen_ls.core.failures import FAILURE_KINDS, FailureKind
+from tests.agents.stage import Stage, agent, attempt, brief
 
 REAL: list[tuple[int | None, str, FailureKind | None]] = [
     # Claude Code
@@ -166,3 +170,30 @@ def test_every_kind_is_explained_in_one_sentence_with_what_was_said(
 )
 def test_the_advice_of_the_agent_is_given(kind: FailureKind | None, advice: str) -> None:
     assert explained(kind, "no", Advice("set KEY", "name another", "raise it")) == advice
+
+
+@pytest.mark.parametrize(
+    ("make", "program", "says", "advice"),
+    [
+        (ClaudeCodeDriver, "claude", "Not logged in · Please run /login", "start `claude` and log"),
+        (
+            CodexDriver,
+            "codex",
+            'Error: CODEX_HOME points to "/x/.codex", but that path does not exist',
+            "run `codex login` once",
+        ),
+    ],
+)
+async def test_who_uses_a_login_that_is_not_there_is_told_to_log_in(
+    tmp_path: Path, make: type[ClaudeCodeDriver | CodexDriver], program: str, says: str, advice: str
+) -> None:
+    stage = Stage(tmp_path, {})
+    file = tmp_path / program
+    file.write_text(f"#!/bin/sh\necho '{says}' >&2\nexit 1\n")
+    file.chmod(0o755)
+    driver = make(stage.processes, stage.around)
+    spec = agent("claude_code" if program == "claude" else "codex", login="user", program=str(file))
+    ended = (await attempt(driver, spec, brief(), stage.place())).ended
+    assert ended.failure == "auth", ended
+    assert advice in ended.reason
+    assert "and take `login: user` out of the configuration" in ended.reason

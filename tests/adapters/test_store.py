@@ -433,18 +433,21 @@ async def test_check_results_are_kept_by_key_and_marked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil",
+    ("spoil", "hint"),
     [
-        lambda f: f.mkdir(),
-        lambda f: f.write_bytes(b"not a database, and longer than a header of one" * 10),
+        (lambda f: f.mkdir(), "MASSGEN_LS_STATE"),
+        (
+            lambda f: f.write_bytes(b"not a database, and longer than a header of one" * 10),
+            r"It is damaged: move /.*/r away",
+        ),
     ],
     ids=["a folder is in the way", "garbage"],
 )
 async def test_an_unusable_file_says_what_to_do(
-    tmp_path: Path, spoil: Callable[[Path], object]
+    tmp_path: Path, spoil: Callable[[Path], object], hint: str
 ) -> None:
     spoil(tmp_path / "r")
-    with pytest.raises(StorageError, match="MASSGEN_LS_STATE"):
+    with pytest.raises(StorageError, match=hint):
         async with SqliteStore(tmp_path / "r", Ticking()):
             pass
 

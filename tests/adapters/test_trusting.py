@@ -66,6 +66,29 @@ def test_what_is_trusted_is_remembered_and_forgotten(tmp_path: Path) -> None:
     assert kept.read().folders == {}
 
 
+def test_the_newest_states_of_a_folder_are_remembered(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    for number in [*range(25), 20]:
+        kept.approve(some(a=str(number)), "user")
+    found = kept.read().folders["/r"]["."]
+    states = [found.files["a"], *(state["a"] for state in found.earlier)]
+    assert states == ["20", "24", "23", "22", "21", *(str(n) for n in range(19, 4, -1))]
+    kept.approve(some(a="x"), "editor")
+    assert kept.read().folders["/r"]["."].earlier == (), "an editor's word is not the user's"
+    # Many files are remembered of few states: the store has its bound.
+    for number in range(5):
+        kept.approve(some("/big", **{f"f{n}": str(number) for n in range(400)}), "user")
+    assert len(kept.read().folders["/big"]["."].earlier) == 2
+    assert kept.revoke("/r")
+    body = json.loads(kept.path.read_text())
+    del body["folders"]["/big"]["."]["earlier"]  # as it was written before there were any
+    kept.path.write_text(json.dumps(body))
+    assert kept.read().folders["/big"]["."].earlier == ()
+    body["folders"]["/big"]["."]["earlier"] = [{"a": 1}]
+    kept.path.write_text(json.dumps(body))
+    assert "is damaged" in kept.read().complaint
+
+
 def test_it_is_the_user_s_alone(tmp_path: Path) -> None:
     kept = store(tmp_path)
     kept.approve(some(), "user")
@@ -208,6 +231,11 @@ def test_what_agents_obey_is_part_of_it(tmp_path: Path, name: str, folder: str) 
         gate.store.approve(now(), "user")
         assert gate.admit(now())
         assert any("obeys it" in power.why for power in now().own)
+    file.unlink()
+    assert gate.admit(now()), "as it was trusted first"
+    gate.store.revoke(now().root)
+    file.write_text("2")
+    gate.store.approve(now(), "user")
     file.unlink()
     with pytest.raises(UntrustedError, match=f"{shown} is gone"):
         gate.admit(now())

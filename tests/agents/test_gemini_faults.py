@@ -192,7 +192,7 @@ async def test_health_looks_for_a_login_by_its_name(tmp_path: Path, gemini: str)
     async with studio(tmp_path, Episode(Turn(Text("never")))) as play:
         spec = agent("gemini_cli", login="user")
         without = await play.driver.health(spec)
-        assert "Run `gemini` once" in without.hint
+        assert "run `gemini` once" in without.hint
         login = play.stage.user / ".gemini" / "oauth_creds.json"
         login.parent.mkdir()
         os.mkfifo(login)  # who opens it waits for ever

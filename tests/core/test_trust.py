@@ -236,6 +236,47 @@ def test_any_change_asks_again_and_is_named(word: Any, wants: bool) -> None:
     assert said.changed == ("massgen.yaml has changed", "new\\n is new", ".mcp.json is gone")
 
 
+BRANCHES = {
+    ".": Approval(
+        "user",
+        {"massgen.yaml": "2", ".mcp.json": "2"},
+        earlier=({"massgen.yaml": "1", ".mcp.json": "1"}, {".claude": "3"}),
+    )
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "wants", "outcome"),
+    [
+        # Each state that was trusted, as a whole.
+        ({"massgen.yaml": "2", ".mcp.json": "2"}, True, "trusted"),
+        ({"massgen.yaml": "1", ".mcp.json": "1"}, True, "trusted"),
+        ({".claude": "3"}, False, "trusted"),
+        # Parts of two are a third one.
+        ({"massgen.yaml": "1", ".mcp.json": "2"}, True, "ask"),
+        ({"massgen.yaml": "2", ".mcp.json": "1"}, True, "ask"),
+        ({"massgen.yaml": "2", ".mcp.json": "2", ".claude": "3"}, True, "ask"),
+        ({"massgen.yaml": "1", ".mcp.json": "1", ".claude": "3"}, True, "ask"),
+        # What is gone may have confined what is left.
+        ({"massgen.yaml": "2"}, True, "ask"),
+        ({"massgen.yaml": "1"}, True, "ask"),
+        ({".mcp.json": "2"}, True, "ask"),
+        ({".mcp.json": "2"}, False, "untrusted"),
+        ({".mcp.json": "4"}, False, "ask"),
+        # Where nothing is left nothing is wanted.
+        ({}, False, "untrusted"),
+    ],
+)
+@pytest.mark.parametrize("word", [None, "editor"])
+def test_a_branch_that_one_comes_back_to_asks_nothing(files, wants, outcome, word) -> None:
+    gone = {"massgen.yaml", ".mcp.json", ".claude"} - set(files)
+    assert decide(claim(files, wants=wants), BRANCHES, word, gone).outcome == outcome
+    there = {".": Approval("user", {}), "other": BRANCHES["."]}
+    if files and outcome == "trusted" and "massgen.yaml" not in files:
+        said = decide(claim(files, wants=wants), there, word, gone).outcome
+        assert said == "ask", "what was said earlier of another folder is nothing to this one"
+
+
 def test_what_was_said_of_the_folder_itself_counts_before_what_was_said_above() -> None:
     approvals = {
         ".": by("user", massgen_yaml="1", other_yaml="3"),

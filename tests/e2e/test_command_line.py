@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import sys
 
 import pytest
 
@@ -268,3 +270,17 @@ async def test_what_became_of_the_agents_work_is_told_over_many_runs(world: Worl
     assert "passed, taken" in table.out
     page = await world.massgen("show", ended.settled["run"], "--markdown")
     assert "| **calm.1** | 1 file, 1 line | passed | – | – |" in page.out
+
+
+async def test_a_folder_that_was_deleted_is_said(world: World) -> None:
+    gone = world.top / "gone"
+    for command in ("doctor", "run x", "init --yes"):
+        gone.mkdir()
+        script = f"rmdir {gone}; exec {sys.executable} -m massgen_ls {command}"
+        done = await asyncio.create_subprocess_exec(
+            *("sh", "-c", script), cwd=gone, env=world.env, stderr=asyncio.subprocess.PIPE
+        )
+        _, err = await done.communicate()
+        said = err.decode()
+        assert (done.returncode, "is not there any more" in said) == (2, True), said
+        assert "Traceback" not in said

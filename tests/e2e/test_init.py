@@ -144,9 +144,60 @@ async def test_health_is_told_as_it_is(world: World) -> None:
     assert "codex not found" in agents[1]["text"]
     assert told["ready"] is False
     said = await world.massgen("init", "--agents", "claude_code,codex", "--yes", "--force")
-    assert (said.code, "1 to mend before a run can start" in said.out) == (0, True)
-    said = await world.massgen("init", "--agents", "claude_code", "--yes", "--force")
+    assert (said.code, "1 to mend before a run can do its work" in said.out) == (0, True)
+
+
+async def test_nobody_says_ready_where_nobody_is_logged_in(world: World) -> None:
+    world.init()
+    install(world, "claude", "codex")
+    told = json.loads((await world.massgen("init", "--json")).out)
+    team = [f["text"] for f in told["health"] if f["part"] == "team"]
+    assert (told["ready"], team) == (False, ["of no agent it is known that it can work"])
+    said = await world.massgen("init", "--yes", "--force")
+    assert ("Ready" in said.out, "1 to mend before a run can do its work" in said.out) == (
+        False,
+        True,
+    )
+    doctor = await world.massgen("doctor")
+    assert (doctor.code, "Ready" in doctor.out) == (2, False), doctor.out
+    # One that can work is enough, and the others are spoken of.
+    (world.home / ".codex").mkdir()
+    (world.home / ".codex/auth.json").write_text("{}")
+    said = await world.massgen("init", "--agents", "claude,codex", "--yes", "--force")
     assert "1 agent may not be able to work yet." in said.out
+    assert (await world.massgen("doctor")).code == 0
+
+
+async def test_a_check_whose_program_is_not_there_is_no_good_check(world: World) -> None:
+    world.init(**PROJECT, **{"uv.lock": "", "go.mod": "module m\n"})
+    claude_with_key(world)
+    before = json.loads((await world.massgen("doctor", "--json")).out)
+    proposed = [f["text"] for f in before if f["part"] == "check"]
+    go = ", for go not found on PATH"
+    ends = [text.split("; not run")[1] for text in proposed]
+    assert ends == [", for uv not found on PATH", "", go, go]
+    said = await world.massgen("init", "--yes")
+    assert "✗ pytest" in said.out
+    assert "uv not found on PATH" in said.out
+    assert ("Ready" in said.out, "3 to mend" in said.out) == (False, True), said.out
+    assert (world.repo / "massgen.yaml").read_text().count("Here:") == 3
+    doctor = await world.massgen("doctor", "--json")
+    checks = [f for f in json.loads(doctor.out) if f["part"] == "check"]
+    assert [f["mark"] for f in checks] == ["bad", "ok", "bad", "bad"]
+    assert "Install it" in checks[0]["hint"]
+    assert doctor.code == 2
+    told = json.loads((await world.massgen("init", "--json", "--force")).out)
+    assert told["ready"] is False
+    # What a folder that agents get brings along is there.
+    program = world.repo / ".venv/bin/uv"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    (world.repo / "massgen.yaml").write_text(
+        "agents: [tidy]\nchecks: [{name: a, argv: [uv]}]\nworktree: {include: [.venv]}\n"
+    )
+    doctor = await world.massgen("doctor", "--json")
+    assert [f["mark"] for f in json.loads(doctor.out) if f["part"] == "check"] == ["ok"]
 
 
 async def test_nothing_is_replaced_without_a_word(world: World) -> None:

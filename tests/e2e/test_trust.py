@@ -59,6 +59,26 @@ async def test_a_folder_is_trusted_shown_listed_and_forgotten(world: World) -> N
     assert (await world.run()).code == 2
 
 
+async def test_another_branch_and_back_asks_nothing(world: World) -> None:
+    world.init()
+    world.git("checkout", "-q", "-b", "team")
+    check = {"name": "c", "argv": ["true"]}
+    one = world.agent("one", "open('a.py', 'a').write('six\\n')")
+    world.write("massgen.yaml", json.dumps({"agents": [one], "checks": [check]}))
+    world.git("add", "-A")
+    world.git("commit", "-q", "-m", "a team")
+    assert (await world.massgen("trust")).code == 0
+    world.git("checkout", "-q", "main")
+    there = await world.run()
+    assert [a["id"] for a in there.events[0]["spec"]["agents"]] == ["tidy", "bold", "prune"]
+    world.write("massgen.yaml", json.dumps({"agents": [one], "checks": []}))
+    assert (await world.run()).code == 2, "which nobody has trusted"
+    assert (await world.massgen("trust")).code == 0
+    (world.repo / "massgen.yaml").unlink()
+    world.git("checkout", "-q", "team")
+    assert (await world.run()).code == 0
+
+
 async def test_what_an_editor_trusts_for_itself_is_no_word_for_the_terminal(world: World) -> None:
     from massgen_ls.adapters.host.trusting import TrustStore, claim
 

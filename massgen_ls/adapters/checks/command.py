@@ -6,7 +6,7 @@ import asyncio
 import codecs
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -125,14 +125,8 @@ class CommandChecker:
             folder = os.path.join(given.get("HOME", ""), below)
             if name not in env and os.path.isabs(folder) and os.path.isdir(folder):
                 env[name] = folder
-        path = [
-            os.path.join(place.folder, ".venv", "bin"),
-            os.path.join(place.folder, "node_modules", ".bin"),
-        ]
-        path = [folder for folder in path if os.path.isdir(folder)]
-        path += [given.get("PATH") or os.defpath, os.path.dirname(self._python)]
         env.update(
-            PATH=os.pathsep.join(path),
+            PATH=path_of(place.folder, given, self._python),
             HOME=place.home,
             TMPDIR=place.home,
             TERM="dumb",
@@ -154,6 +148,27 @@ class CommandChecker:
             f"{program} was not found on PATH. Install it; if it lives in an ignored folder of the "
             "project (.venv, node_modules), name that folder under worktree.include."
         )
+
+
+def path_of(
+    folder: str, environ: Mapping[str, str], python: str, brought: Collection[str] | None = None
+) -> str:
+    """The ``PATH`` that a check has in a folder.
+
+    Args:
+        folder: The worktree.
+        environ: The user's environment.
+        python: The path of our own interpreter.
+        brought: Those of the folders `.venv` and `node_modules` that count; None: all that there
+            are.
+    """
+    own = [
+        os.path.join(folder, name, inside)
+        for name, inside in ((".venv", "bin"), ("node_modules", ".bin"))
+        if brought is None or name in brought
+    ]
+    path = [each for each in own if os.path.isdir(each)]
+    return os.pathsep.join([*path, environ.get("PATH") or os.defpath, os.path.dirname(python)])
 
 
 class _Tail:

@@ -54,6 +54,9 @@ _MOST_BYTES = 8 * 1024 * 1024
 _MOST_FILES = 1000
 """That agents would obey in one folder."""
 _MOST_DEEP = 12
+_MOST_STATES = 20
+"""That are remembered of one folder, with no more files in all of the earlier ones than may be in
+one."""
 
 Approvals = Mapping[str, Approval]
 """By the folder below the top."""
@@ -124,7 +127,9 @@ class TrustStore:
             for scope in [s for s in older if by == "user" or kept[s].by == by]:
                 del kept[scope]
             before = kept.get(claim.scope)
-            if by == "user" or before is None or before.by == by or before.files != approval.files:
+            if before is not None and before.by == by:
+                kept[claim.scope] = replace(approval, earlier=_earlier(before, approval.files))
+            elif by == "user" or before is None or before.files != approval.files:
                 kept[claim.scope] = approval
 
         self._change(change)
@@ -195,7 +200,12 @@ class TrustStore:
             "version": _VERSION,
             "folders": {
                 root: {
-                    scope: {"by": a.by, "at": a.at, "files": dict(a.files)}
+                    scope: {
+                        "by": a.by,
+                        "at": a.at,
+                        "files": dict(a.files),
+                        "earlier": [dict(each) for each in a.earlier],
+                    }
                     for scope, a in scopes.items()
                 }
                 for root, scopes in folders.items()
@@ -214,6 +224,19 @@ class TrustStore:
             fresh.unlink(missing_ok=True)
 
 
+def _earlier(before: Approval, now: Mapping[str, str]) -> tuple[Mapping[str, str], ...]:
+    """What was trusted before this, and is still remembered."""
+    found: list[Mapping[str, str]] = []
+    room = _MOST_FILES
+    for state in (before.files, *before.earlier):
+        room -= len(state)
+        if room < 0 or len(found) == _MOST_STATES - 1:
+            break
+        if state != now:
+            found.append(state)
+    return tuple(found)
+
+
 class _DoubtfulError(Exception):
     """Somebody else could have written the store."""
 
@@ -224,15 +247,19 @@ def _parsed(body: Any) -> dict[str, dict[str, Approval]]:
     found: dict[str, dict[str, Approval]] = {}
     for root, scopes in body["folders"].items():
         for scope, each in scopes.items():
-            files = cast("dict[str, str]", dict(each["files"]))
-            if each["by"] not in {"user", "editor"} or not all(map(_is_text, files.items())):
+            if each["by"] not in {"user", "editor"}:
                 raise ValueError
-            found.setdefault(root, {})[scope] = Approval(each["by"], files, str(each["at"]))
+            earlier = tuple(map(_state, each.get("earlier", ())))
+            approval = Approval(each["by"], _state(each["files"]), str(each["at"]), earlier)
+            found.setdefault(root, {})[scope] = approval
     return found
 
 
-def _is_text(pair: tuple[object, object]) -> bool:
-    return isinstance(pair[0], str) and isinstance(pair[1], str)
+def _state(body: Any) -> dict[str, str]:
+    files = cast("dict[object, object]", dict(body))
+    if not all(isinstance(text, str) for pair in files.items() for text in pair):
+        raise ValueError
+    return cast("dict[str, str]", files)
 
 
 # ── what a folder wants ─────────────────────────────────────────────────────────────────────────
@@ -392,7 +419,8 @@ class Gate:
         """What holds for a folder now; changes nothing. Blocks."""
         known = self.store.read()
         approvals = known.folders.get(wanted.root, {})
-        paths = {path for approval in approvals.values() for path in approval.files} - {SETTINGS}
+        states = (state for a in approvals.values() for state in (a.files, *a.earlier))
+        paths = {path for state in states for path in state} - {SETTINGS}
         gone = [p for p in paths if not os.path.lexists(os.path.join(wanted.root, p))]
         return decide(wanted, approvals, word, gone), known
 

@@ -82,6 +82,8 @@ _HISTORIES = """
     ) ORDER BY e.run, e.seq
 """
 
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
 
 class SqliteStore:
     """`ports.Store` in a file. Use as an async context manager."""
@@ -119,9 +121,13 @@ class SqliteStore:
             loop = asyncio.get_running_loop()
             return await asyncio.shield(loop.run_in_executor(self._thread, work))
         except (sqlite3.Error, OSError) as error:
+            hint = (
+                "Make room or make the folder writable, or set MASSGEN_LS_STATE to another folder"
+            )
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+                hint = f"It is damaged: move {self._file} away, and the next run begins a new one"
             raise StorageError(
-                f"The record of runs at {self._file} cannot be used: {error}",
-                "Make room or make the folder writable, or set MASSGEN_LS_STATE to another folder",
+                f"The record of runs at {self._file} cannot be used: {error}", hint
             ) from error
 
     def _open(self) -> None:

@@ -270,9 +270,10 @@ def health(around: Surroundings, spec: AgentSpec, known: Row, settings: CodingSe
     limit = unruled(known, spec)
     found = f"{path}; {', '.join(keys)} set" if keys else path
     hint = f"{limit}." if limit else ""
-    if known.keys and not keys and settings.login != "user":
+    sure = bool(keys) or not known.keys or settings.login == "user"
+    if not sure:
         hint = f"No key of it is set: {known.login}."
-    return Health(spec.id, ok=True, found=found, hint=hint, version=version_of(path))
+    return Health(spec.id, ok=True, found=found, hint=hint, version=version_of(path), sure=sure)
 
 
 def _install(known: Row) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from massgen_ls.adapters.agents.attempt.failing import Advice
 from massgen_ls.adapters.agents.attempt.frame import Frame
@@ -38,6 +38,8 @@ class Login:
     """What to do about it, where something is missing."""
     seen: str = ""
     """What was found, for people."""
+    sure: bool = True
+    """False: nothing was found, and where it was looked for is not the only place."""
 
 
 class CodingDriver(ABC):
@@ -69,7 +71,10 @@ class CodingDriver(ABC):
         """Runs the agent once. Closing the iterator ends it and all its processes."""
         settings = CodingSettings.of(spec, self._program.name)
         known = self._program
-        frame = Frame(settings.program, known.install, known.advice, settings, brief, place)
+        advice = known.advice
+        if settings.login == "user" and advice.user:
+            advice = replace(advice, login=advice.user)
+        frame = Frame(settings.program, known.install, advice, settings, brief, place)
         return frame.kept(self.news(spec, frame))
 
     async def health(self, spec: AgentSpec) -> Health:
@@ -85,7 +90,7 @@ class CodingDriver(ABC):
         login = self.login(settings)
         found = f"{path}; {login.seen}" if login.seen else path
         version = self._program.version(path)
-        return Health(spec.id, ok=login.ok, found=found, hint=login.hint, version=version)
+        return Health(spec.id, login.ok, found, hint=login.hint, version=version, sure=login.sure)
 
     def _unset(self, settings: CodingSettings) -> str:
         """Which variables are configured and not there, as a sentence; empty: none."""

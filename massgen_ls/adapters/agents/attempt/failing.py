@@ -33,7 +33,7 @@ _WORDS: tuple[tuple[FailureKind, re.Pattern[str]], ...] = (
         re.compile(
             r"credit balance|insufficient_quota|invalid.{0,8}api.?key|api.?key.{0,20}(invalid|not)"
             r"|authenticat|unauthori[sz]ed|permission_?(error|denied)|not logged in|please.{0,20}"
-            r"log ?in|/login|oauth|forbidden",
+            r"log ?in|/login|oauth|forbidden|CODEX_HOME points to",
             re.IGNORECASE,
         ),
     ),
@@ -110,6 +110,8 @@ class Advice:
     """How to give it a key or log it in."""
     model: str = "correct `model` in the configuration"
     turns: str = "raise `max_turns` in the configuration, or give it a smaller task"
+    user: str = ""
+    """`login` where its user's own login is used, which hands on no key; empty: the same."""
 
 
 def kind_of(status: int | None, text: str) -> FailureKind | None:

@@ -13,6 +13,7 @@ import contextlib
 import math
 import os
 import re
+import sys
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
@@ -63,6 +64,10 @@ ADVICE = Advice(
     login=(
         f"set {KEYS[0]}, or run `claude setup-token` and set {KEYS[2]}; with `login: user` it "
         "works with your own login (run `claude` once and log in)"
+    ),
+    user=(
+        f"start `claude` and log in with /login, or set {KEYS[0]} and take `login: user` out of "
+        "the configuration"
     ),
     model="look at `model`, `args` and `base_url` in the configuration",
 )
@@ -124,7 +129,10 @@ class ClaudeCodeDriver(CodingDriver):
             folder = user_folder(self._around)
             if os.path.exists(os.path.join(folder, ".credentials.json")):
                 return Login()
-            return Login(hint=f"No login is seen in {folder}: run `claude` once and log in.")
+            # (On a Mac it is in the keychain, where nobody looks.)
+            sure = sys.platform == "darwin"
+            hint = f"No login is seen in {folder}: run `claude` once and log in."
+            return Login(hint=hint, sure=sure)
         clouds = self._around.given(name for name in CLOUDS if name in settings.env)
         keys = self._around.given((*KEYS, *settings.env))
         if not clouds and not any(_is_key(name) for name in keys):

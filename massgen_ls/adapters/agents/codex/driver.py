@@ -45,6 +45,9 @@ ADVICE = Advice(
         f"set {KEYS[1]} or {KEYS[0]}; with `login: user` it works with your own login (run "
         "`codex login` once)"
     ),
+    user=(
+        f"run `codex login` once, or set {KEYS[1]} and take `login: user` out of the configuration"
+    ),
     model="look at `model`, `args` and `base_url` in the configuration",
 )
 OFFLINE = 10.0
@@ -94,7 +97,8 @@ class CodexDriver(CodingDriver):
         if settings.login == "user":
             folder = user_folder(self._around)
             if not os.path.exists(os.path.join(folder, "auth.json")):
-                return Login(hint=f"No login is seen in {folder}: run `codex login` once.")
+                hint = f"No login is seen in {folder}: run `codex login` once."
+                return Login(hint=hint, sure=False)
         elif not settings.base_url and not key_of(settings, self._around):
             return Login(ok=False, hint=f"It has no key: {ADVICE.login}.")
         return Login(hint=self._unset(settings))

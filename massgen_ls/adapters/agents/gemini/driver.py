@@ -52,6 +52,8 @@ _INSTALL = "Install it with `npm install -g @google/gemini-cli`, or correct `pro
 _ADVICE = Advice(
     login="set GEMINI_API_KEY (or GOOGLE_GENAI_USE_VERTEXAI with GOOGLE_CLOUD_PROJECT and "
     "GOOGLE_CLOUD_LOCATION), or log in with `gemini` and use `login: user`",
+    user="run `gemini` once and log in, or set GEMINI_API_KEY and take `login: user` out of the "
+    "configuration",
 )
 _ATTEMPTS = 2
 """Requests to its service for one answer; the seat tries again by itself."""
@@ -169,8 +171,8 @@ class GeminiDriver(CodingDriver):
             home = self._around.environ.get("HOME", "")
             if os.path.exists(os.path.join(home, ".gemini", "oauth_creds.json")):
                 return Login(seen="logged in in ~/.gemini")
-            hint = "Run `gemini` once and log in, or set GEMINI_API_KEY."
-            return Login(hint=hint, seen="no login found in ~/.gemini")
+            hint = f"No login is seen: {_ADVICE.user}."
+            return Login(hint=hint, seen="no login found in ~/.gemini", sure=False)
         keys = self._around.given((*KEYS, *settings.env))
         if not keys:
             return Login(ok=False, hint=f"No key of it is set: {_ADVICE.login}.")

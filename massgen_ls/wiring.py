@@ -325,10 +325,11 @@ class ConfiguredDesk:
     ) -> Founded:
         """See `lsp.desk.Desk.found`."""
         from massgen_ls import founding
+        from massgen_ls.config.starter_text import text_of
         from massgen_ls.health import checks_health, team_health
         from massgen_ls.lsp.desk import Founded
 
-        where, text = Path(folder), choice.text(around, user=user)
+        where, text = Path(folder), text_of(choice, around, user=user)
 
         def write() -> tuple[founding.Target, founding.Trusted | None]:
             chosen = founding.target(where, os.environ, None, user=user, force=force)

@@ -23,6 +23,7 @@ from massgen_ls.config.starter import (
     choose,
     pick,
 )
+from massgen_ls.config.starter_text import text_of
 from massgen_ls.config.templates import template, templates
 from massgen_ls.core.errors import ConfigError, MassgenError, WorkspaceError
 from massgen_ls.core.wording import counted
@@ -56,7 +57,7 @@ def init(options: InitOptions) -> int:
     if asks:
         return _talk(options, folder, chosen, around)
     choice = _chosen(options, around)
-    trusted = _write(options, folder, chosen, choice.text(around, user=options.user))
+    trusted = _write(options, folder, chosen, text_of(choice, around, user=options.user))
     health = asyncio.run(_health(folder, chosen, environ))
     if options.json:
         _print_json(folder, chosen, choice, around, trusted, health)
@@ -120,7 +121,7 @@ def _talk(options: InitOptions, folder: Path, chosen: Target, around: Around) ->
     except (KeyboardInterrupt, EOFError):
         sys.stdout.write("\nNothing was written.\n")
         return EXIT_CANCELLED
-    trusted = _write(options, folder, chosen, choice.text(around, user=options.user))
+    trusted = _write(options, folder, chosen, text_of(choice, around, user=options.user))
     if trusted.outcome == "ask" and trusted.claim is not None:
         try:
             sys.stdout.write("\nAgents would also obey what this folder brings along:\n")

@@ -171,7 +171,7 @@ async def _run(options: RunOptions, spec: RunSpec, folder: str) -> int:
     if state.failure or state.verdict is None:
         sys.stderr.write(f"massgen-ls: {state.failure or 'the run was cut off'}\n")
         return EXIT_INTERNAL
-    if delivery is not None and (not delivery.applied or delivery.conflicts):
+    if delivery is not None and not delivery.whole:
         return EXIT_NOT_APPLIED
     return _EXITS[state.verdict.outcome]
 
@@ -287,6 +287,8 @@ def print_delivery(console: Console, run: RunId, delivery: Delivery) -> None:
             f"{conflict.reason.replace('_', ' ')}; left as it is",
             highlight=False,
         )
+    for blocked in delivery.blocked if delivery.applied else ():
+        console.print(f"[red]left out[/]: {shown(blocked.why)}", highlight=False)
     if not delivery.applied:
         console.print(f"[red]not applied[/]: {shown(delivery.reason)}", highlight=False)
     for held in delivery.held:
@@ -297,3 +299,9 @@ def print_delivery(console: Console, run: RunId, delivery: Delivery) -> None:
     if delivery.held:
         again = f"massgen-ls apply {run} --candidate {delivery.candidate} --partial"
         console.print(f"[dim]{again}[/]  merges what fits", highlight=False, soft_wrap=True)
+    elif delivery.blocked:
+        again = f"massgen-ls apply {run} --candidate {delivery.candidate}"
+        console.print(f"[dim]{again}[/]  applies it after that", highlight=False, soft_wrap=True)
+        if delivery.others:
+            again += " --partial"
+            console.print(f"[dim]{again}[/]  applies the rest", highlight=False, soft_wrap=True)

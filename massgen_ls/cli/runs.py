@@ -22,7 +22,7 @@ from massgen_ls.cli.options import (
 )
 from massgen_ls.cli.run import folder_of, print_delivery
 from massgen_ls.core.errors import NotFoundError
-from massgen_ls.core.explain import markdown
+from massgen_ls.core.markdown import markdown
 from massgen_ls.core.selection import Selection
 from massgen_ls.core.task import CandidateId, RunId
 from massgen_ls.core.wire import to_json
@@ -161,7 +161,7 @@ async def _apply(supervisor: Supervisor, options: ApplyOptions) -> int:
         from rich.console import Console
 
         print_delivery(Console(), run, delivery)
-    return EXIT_WON if delivery.applied and not delivery.conflicts else EXIT_NOT_APPLIED
+    return EXIT_WON if delivery.whole else EXIT_NOT_APPLIED
 
 
 async def _cancel(supervisor: Supervisor, options: CancelOptions) -> int:

@@ -150,7 +150,7 @@ class Watch:
         if seat.outcome == "done" and not seat.captured:
             return Spinner("dots"), name, "[dim]done; reading its changes[/]", took
         if seat.outcome == "done":
-            return "[yellow]–[/]", name, "[dim]changed nothing[/]", took
+            return "[yellow]–[/]", name, Text(shown(seat.reason or "changed nothing"), "dim"), took
         return "[red]✗[/]", name, shown(_short(seat.reason or seat.outcome or "")), took
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from massgen_ls.core.candidate import Cluster, Scorecard, TreeId
+from massgen_ls.core.candidate import Cluster, Scorecard, Size, TreeId
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def joined(cards: Sequence[Scorecard], told: Mapping[TreeId, Told]) -> tuple[Sco
 
 
 def _one(group: Sequence[Scorecard], told: Mapping[TreeId, Told]) -> Scorecard:
-    def worse(card: Scorecard) -> tuple[int, int, int, bool, int]:
+    def worse(card: Scorecard) -> tuple[int, int, int, bool, Size]:
         tests = told[card.cluster.tree]
         return -card.fixed, -card.cross.shared, -tests.telling, not tests.tested, card.size
 

@@ -92,8 +92,8 @@ class CheckResult:
     check: str
     tree: TreeId
     outcome: CheckOutcome
-    """``broken``: its program could not be started at all. ``unjudged``: our own side failed (no
-    room for a worktree, say), which says nothing about the tree."""
+    """``broken``: its program could not be started at all, or ran no tests. ``unjudged``: our own
+    side failed (no room for a worktree, say), which says nothing about the tree."""
     failures: tuple[str, ...] = ()
     """Names of what failed, stable between trees (a test's id; path, code and text of a finding,
     without line numbers), sorted. Empty with ``failed`` when the parser knows no parts; may hold
@@ -175,14 +175,26 @@ class CrossScore:
     tests: int = 0
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Size:
+    """How large a change is; the smaller one is less. What is nothing but tests is no small one."""
+
+    tests_only: bool
+    """Whether it touches nothing beside tests and what lies with them."""
+    beside: int
+    """Changed lines without those of tests."""
+    lines: int
+    """All changed lines."""
+
+
 @dataclass(frozen=True, slots=True)
 class Scorecard:
     """All the evidence about one cluster, in the order of the configured checks."""
 
     cluster: Cluster
     evidence: tuple[Evidence, ...]
-    size: int
-    """Changed lines of its change set, without those of tests."""
+    size: Size
+    """Of its change set."""
     cross: CrossScore = CrossScore()
     fused: bool = False
     """Whether no agent made it: then it wins by evidence alone."""

@@ -15,7 +15,14 @@ from dataclasses import dataclass, replace
 from massgen_ls.core.basetests import BaseTest
 from massgen_ls.core.candidate import TreeId, whole
 from massgen_ls.core.consensus import AskVoter, counting, open_votes, words_of
-from massgen_ls.core.gates import clusters, eligible, faulty, ruled_out, to_look_at_again
+from massgen_ls.core.gates import (
+    clusters,
+    eligible,
+    faulty,
+    mends_to_look_at,
+    ruled_out,
+    to_look_at_again,
+)
 from massgen_ls.core.polls import AskJudge, open_questions
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import (
@@ -178,7 +185,7 @@ def _quorum_reached(state: RunState) -> bool:
 
 
 def _checks(state: RunState, *, attempts_open: bool) -> Iterator[RunCheck]:
-    """Checks of the base and of every cluster, and second looks where a failure is new.
+    """Checks of the base and of every cluster, and second looks where a failure is new, or mended.
 
     Who fails a gate is not put through the others, as long as somebody may win. Where nobody does,
     all is measured, for the best of them are named, and voters choose among them what to improve
@@ -209,6 +216,8 @@ def _checks(state: RunState, *, attempts_open: bool) -> Iterator[RunCheck]:
                     yield RunCheck(check.name, tree, len(mine))
         if again and len(base) == 1:
             yield RunCheck(check.name, base_tree, 1)
+    for name, tree in mends_to_look_at(state):
+        yield RunCheck(name, tree, len(state.results(name, tree)))
 
 
 def verdict(state: RunState) -> Verdict:

@@ -154,6 +154,8 @@ def _telling(
         found = {name for name in failing if passes(own, name)}
     else:
         # Where a whole file could not be read on the base, its author knows the tests in it.
+        # Of unittest's the base names only the part of a test that fails.
+        failing |= {part for name in failing for part in parts_above(name) if part[-1] == ")"}
         found = {
             name
             for name in own.passed

@@ -99,17 +99,32 @@ def _gone(
     missing = {name for name in fixed if name in named and name not in passed}
     if missing:  # seldom, and there may be thousands that passed
         missing -= {part for name in passed for part in parts_above(name)}
+        # unittest names the part of a test that fails, and the test when all of it passes.
+        missing -= {n for n in missing for p in parts_above(n) if p[-1] == ")" and p in passed}
     return frozenset(missing)
 
 
+_UNITTEST = re.compile(r"\S+ \(([\w.<>]+)\)$")
 _JOINTS = re.compile(r"::|\.| > | (?=\S)|/|(?=\[)")
 
 
 def parts_above(name: str) -> Iterator[str]:
-    """What a test's name says that it is a part of: its class, its module, its file."""
+    """What a test's name says that it is a part of: its class, its module, its file.
+
+    Of a test of unittest, ``test_x (module.Class.test_x)``, these by what fails in their place: the
+    import of a module, or what sets up or clears away what its tests share.
+    """
     for joint in _JOINTS.finditer(name):
         if joint.start():
             yield name[: joint.start()]
+    if case := _UNITTEST.match(name):
+        words = case[1].split(".")
+        for end in range(1, len(words) + 1):
+            part = ".".join(words[:end])
+            yield f"{part} (unittest.loader._FailedTest.{part})"
+            yield f"{part} (unittest.loader._FailedTest)"  # before Python 3.11
+            for shared in ("setUpModule", "tearDownModule", "setUpClass", "tearDownClass"):
+                yield f"{shared} ({part})"
 
 
 def looks_flaky(base: Sequence[CheckResult], mine: Sequence[CheckResult]) -> bool:
@@ -148,7 +163,9 @@ def _nameless(check: str, result: CheckResult) -> str:
         case "timed_out":
             return f"{check} timed out"
         case "broken":
-            return f"{check} could not be started"
+            # What could not be started never says that all is well, or that it found no test.
+            ran = result.exit_code in (0, 5)
+            return f"{check} ran no tests" if ran else f"{check} could not be started"
         case _:
             code = result.exit_code
             return f"{check} fails" if code is None else f"{check} exits {code}"

@@ -13,7 +13,7 @@ from massgen_ls.core.consensus import Word, counting, words_of
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import clashing, cross_rows, per_tree, scorecards
 from massgen_ls.core.task import CandidateId, SeatId, VotingRule
-from massgen_ls.core.voting import Order, contenders, in_order, majority, outdating
+from massgen_ls.core.voting import Order, contenders, in_order, majority, outdating, smaller
 from massgen_ls.core.wording import counted
 
 
@@ -272,9 +272,10 @@ def _steps(cards: tuple[Scorecard, ...], order: Order) -> list[str]:
         return [*steps, "tie broken by agreement: more agents arrived at this change"]
     if best.cross.alone != second.cross.alone:
         return [*steps, "tie broken by its own tests, which only it passes"]
+    if best.size.tests_only != second.size.tests_only:
+        return [*steps, f"tie broken: {second.cluster.members[0]} changes nothing but tests"]
     if best.size != second.size:
-        lines = counted(best.size, "line")
-        return [*steps, f"tie broken by size: {lines} against {second.size}"]
+        return [*steps, f"tie broken by size: {smaller(best, second)}"]
     return [*steps, "tie broken by the order of the configuration"]
 
 
@@ -329,53 +330,7 @@ def cross_matrix(state: RunState) -> Matrix | None:
     return Matrix(tuple(names.values()), tuple(shown))
 
 
-# ── as Markdown ─────────────────────────────────────────────────────────────────────────────────
-
-
-def markdown(state: RunState, run: str) -> str:
-    """The verdict with all that led to it, for a review or an issue."""
-    told = explanation(state)
-    verdict = state.verdict
-    outcome = "still running" if verdict is None else verdict.outcome
-    if verdict is not None and verdict.winner:
-        outcome += f": {verdict.winner}"
-    parts = [f"# {_cell(outcome)}", f"Run `{run}`"]
-    if state.spec:
-        quoted = state.spec.task.prompt.strip().replace("\n", "\n> ")
-        parts.append(f"> {quoted}")
-    if verdict is not None:
-        parts.append(_cell(verdict.why))
-    if told.rows:
-        crossed = ["cross-tests"] if any(row.cross for row in told.rows) else []
-        based = [BASE_TESTS] if any(row.base_tests for row in told.rows) else []
-        head = ["candidate", "change", *told.checks, *crossed, *based, "same as", "judges"]
-        rows = [
-            [
-                f"**{row.candidate}**" if row.won else row.candidate,
-                f"{counted(row.files, 'file')}, {counted(row.lines, 'line')}"
-                + (f"; {row.origin}" if row.origin else ""),
-                *row.checks,
-                *[row.cross or "–" for _ in crossed],
-                *[row.base_tests or "–" for _ in based],
-                ", ".join(c for c in row.cluster if c != row.candidate) or "–",
-                row.judges or "–",
-            ]
-            for row in told.rows
-        ]
-        parts += ["## Candidates", _table(head, rows)]
-    if matrix := cross_matrix(state):
-        head = ["test", "brought by", *matrix.candidates]
-        lines = [[row.test, row.author, *row.cells] for row in matrix.rows]
-        parts += ["## Cross-tests", _table(head, lines)]
-    if told.rounds:
-        head = ["round", "agent", "said", "candidate", "what came", "reason"]
-        parts += ["## Rounds", _table(head, [list(round_cells(w)) for w in told.rounds])]
-    elif told.ballots:
-        head = ["judge", "shown", "prefers", *CRITERIA, "reason"]
-        parts += ["## Ballots", _table(head, [_ballot_cells(b) for b in told.ballots])]
-    if told.steps:
-        parts += ["## How", "\n".join(f"{n}. {_cell(s)}" for n, s in enumerate(told.steps, 1))]
-    return "\n\n".join(parts) + "\n"
+# ── in cells ────────────────────────────────────────────────────────────────────────────────────
 
 
 def round_cells(word: Word) -> tuple[str, ...]:
@@ -390,21 +345,3 @@ def marks_of(row: BallotRow) -> tuple[str, ...]:
     return tuple(
         " / ".join(str(marks.each[i]) for marks in row.marks) or "–" for i in range(len(CRITERIA))
     )
-
-
-def _ballot_cells(row: BallotRow) -> list[str]:
-    shown = ", ".join(row.shown) or "all"
-    return [row.judge, shown, row.choice, *marks_of(row), row.reason or "–"]
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
-
-
-def _cell(text: str) -> str:
-    """One line that is no markup of its own: what agents wrote stays text."""
-    plain = " ".join(text.split())
-    for mark in "\\|`<[":
-        plain = plain.replace(mark, f"\\{mark}")
-    return plain

@@ -13,10 +13,12 @@ from massgen_ls.core.candidate import (
     Cluster,
     Evidence,
     Scorecard,
+    Size,
     TreeId,
+    whole,
 )
 from massgen_ls.core.changes import ChangeSet
-from massgen_ls.core.crosstests import is_test
+from massgen_ls.core.crosstests import is_beside, is_test
 from massgen_ls.core.evidence import looks_flaky, weigh
 from massgen_ls.core.looks import once
 from massgen_ls.core.run_state import RunState
@@ -91,10 +93,50 @@ def to_look_at_again(state: RunState, check: str, tree: TreeId) -> bool:
     )
 
 
+def judged(state: RunState, tree: TreeId) -> bool:
+    """Whether every check has had its say about a tree that may still win."""
+    assert state.spec is not None, "a run that has not begun has no candidates"
+    assert state.snapshot is not None, "no candidate without a base"
+    return ruled_out(state, tree) or all(
+        state.results(check.name, state.snapshot.tree)
+        and state.results(check.name, tree)
+        and not to_look_at_again(state, check.name, tree)
+        for check in state.spec.checks
+    )
+
+
+@once
+def mends_to_look_at(state: RunState) -> tuple[tuple[str, TreeId], ...]:
+    """The checks that are run once more, and where, before what is mended decides.
+
+    First the base, where some of those that pass mend what others do not: what it fails by chance
+    nobody mends. Then the one that would win by what it alone mends. What all mend decides
+    nothing, and what several trees mend alike has been seen more than once.
+    """
+    if state.spec is None or state.snapshot is None or state.late:
+        return ()
+    cards = [c for c in gated(state) if c.clears and judged(state, c.cluster.tree)]
+    base = state.snapshot.tree
+    apart = [
+        check.name
+        for check in state.spec.checks
+        if len({e.fixed for card in cards for e in card.evidence if e.check == check.name}) > 1
+    ]
+    found = tuple((check, base) for check in apart if len(state.results(check, base)) == 1)
+    if found or not apart:
+        return found
+    best, second = sorted(cards, key=lambda card: -card.fixed)[:2]
+    if best.fixed == second.fixed:
+        return ()
+    tree = best.cluster.tree
+    mended = [e.check for e in best.evidence if e.fixed and e.check in apart]
+    return tuple((check, tree) for check in mended if len(whole(state.results(check, tree))) == 1)
+
+
 @once
 def gated(state: RunState) -> tuple[Scorecard, ...]:
     """What the checks so far say about every cluster."""
-    sizes = {c.tree: _beside_tests(c.changes) for c in state.candidates}
+    sizes = {c.tree: _size(c.changes) for c in state.candidates}
     fused = {c.id for c in state.candidates if c.parts}
     return tuple(
         Scorecard(
@@ -107,9 +149,9 @@ def gated(state: RunState) -> tuple[Scorecard, ...]:
     )
 
 
-def _beside_tests(changes: ChangeSet) -> int:
-    """Changed lines without those of tests: nobody shall lose by the tests that they bring."""
-    return ChangeSet(tuple(f for f in changes.files if not is_test(f.path))).size
+def _size(changes: ChangeSet) -> Size:
+    beside = ChangeSet(tuple(f for f in changes.files if not is_test(f.path)))
+    return Size(all(is_beside(f.path) for f in beside.files), beside.size, changes.size)
 
 
 # ── what each check says ────────────────────────────────────────────────────────────────────────

@@ -112,6 +112,15 @@ class Conflict:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """A file that may not be written now, whatever is in it."""
+
+    path: RelPath
+    why: str
+    """With what to do about it: a whole clause, for people."""
+
+
+@dataclass(frozen=True, slots=True)
 class Clash:
     """A candidate that does not land whole: where it conflicts with what the user has changed."""
 

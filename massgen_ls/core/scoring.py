@@ -28,7 +28,7 @@ from massgen_ls.core.crosstests import (
     telling,
 )
 from massgen_ls.core.fusion import FUSED, LEAST
-from massgen_ls.core.gates import eligible, gated, ruled_out, to_look_at_again
+from massgen_ls.core.gates import eligible, gated, judged, mends_to_look_at
 from massgen_ls.core.looks import once
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import CandidateId, CheckSpec, SeatId
@@ -59,22 +59,11 @@ def _prevailing(state: RunState) -> Scorecard | None:
     seats = {c.id: c.seat for c in state.candidates if not c.parts}
     for card in cards:
         if 2 * len({seats[m] for m in card.cluster.members if m in seats}) > len(state.seats):
-            judged = all(_judged(state, other.cluster.tree) for other in by_tree)
+            certain = all(judged(state, other.cluster.tree) for other in by_tree)
+            certain = certain and not mends_to_look_at(state)
             most = max(other.fixed for other in cards if other.clears) if card.clears else 0
-            return card if judged and card.clears and card.fixed == most else None
+            return card if certain and card.clears and card.fixed == most else None
     return None
-
-
-def _judged(state: RunState, tree: TreeId) -> bool:
-    """Whether every check has had its say about a tree that may still win."""
-    assert state.spec is not None, "a run that has not begun has no candidates"
-    assert state.snapshot is not None, "no candidate without a base"
-    return ruled_out(state, tree) or all(
-        state.results(check.name, state.snapshot.tree)
-        and state.results(check.name, tree)
-        and not to_look_at_again(state, check.name, tree)
-        for check in state.spec.checks
-    )
 
 
 @once

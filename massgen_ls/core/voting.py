@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Literal
 
 from massgen_ls.core.ballots import Ballot, Standing, Tally, count
-from massgen_ls.core.candidate import FITS, OWN_GATES, Evidence, Scorecard
+from massgen_ls.core.candidate import FITS, OWN_GATES, Evidence, Scorecard, Size
 from massgen_ls.core.crosstests import WHOLE
 from massgen_ls.core.task import CandidateId, Voting
 from massgen_ls.core.wording import counted
@@ -104,7 +104,7 @@ def in_order(
 
     def merit(
         place: int,
-    ) -> tuple[tuple[bool, bool, int, int, int], bool, Fraction, int, int, int, int, int, int]:
+    ) -> tuple[tuple[bool, bool, int, int, int], bool, Fraction, int, int, int, int, Size, int]:
         card, standing = cards[place], tally.standings[place]
         # Where somebody passes, the others need not have been through all checks.
         return (
@@ -238,11 +238,10 @@ def _why_best(order: Order, passed: Sequence[Scorecard]) -> str:
         return f"{same}; {winner} wins because {agreeing} agents arrived at this change."
     if best.cross.alone != second.cross.alone:
         return f"{same} by the project's own checks; {winner} wins by its tests: {tried}."
+    if best.size.tests_only != second.size.tests_only:
+        return f"{same}; {winner} wins because {rival} changes nothing but tests."
     if best.size != second.size:
-        return (
-            f"{same}; {winner} wins as the smaller change ({counted(best.size, 'line')} against "
-            f"{second.size})."
-        )
+        return f"{same}; {winner} wins as the smaller change ({smaller(best, second)})."
     return f"{same}, also in size; {winner} wins because its agent is configured first."
 
 
@@ -261,6 +260,15 @@ def outdating(card: Scorecard) -> str:
     if WHOLE in card.outdates:
         return "fails the tests that it changes, as they were"
     return f"fails {len(card.outdates)} of the tests that it changes, as they were"
+
+
+def smaller(best: Scorecard, second: Scorecard) -> str:
+    """By how much one of two changes is the smaller one, in words."""
+    one, other = best.size, second.size
+    if one.beside == other.beside:
+        return f"{counted(one.lines, 'line')} against {other.lines}"
+    brings = one.beside != one.lines or other.beside != other.lines
+    return f"{counted(one.beside, 'line')} against {other.beside}{' beside tests' * brings}"
 
 
 def _why_tied(order: Order, voting: Voting) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from massgen_ls.core.candidate import Candidate, Snapshot
 from massgen_ls.core.changes import ChangeSet, FileChange, RelPath, folders_above
 from massgen_ls.core.landing import Contents, plan_landing
-from massgen_ls.core.plan import Clash, Conflict, EditPlan, Held, LiveFile
+from massgen_ls.core.plan import Blocked, Clash, Conflict, EditPlan, Held, LiveFile, RenameFile
 from massgen_ls.core.selection import EVERYTHING, Selection, chosen_changes
 from massgen_ls.core.survey import FileSurvey, survey
 from massgen_ls.core.task import CandidateId
@@ -35,10 +36,19 @@ class Delivery:
     """Why nothing was applied, for people."""
     held: tuple[Held, ...] = ()
     """What would land too if files may land in part."""
+    blocked: tuple[Blocked, ...] = ()
+    """Files that may not be written, with what to do about it."""
+    others: bool = False
+    """Whether with ``partial`` other files would land without those that hold it back."""
     root: str = ""
     """The top that paths count from, absolute."""
     landed: tuple[FileSurvey, ...] = ()
     """The chosen files with their hunks as they are after it."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether the files have all of it."""
+        return self.applied and not self.conflicts and not self.blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +87,50 @@ class Deliverable:
         """Lands it, and does nothing more once it has landed.
 
         With a conflict nothing of that file is written, or with ``selection.partial`` nothing but
-        what does not conflict; the other files land. What is in the files is answered, also where
+        what does not conflict; the other files land. A file that may not be written holds back
+        all of them, but with ``selection.partial``. What is in the files is answered, also where
         a cancel came too late to stop it (see `LiveFiles.apply`).
 
         Raises:
             NotFoundError: A file or a hunk is chosen that the candidate does not have.
         """
         name, reason = self.candidate.id, ""
+        blocked: tuple[Blocked, ...] = ()
         for _ in range(1 + RECOMPUTED):
-            plan = await self.plan()
+            plan, left_out = await self._beyond_sparse(_without(await self.plan(), blocked))
             if not plan.operations:
-                return _nothing_written(plan)
+                return _nothing_written(plan, blocked + left_out)
             answer = await self.live.apply(self.snapshot.root, plan)
             if isinstance(answer, Landed):
-                return Delivery(name, True, plan.paths(), plan.conflicts, held=plan.held)  # noqa: FBT003
+                return Delivery(
+                    name,
+                    applied=True,
+                    paths=plan.paths(),
+                    conflicts=plan.conflicts,
+                    held=plan.held,
+                    blocked=blocked + left_out,
+                )
             reason = answer.reason
+            if answer.blocked:
+                blocked += answer.blocked
+                if self.selection.partial:
+                    continue
+                others = bool(_without(plan, blocked).operations)
+                return Delivery(name, applied=False, reason=reason, blocked=blocked, others=others)
             if not answer.stale:
                 break
         else:
             reason = f"the files kept changing while the edit was made ({reason})"
         return Delivery(name, applied=False, reason=reason)
+
+    async def _beyond_sparse(self, plan: EditPlan) -> tuple[EditPlan, tuple[Blocked, ...]]:
+        """Files that are missing because their user's sparse checkout leaves them out."""
+        gone = [c.path for c in plan.conflicts if c.reason == "deleted_here"]
+        if not gone:
+            return plan, ()
+        outside = await self.world.objects.outside(self.snapshot, gone)
+        kept = tuple(c for c in plan.conflicts if c.path not in outside)
+        return replace(plan, conflicts=kept), tuple(map(_outside, sorted(outside)))
 
     async def survey(self) -> tuple[FileSurvey, ...]:
         """Each hunk of its files with its place in the live files now."""
@@ -197,14 +231,42 @@ _SHA1 = 40
 """Characters of a name by SHA-1."""
 
 
-def _nothing_written(plan: EditPlan) -> Delivery:
-    if not plan.conflicts:
+def _without(plan: EditPlan, blocked: tuple[Blocked, ...]) -> EditPlan:
+    """The plan without files that may not be written."""
+    out = {each.path for each in blocked}
+    grown = True
+    while grown:  # a rename and the edit of what was renamed are one
+        moved = [op for op in plan.operations if isinstance(op, RenameFile)]
+        ends = [{op.path, op.old_path} for op in moved]
+        both = {path for pair in ends if pair & out for path in pair}
+        grown = not both <= out
+        out |= both
+    kept = tuple(op for op in plan.operations if op.path not in out)
+    return replace(plan, operations=kept)
+
+
+def _outside(path: RelPath) -> Blocked:
+    bring = f"git sparse-checkout add {shlex.quote(path.rpartition('/')[0] or f'/{path}')}"
+    why = f"{path} is outside of your sparse checkout: bring it in (`{bring}`), then apply again"
+    return Blocked(path, why)
+
+
+def _nothing_written(plan: EditPlan, blocked: tuple[Blocked, ...]) -> Delivery:
+    if not plan.conflicts and not blocked:
         return Delivery(plan.candidate, applied=True)
+    reasons = [each.why for each in blocked]
     files = len({conflict.path for conflict in plan.conflicts})
-    who = "1 file conflicts" if files == 1 else f"{files} files conflict"
-    reason = f"{who} with your own changes"
+    if files:
+        who = "1 file conflicts" if files == 1 else f"{files} files conflict"
+        reasons.append(f"{who} with your own changes")
+    reason = "; ".join(reasons)
     return Delivery(
-        plan.candidate, applied=False, conflicts=plan.conflicts, reason=reason, held=plan.held
+        plan.candidate,
+        applied=False,
+        conflicts=plan.conflicts,
+        reason=reason,
+        held=plan.held,
+        blocked=blocked,
     )
 
 

@@ -147,4 +147,5 @@ def delivery_json(delivery: Delivery) -> dict[str, Json]:
         "conflicts": to_json(delivery.conflicts),
         "reason": delivery.reason,
         "held": {held.path: [*held.hunks] for held in delivery.held},
+        "blocked": {blocked.path: blocked.why for blocked in delivery.blocked},
     }

@@ -19,6 +19,7 @@ from massgen_ls.core.events import (
 )
 from massgen_ls.core.novelty import refusal
 from massgen_ls.core.task import CandidateId, Origin, SeatId
+from massgen_ls.core.wording import one_line
 from massgen_ls.engine.substance import substance
 from massgen_ls.ports import Captured, Ended, Lease
 
@@ -68,6 +69,8 @@ async def wrap_up(
         await seat.emit(NothingCaptured(seat.id, seat.attempt, f"cannot be captured: {error}"))
         return
     found: list[Event] = [*told(captured.notes, seat.id)]
+    if captured.changes and captured.unseen:
+        found.append(Notice("warning", f"git ignores {_named(captured.unseen)}: {_APART}", seat.id))
     transcript = record.transcript(
         str(seat.agent.id),
         seat.agent.type,
@@ -106,7 +109,10 @@ async def wrap_up(
         )
         found.append(CandidateCaptured(candidate, seat.world.clock.monotonic() - started))
     else:
-        found.append(NothingCaptured(seat.id, seat.attempt, "changed nothing"))
+        why = "changed nothing"
+        if captured.unseen:
+            why = f"changed only files that git ignores: {_named(captured.unseen)}"
+        found.append(NothingCaptured(seat.id, seat.attempt, why))
     await seat.emit(*found)
     await _keep_conversation(seat, lease, ended)
 
@@ -142,6 +148,19 @@ async def _not_new(seat: Seat, ended: Ended, captured: Captured) -> str:
 
 def _lost(note: str, seat: SeatId) -> str:
     return f"{seat} ended before it could be told: {shorten(note, 200)}"
+
+
+_APART = "what was written there is no part of the candidate"
+_MOST_NAMES = 3
+
+
+def _named(paths: Sequence[str]) -> str:
+    """``.env``, ``.env and x.local``, ``a, b, c and 4 more``."""
+    names = [one_line(path) for path in paths[:_MOST_NAMES]]
+    if len(paths) > _MOST_NAMES:
+        names.append(f"{len(paths) - _MOST_NAMES} more")
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 _MOST_NOTES = 20

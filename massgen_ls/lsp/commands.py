@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from massgen_ls.core.errors import NotFoundError
-from massgen_ls.core.explain import markdown, own_words
+from massgen_ls.core.explain import own_words
+from massgen_ls.core.markdown import markdown
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import (
     CandidateId,

@@ -123,10 +123,12 @@ def tell_delivery(server: MassgenServer, delivery: Delivery) -> None:
     conflicts = _conflicts(delivery.conflicts)
     if delivery.applied:
         files = "one file" if len(delivery.paths) == 1 else f"{len(delivery.paths)} files"
-        message = f"{delivery.candidate} is applied to {files}{conflicts}"
-        kind = types.MessageType.Warning if conflicts else types.MessageType.Info
+        blocked = "".join(f"; {each.why}" for each in delivery.blocked)
+        message = f"{delivery.candidate} is applied to {files}{conflicts}{blocked}"
+        kind = types.MessageType.Info if delivery.whole else types.MessageType.Warning
     else:
-        message = f"{delivery.candidate} was not applied: {delivery.reason}{conflicts}"
+        others = "; its other files can land without it" if delivery.others else ""
+        message = f"{delivery.candidate} was not applied: {delivery.reason}{others}{conflicts}"
         kind = types.MessageType.Warning
     server.say(message, kind)
 
@@ -134,8 +136,8 @@ def tell_delivery(server: MassgenServer, delivery: Delivery) -> None:
 def _conflicts(conflicts: Sequence[Conflict]) -> str:
     if not conflicts:
         return ""
-    names = _listed(sorted({conflict.path for conflict in conflicts}))
-    return f"; your changes and its own meet in {names}, left as you have it"
+    names = sorted({conflict.path for conflict in conflicts})
+    return f"; your changes and its own meet in {_listed(names)}, left as you have it"
 
 
 def _listed(paths: Sequence[str]) -> str:

@@ -67,6 +67,9 @@ class Captured:
     changes: ChangeSet
     notes: tuple[str, ...] = ()
     """What was left out and why (a link that leads outside, a file too large)."""
+    unseen: tuple[str, ...] = ()
+    """Files that git ignores and that were written all the same, but for what programs leave
+    behind: they are no part of the changes."""
 
 
 class Lease(Protocol):
@@ -159,6 +162,10 @@ class Objects(Protocol):
         self, snapshot: Snapshot, tree: TreeId, path: RelPath
     ) -> tuple[str, FileType] | None:
         """The object name and type at a path of a tree; None when there is none."""
+        ...
+
+    async def outside(self, snapshot: Snapshot, paths: Sequence[RelPath]) -> set[RelPath]:
+        """Those among paths of the snapshot that its user's sparse checkout leaves out."""
         ...
 
     async def changes(self, snapshot: Snapshot, tree: TreeId) -> ChangeSet:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from massgen_ls.core.changes import RelPath
-from massgen_ls.core.plan import EditPlan, LiveFile
+from massgen_ls.core.plan import Blocked, EditPlan, LiveFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +17,13 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was written. ``stale``: the files moved on, so a new plan may land."""
+    """Nothing was written."""
 
     reason: str
     stale: bool = False
+    """The files moved on, so a new plan may land."""
+    blocked: tuple[Blocked, ...] = ()
+    """The files that alone hold the plan back: without them the others would land."""
 
 
 class LiveFiles(Protocol):

@@ -94,6 +94,24 @@ async def test_what_running_a_program_leaves_behind_is_nobodys_work(
     }
 
 
+async def test_a_file_that_a_folder_has_replaced_is_taken_without_a_note(
+    rooms: Rooms, taken: Snapshot
+):
+    async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
+        top = Path(lease.path)
+        for replaced in ("a.py", "gone.py"):
+            (top / replaced).unlink()
+            (top / replaced).mkdir()
+        (top / "a.py/y").write_text("inside\n")
+        made = await lease.capture("s.1", "m")
+    assert {p: f.kind for p, f in by_path(made).items()} == {
+        "a.py": "delete",
+        "a.py/y": "add",
+        "gone.py": "delete",
+    }
+    assert made.notes == ()
+
+
 async def test_no_change_records_nothing(rooms: Rooms, taken: Snapshot):
     async with rooms.worktrees.lease(taken, RUN, PLAIN) as lease:
         os.utime(os.path.join(lease.path, "a.py"))

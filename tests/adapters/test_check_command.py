@@ -101,6 +101,29 @@ async def test_what_cannot_start_is_broken_and_says_what_to_do(
     assert said in told.output
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("{python}", "-m", "unittest", "-v"),
+        ("sh", "-c", "python -m unittest"),
+        ("{python}", "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+    ],
+)
+async def test_who_runs_no_tests_has_measured_nothing(desk: Desk, argv: tuple[str, ...]) -> None:
+    told = await desk.run(*argv)
+    assert told.outcome == "broken"
+    assert told.output.startswith(f"{told.check} ran no tests: nothing was measured.\n\n")
+
+
+async def test_a_test_that_runs_is_measured_whatever_else_finds_none(desk: Desk) -> None:
+    told = await desk.run(
+        "sh", "-c", "echo 'Ran 0 tests in 0s'; echo 'Ran 2 tests in 0s' # unittest"
+    )
+    assert told.outcome == "passed"
+    told = await desk.python("print('Ran 0 tests in 0s')")
+    assert told.outcome == "passed"
+
+
 async def test_a_missing_folder_is_broken(desk: Desk) -> None:
     desk.tree.rmdir()
     assert (await desk.python("")).outcome == "broken"

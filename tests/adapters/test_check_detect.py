@@ -35,6 +35,26 @@ RUFF = "ruff check --no-cache --output-format concise ."
             {"pytest": "uv run python -m pytest -q"},
         ),
         ({"a.py": "", "test_a.py": "import unittest"}, {"unittest": "python -m unittest -v"}),
+        (
+            {"tests/__init__.py": "", "tests/test_a.py": "import unittest"},
+            {"unittest": "python -m unittest -v"},
+        ),
+        (
+            {"tests/test_a.py": "import unittest"},
+            {"unittest": "python -m unittest discover -s tests -v"},
+        ),
+        (
+            {"test/a_test.py": "import unittest"},
+            {"unittest": "python -m unittest discover -s test -p *_test.py -v"},
+        ),
+        (
+            {"a.py": "", "a_test.py": "import unittest"},
+            {"unittest": "python -m unittest discover -p *_test.py -v"},
+        ),
+        (
+            {"tests/unit/__init__.py": "", "tests/unit/test_a.py": "import unittest"},
+            {"unittest": "python -m unittest discover -s tests -v"},
+        ),
         ({"pyproject.toml": "[tool.mypy]\n"}, {"mypy": "python -m mypy --no-color-output ."}),
         (
             {"pyproject.toml": "[tool.mypy]\nfiles = ['src']\n[tool.pyright]\n"},

@@ -38,6 +38,23 @@ RECORDED = {
         "test_square (tests.test_shapes.Area.test_square)",
         "tests.test_broken (unittest.loader._FailedTest.tests.test_broken)",
     ),
+    "unittest_3.8": (
+        "setUpClass (tests.test_shapes.Stuck)",
+        "test_crash (tests.test_shapes.Area)",
+        "test_parts (tests.test_shapes.Area) (side=3)",
+        "test_parts (tests.test_shapes.Area) (side=4)",
+        "test_square (tests.test_shapes.Area)",
+        "tests.test_broken (unittest.loader._FailedTest)",
+    ),
+    "unittest_3.13": (
+        "setUpClass (tests.test_shapes.Stuck)",
+        "test_crash (tests.test_shapes.Area.test_crash)",
+        "test_odd (tests.test_shapes.Area.test_odd)",
+        "test_parts (tests.test_shapes.Area.test_parts) (side=3)",
+        "test_parts (tests.test_shapes.Area.test_parts) (side=4)",
+        "test_square (tests.test_shapes.Area.test_square)",
+        "tests.test_broken (unittest.loader._FailedTest.tests.test_broken)",
+    ),
     "pytest": (
         "(side=3) tests/test_shapes.py::Area::test_parts",
         "(side=4) tests/test_shapes.py::Area::test_parts",
@@ -266,12 +283,32 @@ def test_far_too_many_passed_tests_are_not_kept() -> None:
         ("TAP version 13\nok 1 - a\nrunning 1 test\ntest b ... ok\n", None),
         ("ok 1 - not a report\n", None),
         ("1 passed in 0.1s\n", None),
+        ("..\n\nRan 2 tests in 0.1s\n", None),
+        ("Ran 0 tests in 0.1s\n", ()),
+        ("a (m.T.a) ... ok\n\nRan 2 tests in 0.1s\n", None),
+        ("a (m.T.a) ... gone\n\nRan 1 test in 0.1s\n", None),
+        ("a (m.T.a) ... all ok\nFAIL\n\nRan 1 test in 0.1s\n", ()),
+        ("a (m.T.a) ... out\nskipped 'ok'\nb (m.T.b) ... ok\nRan 2 tests in 1s", ("b (m.T.b)",)),
     ],
 )
 def test_passed_tests_are_named_where_all_of_them_are(
     text: str, names: tuple[str, ...] | None
 ) -> None:
     assert parsers.passed(text) == names
+
+
+UNITTEST = ("good_parts", "loud", "noisy", "told", "two")
+"""The tests that pass, as they are named behind ``test_``."""
+
+
+@pytest.mark.parametrize("name", ["unittest_3.8", "unittest_3.13"])
+def test_what_unittest_says_of_passed_tests(name: str) -> None:
+    where = "tests.test_shapes.Area"
+    new = name == "unittest_3.13"
+    tests = [f"test_{test}" for test in UNITTEST]
+    assert parsers.passed(recorded(name)) == tuple(
+        f"{test} ({where}.{test})" if new else f"{test} ({where})" for test in tests
+    )
 
 
 def test_far_too_many_failures_have_no_names() -> None:
@@ -291,6 +328,7 @@ PIECES = st.sampled_from(
         *"=:-> \n.(a1",
         *("FAIL", "FAIL\t", "not ok 1 - ", "# Subtest: ", "failures:\n    ", "● ", "✖ ", "=" * 70),
         *("--> ", "short test summary info", "a.py:1:1: ", "\x1b]", "\x1b[0m", "--- FAIL: "),
+        *("t (m.t)", " ... ", "ok\n", "skipped 'x'\n", "\nRan 1 test in ", "FAIL: t (m.t)\n"),
     )
 )
 
@@ -298,8 +336,10 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=60).map("".join))
 def test_any_text_is_read_without_an_error(text: str) -> None:
     found = parsers.read(parsers.tidy(text, ("/",)))
-    assert list(found) == sorted(found)
-    assert all("\n" not in name for name in found)
+    passed = parsers.passed(parsers.tidy(text)) or ()
+    for names in (found, passed):
+        assert list(names) == sorted(names)
+        assert all("\n" not in name for name in names)
 
 
 @pytest.mark.timeout(20)
@@ -307,9 +347,10 @@ def test_any_text_is_read_without_an_error(text: str) -> None:
     "piece",
     [
         *("=", " ", "a", "● ", "--- FAIL: ", "✖ (1", "    x\n", "a.py:1:1: x\n", "\x1b]", "( "),
-        *("not ok 1 ", "a:1", "FAIL\t", " (1 > "),
+        *("not ok 1 ", "a:1", "FAIL\t", " (1 > ", "t (m.t) ... ", "t (m.t)\n", "skipped '"),
     ],
 )
 def test_megabytes_of_the_same_are_read_in_linear_time(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     parsers.read(parsers.tidy(f"failures:\n{text}\n✖ failing tests:\n✖ {text}"))
+    parsers.passed(f"t (m.t) ... {text}\nRan 1 test in 1s")

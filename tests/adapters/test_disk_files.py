@@ -18,6 +18,7 @@ from massgen_ls.adapters.host.files import DiskFiles
 from massgen_ls.core.changes import FileType, RelPath
 from massgen_ls.core.errors import WorkspaceError
 from massgen_ls.core.plan import (
+    Blocked,
     CreateFile,
     DeleteFile,
     EditPlan,
@@ -254,7 +255,9 @@ async def test_no_linked_folder_is_followed(root: Path, target: str) -> None:
 async def test_a_file_that_the_user_made_read_only_is_left_alone(root: Path) -> None:
     (root / B).chmod(0o444)
     before = everything(root)
-    assert await perform(root, *FIRST, edit(B, "two\n")) == Refused("dir/b.txt is read-only")
+    done = await perform(root, *FIRST, edit(B, "two\n"))
+    why = "dir/b.txt is read-only: make it writable (`chmod u+w dir/b.txt`), then apply again"
+    assert done == Refused(why, blocked=(Blocked(B, why),))
     assert everything(root) == before
 
 

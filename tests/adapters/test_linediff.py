@@ -140,6 +140,15 @@ def merged_by_git(base: str, live: str, candidate: str, folder: Path) -> str | N
     return None if result.returncode else result.stdout.decode()
 
 
+def merged_alike(base: str, live: str, candidate: str, folder: Path, seed: int) -> bool:
+    """Holds both verdicts side by side; whether there is no conflict."""
+    wanted = merged_by_git(base, live, candidate, folder)
+    merge = rebase(base, live, candidate, differ)
+    assert (wanted is None) == bool(merge.conflicts), f"seed {seed}"
+    assert wanted is None or apply_edits(live, merge.edits) == wanted, f"seed {seed}"
+    return wanted is not None
+
+
 @pytest.mark.parametrize("block", range(4))
 def test_merges_are_those_of_git(block: int, tmp_path: Path) -> None:
     clean = 0
@@ -151,16 +160,8 @@ def test_merges_are_those_of_git(block: int, tmp_path: Path) -> None:
             return f"new {rng.randint(0, 5)}\n"
 
         lines = [f"line {n}\n" for n in range(rng.randint(0, 30))]
-        base, live, candidate = (
-            "".join(text)
-            for text in (lines, mutated(rng, lines, fresh), mutated(rng, lines, fresh))
-        )
-        wanted = merged_by_git(base, live, candidate, tmp_path)
-        merge = rebase(base, live, candidate, differ)
-        assert (wanted is None) == bool(merge.conflicts), f"seed {seed}"
-        if wanted is not None:
-            assert apply_edits(live, merge.edits) == wanted, f"seed {seed}"
-            clean += 1
+        both = mutated(rng, lines, fresh), mutated(rng, lines, fresh)
+        clean += merged_alike("".join(lines), *map("".join, both), tmp_path, seed)
     assert 10 < clean < 90, "both verdicts have to be seen"
 
 
@@ -177,16 +178,9 @@ def test_merges_are_those_of_git_where_lines_repeat(block: int, tmp_path: Path) 
         # Sometimes between long equal ends, of which the differ is shown little.
         ends = [f"line {n}\n" if n % 3 else rng.choice(few) for n in range(rng.choice((0, 40)))]
         lines = [rng.choice(few) for _ in range(rng.randint(5, 25))]
-        base, live, candidate = (
-            "".join([*ends, *text, *ends])
-            for text in (lines, mutated(rng, lines, fresh), mutated(rng, lines, fresh))
-        )
-        wanted = merged_by_git(base, live, candidate, tmp_path)
-        merge = rebase(base, live, candidate, differ)
-        assert (wanted is None) == bool(merge.conflicts), f"seed {seed}"
-        if wanted is not None:
-            assert apply_edits(live, merge.edits) == wanted, f"seed {seed}"
-            clean += 1
+        texts = (lines, mutated(rng, lines, fresh), mutated(rng, lines, fresh))
+        base, live, candidate = ("".join([*ends, *text, *ends]) for text in texts)
+        clean += merged_alike(base, live, candidate, tmp_path, seed)
     assert 20 < clean < 180, "both verdicts have to be seen"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from massgen_ls.core.changes import RelPath
 from massgen_ls.core.errors import WorkspaceError
 from massgen_ls.core.task import RunId
 from massgen_ls.ports import Buffer
@@ -111,6 +112,8 @@ async def test_sparse_checkouts_stay_sparse_and_lose_nothing(repo: UserRepo, roo
             Path(lease.path, "in/new.py").write_text("n\n")
             made = await lease.capture("s.1", "m")
         assert made.changes.paths() == ("in/new.py",)
+    asked = [RelPath("in/i.py"), RelPath("out/o.py"), RelPath("no.py")]
+    assert await rooms.objects.outside(taken, asked) == {"out/o.py"}
 
 
 async def test_a_repository_without_a_commit(tmp_path: Path, home: Path, rooms: Rooms):

@@ -14,12 +14,10 @@ from massgen_ls.config.starter import (
     Found,
     Way,
     choose,
-    scalar,
     seat_ids,
     team,
-    with_checks,
-    written,
 )
+from massgen_ls.config.starter_text import scalar, with_checks, written
 from massgen_ls.config.templates import template, templates
 from massgen_ls.config.yaml_text import read
 from massgen_ls.core.errors import ConfigError

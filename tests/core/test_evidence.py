@@ -67,6 +67,8 @@ def test_getting_further_than_the_base_is_not_punished() -> None:
 def test_hanging_and_not_starting_are_failures_of_their_own() -> None:
     assert weigh("t", [OK], [run("timed_out")]).new_failures == ("t timed out",)
     assert weigh("t", [OK], [run("broken")]).new_failures == ("t could not be started",)
+    for code in (0, 5):
+        assert weigh("t", [OK], [run("broken", code=code)]).new_failures == ("t ran no tests",)
 
 
 def test_a_base_that_was_never_judged_says_nothing() -> None:
@@ -116,6 +118,21 @@ def test_a_file_that_can_be_read_again_is_mended_when_one_of_its_tests_passes() 
     assert weigh("t", [failed("m::a")], [passing("m::a[1]", "m::a[2]")]).fixed == ("m::a",)
     assert weigh("t", [failed("tests.m")], [passing("tests.m2::a")]).fixed == ()
     assert weigh("t", [failed(code=2)], [passing("m::a")]).fixed == ("t exits 2",)
+
+
+def test_what_unittest_says_in_a_tests_place_is_mended_when_the_test_passes() -> None:
+    for passes, fails in (
+        ("a (tests.m.C.a)", "tests.m (unittest.loader._FailedTest.tests.m)"),
+        ("a (tests.m.C)", "tests.m (unittest.loader._FailedTest)"),
+        ("a (tests.m.C.a)", "setUpClass (tests.m.C)"),
+        ("a (tests.m.C)", "setUpClass (tests.m.C)"),
+        ("a (tests.m.C.a)", "tearDownModule (tests.m)"),
+        ("a (tests.m.C.a)", "a (tests.m.C.a) (side=3)"),
+        ("a (tests.m.C)", "a (tests.m.C) [of two] (side=3)"),
+    ):
+        assert weigh("t", [failed(fails)], [passing(passes)]).fixed == (fails,)
+        assert weigh("t", [failed(fails)], [passing("a (tests.m2.D.a)")]).fixed == ()
+    assert weigh("t", [failed("a (m.C.a)")], [passing("b (m.C.b)")]).fixed == ()
 
 
 def test_the_parts_above_a_test() -> None:

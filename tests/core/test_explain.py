@@ -10,7 +10,8 @@ from massgen_ls.core.ballots import Ballot, Marks
 from massgen_ls.core.candidate import Evidence
 from massgen_ls.core.coordination import Settle, next_steps
 from massgen_ls.core.events import BallotCast, BallotMissed, CheckFinished, Event, RunSettled
-from massgen_ls.core.explain import BallotRow, explanation, markdown, said
+from massgen_ls.core.explain import BallotRow, explanation, said
+from massgen_ls.core.markdown import markdown
 from massgen_ls.core.polls import questions
 from massgen_ls.core.run_state import EMPTY, RunState, evolve, fold
 from massgen_ls.core.task import CheckSpec, SeatId, Voting

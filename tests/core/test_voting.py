@@ -7,20 +7,25 @@ from dataclasses import replace
 import pytest
 
 from massgen_ls.core.ballots import CRITERIA, FULL, Ballot, Marks
-from massgen_ls.core.candidate import FITS, Cluster, Evidence, Scorecard
+from massgen_ls.core.candidate import FITS, Cluster, Evidence, Scorecard, Size
 from massgen_ls.core.task import CandidateId, SeatId, Voting, VotingRule
 from massgen_ls.core.voting import decide
 
 
 def card(
-    *members: str, fixed: int = 0, broke: tuple[str, ...] = (), size: int = 5, note: str = ""
+    *members: str,
+    fixed: int = 0,
+    broke: tuple[str, ...] = (),
+    size: int = 5,
+    tests: int = 0,
+    note: str = "",
 ) -> Scorecard:
+    """One choice; ``size`` is of lines beside those of tests."""
     mended = tuple(f"f{n}" for n in range(fixed))
     outcome = "failed" if broke else "passed"
     evidence = Evidence("k", outcome, broke, mended, (), note, measured=not note)
-    return Scorecard(
-        Cluster(f"tree of {members[0]}", tuple(map(CandidateId, members))), (evidence,), size
-    )
+    cluster = Cluster(f"tree of {members[0]}", tuple(map(CandidateId, members)))
+    return Scorecard(cluster, (evidence,), Size(not size, size, size + tests))
 
 
 def votes(**by: str) -> list[Ballot]:
@@ -32,7 +37,14 @@ def votes(**by: str) -> list[Ballot]:
     [
         # Each row beats the one before it: the reasons of the earlier rows speak for b.1.
         ([card("a.1"), card("b.1")], [], "wins because its agent is configured first."),
+        ([card("b.1", tests=2), card("a.1", tests=1)], [], "(6 lines against 7)."),
         ([card("b.1"), card("a.1", size=1)], [], "the smaller change (1 line against 5)."),
+        (
+            [card("b.1"), card("a.1", size=1, tests=9)],
+            [],
+            "the smaller change (1 line against 5 beside tests).",
+        ),
+        ([card("b.1", size=0, tests=1), card("a.1")], [], "because b.1 changes nothing but tests."),
         (
             [card("b.1", size=1), card("a.1", "c.1")],
             [],

@@ -7,7 +7,7 @@ import pytest
 from massgen_ls.testing.models import Edit, Episode, Gate, Text, Turn, Wait
 from massgen_ls.testing.profiles import NEOVIM, VSCODE, Profile
 from tests.e2e.cast import CODEX, GATE, PRO, SILENT, SONNET, Cast
-from tests.e2e.test_editors import editing
+from tests.e2e.editing import editing
 
 pytestmark = [pytest.mark.e2e, pytest.mark.agents]
 

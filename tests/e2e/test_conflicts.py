@@ -8,16 +8,14 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from massgen_ls.adapters.host.process import HostProcesses
-from massgen_ls.ports import Command
-from massgen_ls.testing.editor import StandInEditor, open_editor
+from massgen_ls.testing.editor import StandInEditor
 from massgen_ls.testing.profiles import ALE, EGLOT, NEOVIM, VSCODE, Profile
-from tests.e2e.world import DEADLINE, World
+from tests.e2e.editing import editing
+from tests.e2e.world import World
 
 pytestmark = pytest.mark.e2e
 
@@ -33,26 +31,11 @@ PARTLY = "ONE\ntwo\ndrei\nfour\nFIVE\n"
 
 
 @asynccontextmanager
-async def serving(world: World, team: Path, profile: Profile) -> AsyncIterator[StandInEditor]:
-    command = Command(
-        (sys.executable, "-m", "massgen_ls", "serve", "--stdio", "--config", str(team)),
-        str(world.top),
-        world.env,
-        tree=False,
-    )
-    async with (
-        asyncio.timeout(DEADLINE),
-        open_editor(HostProcesses(), command, world.repo, profile) as editor,
-    ):
-        yield editor
-
-
-@asynccontextmanager
 async def settled(world: World, profile: Profile) -> AsyncIterator[tuple[StandInEditor, Any]]:
     """An editor and a run that is over, whose winner conflicts with what was typed since."""
     world.init()
     team = world.configure([world.agent("one", PROGRAM)])
-    async with serving(world, team, profile) as editor:
+    async with editing(world, profile, "--config", str(team)) as editor:
         await editor.open("a.py")
         run = await editor.request("massgen/run", {"prompt": "do it"})
         await editor.request("massgen/wait", run)
@@ -149,7 +132,7 @@ async def test_who_is_in_the_way_of_what_was_typed_meanwhile_does_not_win(world:
         ],
         sandbox="off",
     )
-    async with serving(world, team, VSCODE) as editor:
+    async with editing(world, VSCODE, "--config", str(team)) as editor:
         await editor.open("a.py")
         order = {"prompt": "do it", "apply": "auto"}
         run = await editor.request("massgen/run", order)
@@ -173,3 +156,62 @@ async def test_who_is_in_the_way_of_what_was_typed_meanwhile_does_not_win(world:
     assert torn in settled["verdict"]["why"]
     shown = " ".join((await world.massgen("show", run["runId"])).out.split())
     assert "candidate change files parse fits your changes" in shown
+
+
+LATIN = """
+text = open('latin.py', encoding='latin-1', newline='').read()
+open('latin.py', 'w', encoding='latin-1', newline='').write(text.replace('x = 1', 'x = 100'))
+open('b.py', 'w').write('new\\n')
+"""
+
+
+async def test_a_file_in_another_encoding_lands_once_it_is_saved_and_others_before(
+    world: World,
+) -> None:
+    world.init(**{"latin.py": "x = 1\n"})
+    team = world.configure([world.agent("one", LATIN)])
+    async with editing(world, VSCODE, "--config", str(team)) as editor:
+        await editor.open("latin.py")
+        world.write("latin.py", "# caf\xe9\nx = 1\n".encode("latin-1"))
+        await editor.type("latin.py", "# caf\xe9\nx = 1\n# unsaved\n")
+        run = await editor.request("massgen/run", {"prompt": "do it"})
+        await editor.request("massgen/wait", run)
+        editor.answer = "Apply"
+        why = (
+            "latin.py has unsaved changes, and it is not UTF-8 text, so it is written to the disk "
+            "as a whole: save it, then apply again"
+        )
+        answer = await editor.request("massgen/apply", run)
+        assert (answer["applied"], answer["reason"]) == (False, why)
+        answer = await editor.request("massgen/apply", {**run, "partial": True})
+        assert (answer["applied"], answer["paths"]) == (True, ["b.py"])
+        assert answer["blocked"] == {"latin.py": why}
+        world.write("latin.py", "# caf\xe9\nx = 1\n# unsaved\n".encode("latin-1"))
+        saved = {"textDocument": {"uri": editor.uri("latin.py")}}
+        await editor.notify("textDocument/didSave", saved)
+        answer = await editor.request("massgen/apply", run)
+        assert (answer["applied"], answer["blocked"]) == (True, {})
+        after = (world.repo / "latin.py").read_bytes()
+        assert after == "# caf\xe9\nx = 100\n# unsaved\n".encode("latin-1")
+
+
+async def test_a_read_only_file_is_told_with_what_to_do_and_left_out_with_partial(
+    world: World,
+) -> None:
+    world.init()
+    team = world.configure([world.agent("one", PROGRAM)])
+    (world.repo / "a.py").chmod(0o444)
+    ran = await world.run("--apply", "--config", str(team))
+    assert ran.code == 6
+    first = await world.massgen("apply", ran.run)
+    said = " ".join(first.out.split())
+    assert first.code == 6
+    assert "not applied: a.py is read-only: make it writable (`chmod u+w a.py`)" in said
+    assert f"massgen-ls apply {ran.run} --candidate one.1 applies it after that" in said
+    assert f"massgen-ls apply {ran.run} --candidate one.1 --partial applies the rest" in said
+    second = await world.massgen("apply", ran.run, "--partial")
+    assert second.code == 6
+    assert "applied 1 file: b.py" in second.out
+    assert "left out: a.py is read-only" in " ".join(second.out.split())
+    (world.repo / "a.py").chmod(0o644)
+    assert (await world.massgen("apply", ran.run)).code == 0

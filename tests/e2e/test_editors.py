@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from massgen_ls.adapters.host.process import HostProcesses
-from massgen_ls.ports import Command
-from massgen_ls.testing.editor import ServerError, StandInEditor, open_editor
+from massgen_ls.testing.editor import ServerError
 from massgen_ls.testing.profiles import ALE, EGLOT, NEOVIM, VSCODE, Profile
+from tests.e2e.editing import editing
 from tests.e2e.world import DEADLINE, World
 
 pytestmark = pytest.mark.e2e
@@ -31,21 +27,6 @@ os.remove('extra')
 os.rename('old.py', 'new.py')
 open('other.py', 'a').write('more\\n')
 """
-
-
-@asynccontextmanager
-async def editing(world: World, profile: Profile, *arguments: str) -> AsyncIterator[StandInEditor]:
-    command = Command(
-        (sys.executable, "-m", "massgen_ls", "serve", "--stdio", *arguments),
-        str(world.top),
-        world.env,
-        tree=False,
-    )
-    async with (
-        asyncio.timeout(DEADLINE),
-        open_editor(HostProcesses(), command, world.repo, profile) as editor,
-    ):
-        yield editor
 
 
 def prepare(world: World, program: str = EVERYTHING, **backend: Any) -> str:
@@ -98,6 +79,54 @@ async def test_the_user_types_on_and_both_stay(world: World, profile: Profile) -
         await editor.request("massgen/wait", answer)
         await editor.seen(lambda m, p: m == "massgen/event" and p["kind"] == "delivered")
         assert editor.text("a.py") == "unsaved\nTWO typed\nthree\nfour\nFIVE\n"
+
+
+MOVES = """
+import os
+text = open('old.py').read()
+os.remove('old.py')
+open('new.py', 'w').write(text.replace('line 9', 'LINE 9'))
+os.remove('extra')
+"""
+
+
+@pytest.mark.parametrize("profile", [VSCODE, NEOVIM], ids=lambda p: p.name)
+async def test_typing_in_what_is_being_renamed_goes_along(world: World, profile: Profile) -> None:
+    team = prepare(world, MOVES)
+    async with editing(world, profile, "--config", team) as editor:
+        old = await editor.open("old.py")
+        typed = ["above\n" + old.text]
+
+        async def type_on() -> None:
+            if typed:
+                await editor.type("old.py", typed.pop())
+
+        editor.before_edit = type_on
+        run = await editor.request("massgen/run", {"prompt": "x", "apply": "none"})
+        await editor.request("massgen/wait", run)
+        applied = await editor.request("massgen/apply", run)
+        assert applied["applied"] is True, applied
+        assert editor.text("old.py") is None
+        lines = [f"line {number}" for number in range(20)]
+        lines[9] = "LINE 9"
+        assert (editor.text("new.py") or "").split("\n") == ["above", *lines, ""]
+
+
+async def test_typing_in_what_is_being_deleted_keeps_it(world: World) -> None:
+    team = prepare(world, MOVES)
+    async with editing(world, VSCODE, "--config", team) as editor:
+        await editor.open("extra")
+
+        async def type_on() -> None:
+            if (editor.text("extra") or "").startswith("gone"):
+                await editor.type("extra", "still wanted\n")
+
+        editor.before_edit = type_on
+        run = await editor.request("massgen/run", {"prompt": "x", "apply": "none"})
+        await editor.request("massgen/wait", run)
+        applied = await editor.request("massgen/apply", run)
+        assert [each["path"] for each in applied["conflicts"]] == ["extra"], applied
+        assert editor.text("extra") == "still wanted\n"
 
 
 async def test_typing_in_another_document_of_the_edit_does_not_misplace_it(world: World) -> None:

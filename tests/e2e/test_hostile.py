@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from massgen_ls.adapters.host.process import HostProcesses
-from massgen_ls.ports import Command
-from massgen_ls.testing.editor import NEOVIM, ServerError, StandInEditor, open_editor
+from massgen_ls.testing.editor import ServerError
+from tests.e2e.editing import editing
 from tests.e2e.hostile import GIT, OURS, PROGRAMS, PROJECT, WANTS, Hostile, Row
-from tests.e2e.world import DEADLINE, World
+from tests.e2e.world import World
 
 pytestmark = pytest.mark.e2e
 
@@ -25,17 +22,6 @@ TABLES: dict[str, Sequence[Row]] = {
     "project": PROJECT,
     "configuration": OURS[:1],
 }
-
-
-@asynccontextmanager
-async def editing(world: World, folder: Path, *arguments: str) -> AsyncIterator[StandInEditor]:
-    argv = tuple(world.argv("serve", "--stdio", *arguments))
-    command = Command(argv, str(folder), world.env, tree=False)
-    async with (
-        asyncio.timeout(DEADLINE),
-        open_editor(HostProcesses(), command, folder, NEOVIM) as editor,
-    ):
-        yield editor
 
 
 def planted(world: World, table: Sequence[Row]) -> Hostile:
@@ -53,7 +39,7 @@ def planted(world: World, table: Sequence[Row]) -> Hostile:
 
 async def look(hostile: Hostile, folder: Path) -> None:
     """Opens a folder in an editor and looks at it in every way there is."""
-    async with editing(hostile.world, folder) as editor:
+    async with editing(hostile.world, folder=folder) as editor:
         for name in ("a.py", "massgen.yaml"):
             await editor.open(name, "import os\n")
             end = {"line": 1, "character": 0}
@@ -194,7 +180,7 @@ async def test_so_are_settings_that_the_editor_took_out_of_it(world: World, row:
     file = world.repo / "massgen.yaml"
     settings = json.loads(file.read_text())
     file.unlink()
-    async with editing(world, world.repo) as editor:
+    async with editing(world, folder=world.repo) as editor:
         editor.answer = "Not now"
         await editor.notify("workspace/didChangeConfiguration", {"settings": {"massgen": settings}})
         with pytest.raises(ServerError, match=f"settings for this folder: {WANTS[row.name][:6]}"):
@@ -240,7 +226,7 @@ async def test_a_link_that_leads_out_of_the_repository_is_never_trusted(world: W
 
 async def test_the_editor_s_user_is_asked_and_nothing_runs_before_they_answer(world: World) -> None:
     hostile = planted(world, OURS[:1])
-    async with editing(world, world.repo) as editor:
+    async with editing(world, folder=world.repo) as editor:
         editor.answer = "Not now"
         for ask in (
             editor.request("massgen/run", {"prompt": "x"}),

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from massgen_ls.adapters.host.process import HostProcesses
-from massgen_ls.ports import Command
-from massgen_ls.testing.editor import open_editor
-from tests.e2e.world import DEADLINE, World
+from massgen_ls.testing.profiles import NEOVIM
+from tests.e2e.editing import editing
+from tests.e2e.world import World
 
 pytestmark = pytest.mark.e2e
 
@@ -67,12 +66,7 @@ async def test_a_server_that_goes_on_mends_before_its_next_run_and_tells_the_use
 ) -> None:
     world.init(**{"b.py": "bee\n"})
     team = world.configure([world.agent("one", PROGRAM)])
-    argv = (sys.executable, "-m", "massgen_ls", "serve", "--stdio", "--config", str(team))
-    command = Command(argv, str(world.top), world.env, tree=False)
-    async with (
-        asyncio.timeout(DEADLINE),
-        open_editor(HostProcesses(), command, world.repo) as editor,
-    ):
+    async with editing(world, NEOVIM, "--config", str(team)) as editor:
         run = await editor.request("massgen/run", {"prompt": "do it"})
         await editor.request("massgen/wait", run)
         process = await asyncio.create_subprocess_exec(

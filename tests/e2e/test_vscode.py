@@ -33,6 +33,8 @@ open('pkg/made.py', 'w').write('made\\n')
 if os.path.exists('extra'):
     os.remove('extra')
     os.rename('old.py', 'new.py')
+    old = open('new.py').read()
+    open('new.py', 'w').write(old.replace('line 7', 'LINE 7'))
 open('other.py', 'a').write('more\\n')
 """
 BREAKS = """
@@ -128,7 +130,7 @@ async def test_the_whole_way_without_a_click(workbench: Workbench, world: World)
         "security.workspace.trust.banner": "never",
     }
     programs: dict[str, str] = {}
-    without: pytest.skip.Exception | None = None
+    without: BaseException | None = None
     try:
         programs |= {name: program(name) for name in ("claude", "gemini")}
     except pytest.skip.Exception as reason:

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from massgen_ls.core.explain import BASE_TESTS, explanation, markdown
+from massgen_ls.core.explain import BASE_TESTS, explanation
+from massgen_ls.core.markdown import markdown
 from massgen_ls.core.task import CrossTestRules
 from massgen_ls.engine.report import run_json
 from massgen_ls.ports import AgentNews, Brief, Place

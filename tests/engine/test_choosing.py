@@ -52,6 +52,21 @@ async def test_a_member_that_fails_a_gate_by_its_layout_speaks_for_nobody(bench:
         assert "tight.1 is ruled out" in state.verdict.why
 
 
+async def test_a_change_of_nothing_but_tests_is_no_small_change(bench: Bench) -> None:
+    test = "def test_nothing():\n    pass\n"
+    bench.user.write("tests/test_old.py", "")
+    scripts = {
+        "tests": writes(**{"tests/test_m__py": test, "tests/conftest__py": "x = 1\n"}),
+        "longer": writes(m__py="x = 1\ny = 2\n"),
+        "tested": writes(m__py="x = 1\n", test_m__py=test),
+    }
+    async with bench.engine(scripts) as supervisor:
+        _, state = await bench.finish(supervisor, bench.spec(*scripts, checks=("k",)))
+    assert state.verdict is not None
+    assert state.verdict.ranking == ("tested.1", "longer.1", "tests.1")
+    assert "the smaller change (1 line against 2 beside tests)" in state.verdict.why
+
+
 def real_pytest(bench: Bench, *agents: str, **rules: object) -> RunSpec:
     """A run whose one check is the project's own pytest suite."""
     check = CheckSpec("tests", ("{python}", "-m", "pytest", "-q", "-p", "no:cacheprovider"), 60)

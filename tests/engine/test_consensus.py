@@ -13,7 +13,8 @@ import pytest
 
 from massgen_ls.core.candidate import Candidate
 from massgen_ls.core.events import NoteSent
-from massgen_ls.core.explain import explanation, markdown
+from massgen_ls.core.explain import explanation
+from massgen_ls.core.markdown import markdown
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.task import ConsensusRules, Json, RunSpec, Voting
 from massgen_ls.engine.world import World

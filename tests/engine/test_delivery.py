@@ -37,6 +37,9 @@ class Blobs:
     ) -> Sequence[bytes]:
         return [bytes.fromhex(oid) for _, oid in wanted]
 
+    async def outside(self, snapshot: Snapshot, paths: Sequence[RelPath]) -> set[RelPath]:
+        return {path for path in paths if path.startswith("other/")}
+
 
 @dataclass
 class Files:
@@ -269,3 +272,57 @@ async def test_who_is_in_the_way_and_where(
     expected = (Clash(CandidateId("alice.1"), paths),) if paths else ()
     assert await clashes(WORLD, SNAPSHOT, [candidate(*changes)], files) == expected
     assert files.asked == []
+
+
+async def test_a_read_only_file_holds_back_the_others_until_somebody_says_otherwise(
+    tmp_path: Path,
+) -> None:
+    for path in (F, G, RelPath("locked too.txt")):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(BASE)
+    (tmp_path / F).chmod(0o444)
+    (tmp_path / "locked too.txt").chmod(0o444)
+    here = replace(SNAPSHOT, root=str(tmp_path))
+    moved = FileChange(
+        "rename", RelPath("to.txt"), RelPath("locked too.txt"), BASE.hex(), THEIRS.hex(),
+        "file", "file", 1, 1,
+    )  # fmt: skip
+    wanted = candidate(modify(F), modify(G), moved)
+    whole = await deliver(wanted, DiskFiles(), snapshot=here)
+    first = f"{F} is read-only: make it writable (`chmod u+w {F}`), then apply again"
+    second = (
+        "locked too.txt is read-only: make it writable (`chmod u+w 'locked too.txt'`), "
+        "then apply again"
+    )
+    assert (whole.applied, whole.paths, whole.others) == (False, (), True)
+    assert sorted(each.why for each in whole.blocked) == [second, first]
+    assert whole.reason in {
+        f"{first} (and 1 other file like it)",
+        f"{second} (and 1 other file like it)",
+    }
+    assert (tmp_path / G).read_bytes() == BASE
+    partly = await deliver(wanted, DiskFiles(), Selection(partial=True), here)
+    assert (partly.applied, partly.paths, partly.whole) == (True, (G,), False)
+    assert {each.path for each in partly.blocked} == {F, RelPath("locked too.txt")}
+    again = await deliver(wanted, DiskFiles(), Selection(partial=True), here)
+    assert (again.applied, again.paths, again.conflicts) == (False, (), ())
+    assert set(again.reason.split("; ")) == {first, second}
+    (tmp_path / F).chmod(0o644)
+    (tmp_path / "locked too.txt").chmod(0o644)
+    assert (await deliver(wanted, DiskFiles(), snapshot=here)).whole
+    assert (tmp_path / "to.txt").read_bytes() == (tmp_path / F).read_bytes() == THEIRS
+
+
+async def test_what_a_sparse_checkout_leaves_out_is_not_called_deleted() -> None:
+    there, gone = RelPath("other/z.txt"), RelPath("src/gone.py")
+    wanted = candidate(modify(F), modify(there), modify(gone))
+    done = await deliver(wanted, Files({F: BASE}))
+    assert (done.applied, done.paths) == (True, (F,))
+    assert [(c.path, c.reason) for c in done.conflicts] == [(gone, "deleted_here")]
+    why = (
+        "other/z.txt is outside of your sparse checkout: bring it in "
+        "(`git sparse-checkout add other`), then apply again"
+    )
+    assert [each.why for each in done.blocked] == [why]
+    alone = await deliver(candidate(modify(there)), Files({}))
+    assert (alone.applied, alone.reason, alone.conflicts) == (False, why, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from massgen_ls.core.candidate import Candidate
-from massgen_ls.core.explain import markdown
+from massgen_ls.core.markdown import markdown
 from massgen_ls.core.run_state import RunState
 from massgen_ls.core.scoring import scorecards
 from massgen_ls.engine.report import run_json

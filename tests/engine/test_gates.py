@@ -15,8 +15,8 @@ from massgen_ls.core.candidate import PARSES, Fault
 from massgen_ls.core.changes import RelPath, rel_path
 from massgen_ls.core.errors import WorkspaceError
 from massgen_ls.core.events import LandingTried
-from massgen_ls.core.explain import markdown
 from massgen_ls.core.gates import evidence_of
+from massgen_ls.core.markdown import markdown
 from massgen_ls.core.plan import Clash, LiveFile
 from massgen_ls.core.run_state import fold
 from massgen_ls.core.task import CandidateId, CheckSpec

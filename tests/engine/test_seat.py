@@ -60,6 +60,21 @@ async def test_what_an_agent_left_is_a_candidate_and_what_was_left_out_is_told()
     assert desk.asked == [("a.1", "a.1: do it")]
 
 
+async def test_work_in_files_that_git_ignores_is_told_as_such() -> None:
+    names = (".env", "a.local", "b.local", "c.local", "d.local")
+    alone, beside = list[Event](), list[Event]()
+    ends_well = ends(Ended("done"))
+    await seat(Desk(replace(LEFT, changes=ChangeSet(), unseen=names[:2])), ends_well, alone).work()
+    await seat(Desk(replace(LEFT, unseen=names)), ends_well, beside).work()
+    assert alone[-1] == NothingCaptured(
+        A, 1, "changed only files that git ignores: .env and a.local"
+    )
+    assert [event.text for event in beside if isinstance(event, Notice)] == [
+        "git ignores .env, a.local, b.local and 2 more: "
+        "what was written there is no part of the candidate"
+    ]
+
+
 async def test_an_agent_of_an_unknown_type_is_told_with_the_types_there_are() -> None:
     events: list[Event] = []
     at = seat(Desk(replace(LEFT, changes=ChangeSet())), ends(Ended("done")), events)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from massgen_ls.core.agreement import Told, joined
-from massgen_ls.core.candidate import Cluster, Evidence, Scorecard
+from massgen_ls.core.candidate import Cluster, Evidence, Scorecard, Size
 from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.normal import Normaliser
 from massgen_ls.core.task import CandidateId
@@ -80,7 +80,7 @@ def contests(draw: st.DrawFn) -> tuple[tuple[Scorecard, ...], dict[str, Told]]:
         bad = draw(st.sampled_from([False, False, True]))
         evidence = Evidence("k", "failed" if bad else "passed", ("b",) if bad else (), (), ())
         names = tuple(CandidateId(f"s{n}x{m}.1") for m in range(draw(st.integers(1, 2))))
-        size = draw(st.integers(1, 2))
+        size = Size(draw(st.booleans()), draw(st.integers(1, 2)), draw(st.integers(2, 3)))
         cards.append(Scorecard(Cluster(f"t{n}", names), (evidence,), size))
         telling = draw(st.integers(0, 2))
         told[f"t{n}"] = Told(draw(st.sampled_from("abc")), telling, telling > 0)

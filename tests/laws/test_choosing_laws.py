@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from massgen_ls.core.candidate import Cluster, CrossScore, Evidence, Scorecard
+from massgen_ls.core.candidate import Cluster, CrossScore, Evidence, Scorecard, Size
 from massgen_ls.core.crosstests import CrossRow, scores
 from massgen_ls.core.task import CandidateId
 from massgen_ls.core.voting import decide
@@ -22,7 +22,7 @@ def card(number: int, mends: int, breaks: bool, size: int, agree: int) -> Scorec
         (),
     )
     members = tuple(CandidateId(f"s{number}x{n}.1") for n in range(agree))
-    return Scorecard(Cluster(f"t{number}", members), (evidence,), size)
+    return Scorecard(Cluster(f"t{number}", members), (evidence,), Size(not size, size, size))
 
 
 @st.composite

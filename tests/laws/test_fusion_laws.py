@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from massgen_ls.adapters.git.linediff import differ
-from massgen_ls.core.candidate import Cluster, CrossScore, Evidence, Scorecard
+from massgen_ls.core.candidate import Cluster, CrossScore, Evidence, Scorecard, Size
 from massgen_ls.core.fusion import composed, shared_hunks
 from massgen_ls.core.task import CandidateId
 from massgen_ls.core.voting import decide
@@ -55,7 +55,8 @@ def test_two_shared_hunks_that_touch_make_nothing() -> None:
 def card(name: str, mends: int, *, fused: bool = False, shared: int = 0) -> Scorecard:
     evidence = Evidence("k", "passed", (), tuple(f"f{n}" for n in range(mends)), ())
     cluster = Cluster(name, (CandidateId(f"{name}.1"),))
-    return Scorecard(cluster, (evidence,), 1 if fused else 9, CrossScore(shared), fused)
+    size = Size(False, 1, 1) if fused else Size(False, 9, 9)
+    return Scorecard(cluster, (evidence,), size, CrossScore(shared), fused)
 
 
 @given(st.lists(st.integers(0, 2), min_size=1, max_size=4), st.integers(0, 2))

@@ -11,8 +11,9 @@ from massgen_ls.core.candidate import FITS, PARSES
 from massgen_ls.core.changes import rel_path
 from massgen_ls.core.coordination import RunCheck, Settle, TryLanding, next_steps, verdict
 from massgen_ls.core.events import CheckFinished, Event, LandingTried, SnapshotTaken
-from massgen_ls.core.explain import explanation, markdown, own_words
+from massgen_ls.core.explain import explanation, own_words
 from massgen_ls.core.gates import evidence_of
+from massgen_ls.core.markdown import markdown
 from massgen_ls.core.plan import Clash
 from massgen_ls.core.run_state import RunState, fold
 from massgen_ls.core.scoring import scorecards

@@ -121,19 +121,55 @@ def test_an_editor_with_file_operations_gets_all_but_what_none_can(
         for step in plain["documentChanges"]
     ]
     assert steps == [
+        "edit file:///old.py 3",
+        "edit file:///gone.py 3",
         "rename file:///new.py",
         "create file:///made.py",
         "edit file:///made.py None",
         "edit file:///a.py 3",
         "edit file:///new.py None",
         "delete file:///gone.py",
-    ]
+    ], "an open document that is renamed or deleted meets its version first"
+    assert [step["edits"] for step in plain["documentChanges"][:2]] == [[], []]
     if capabilities is VSCODE:
         assert plain["changeAnnotations"]["massgen"]["needsConfirmation"] is False
-        assert plain["documentChanges"][3]["edits"][0]["annotationId"] == "massgen"
+        assert plain["documentChanges"][5]["edits"][0]["annotationId"] == "massgen"
     else:
         assert "changeAnnotations" not in plain
         assert "annotationId" not in str(plain)
+
+
+def test_what_is_not_open_is_edited_under_its_new_name() -> None:
+    operations = (PLAN[0], PLAN[4], PLAN[6])
+    edit = workspace_edit(
+        operations, "x", client(VSCODE), lambda p: Target(f"file:///{p}", Form(), None)
+    )
+    plain = default_converter().unstructure(edit)
+    rename, change, delete = plain["documentChanges"]
+    assert (rename["kind"], delete["kind"]) == ("rename", "delete")
+    assert change["textDocument"] == {"uri": "file:///new.py", "version": None}
+
+
+def test_open_documents_that_swap_their_names_meet_their_versions_first() -> None:
+    names = ("a.py", "b.py", "aside")
+    swap = [RenameFile(path(old), path(new), 1) for old, new in (names[::2], names[1::-1])]
+    swap.append(RenameFile(path("aside"), path("b.py"), 1))
+    edits = [EditText(path(name), 1, f"{name}\n", (Edit(0, 1, "x"),)) for name in names[:2]]
+    versions = {"a.py": 4, "b.py": 7}
+    edit = workspace_edit(
+        (*swap, *edits),
+        "x",
+        client(VSCODE),
+        lambda p: Target(f"file:///{p}", Form(), versions.get(p)),
+    )
+    plain = default_converter().unstructure(edit)["documentChanges"]
+    assert [step["textDocument"] for step in plain[:2]] == [
+        {"uri": "file:///b.py", "version": 7},  # what will be a.py
+        {"uri": "file:///a.py", "version": 4},
+    ]
+    assert [step["edits"] for step in plain[:2]] == [[], []]
+    assert [step["kind"] for step in plain[2:5]] == ["rename"] * 3
+    assert [step["textDocument"]["uri"] for step in plain[5:]] == ["file:///a.py", "file:///b.py"]
 
 
 def test_an_editor_with_text_edits_alone_keeps_a_rename_and_its_edit_in_one_hand() -> None:

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from massgen_ls.core.candidate import Candidate, CheckResult
-from massgen_ls.core.changes import ChangeSet, FileChange, rel_path
 from massgen_ls.core.events import (
-    AttemptEnded,
-    AttemptStarted,
-    CandidateCaptured,
     CheckFinished,
     Event,
     RunStarted,
     SnapshotTaken,
 )
 from massgen_ls.core.run_state import fold
-from massgen_ls.core.task import CandidateId, SeatId
 from massgen_ls.lsp.progress import line_of
-from tests.laws.histories import BASE, SNAPSHOT, spec
-
-
-def made(seat: str, tree: str) -> list[Event]:
-    who = SeatId(seat)
-    changes = ChangeSet.of([FileChange("modify", rel_path("f"), added=1, removed=0)])
-    work = Candidate(CandidateId(f"{seat}.1"), who, BASE, tree, "c1", changes)
-    return [
-        AttemptStarted(who, 1, "/w"),
-        AttemptEnded(who, 1, "done", ""),
-        CandidateCaptured(work),
-    ]
+from tests.laws.histories import BASE, SNAPSHOT, candidate, made, result, spec
 
 
 def checked(check: str, tree: str, *failures: str, repeat: int = 0) -> CheckFinished:
-    outcome = "failed" if failures else "passed"
-    return CheckFinished(CheckResult(check, tree, outcome, failures), repeat)
+    return CheckFinished(result(check, tree, failures), repeat)
 
 
 def test_what_is_counted_of_checks_is_done_or_still_to_come() -> None:
@@ -41,8 +23,8 @@ def test_what_is_counted_of_checks_is_done_or_still_to_come() -> None:
     for news in (
         [SnapshotTaken(SNAPSHOT, 0.0)],
         [checked(f"k{n}", BASE) for n in range(3)],
-        made("a0", "t1"),
-        made("a1", "t2"),
+        made("a0", candidate("a0", "t1")),
+        made("a1", candidate("a1", "t2")),
         [checked("k0", "t1", "f1")],
         [checked("k0", "t1", "f1", repeat=1), checked("k0", BASE, repeat=1)],
         [checked("k0", "t2"), checked("k1", "t2")],

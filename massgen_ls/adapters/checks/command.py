@@ -205,6 +205,8 @@ def _result(
         if outcome == "failed":
             failures, reason = _failures(check, report, ended, text)
     output = parsers.tidy(shown.text(), _folders(place))
+    if outcome == "broken":  # why the check says nothing comes before what its program says
+        output, reason = reason, output.strip()
     return CheckResult(
         check=check.name,
         tree=tree,
@@ -223,6 +225,8 @@ _NO_MODULE = re.compile(r"^\S*python\S*: No module named ([\w.]+)$", re.MULTILIN
 def _outcome(check: CheckSpec, ended: Finished, text: str) -> tuple[CheckOutcome, str]:
     if ended.timed_out:
         return "timed_out", f"Ended after {ended.seconds:.1f} s: it took too long."
+    if check.parser != "exit" and _ran_nothing(check, ended, text):
+        return "broken", f"{check.name} ran no tests: nothing was measured."
     if ended.exit_code == 0:
         return "passed", ""
     if ended.exit_code in (126, 127):
@@ -236,6 +240,18 @@ def _outcome(check: CheckSpec, ended: Finished, text: str) -> tuple[CheckOutcome
             "own environment in with worktree.include."
         )
     return "failed", ""
+
+
+_RAN = re.compile(r"^Ran (\d+) tests? in ", re.MULTILINE)
+
+
+def _ran_nothing(check: CheckSpec, ended: Finished, text: str) -> bool:
+    """Whether a runner of tests found none; of unittest's only some of its versions fail then."""
+    if ended.exit_code == 5 and any("pytest" in item or "py.test" in item for item in check.argv):
+        return True
+    if ended.exit_code not in (0, 5) or not any("unittest" in item for item in check.argv):
+        return False
+    return set(_RAN.findall(text)) == {"0"}
 
 
 def _report(plan: _Plan) -> parsers.Report | None:

@@ -112,6 +112,7 @@ def _table(of: dict[str, Any], *keys: str) -> dict[str, Any]:
 
 
 _VENV: Final = ".venv/bin/python"
+_TEST_FOLDERS: Final = ("tests", "test", "")
 _FEW: Final = 5
 """Test files that are looked into."""
 # No other runner finds tests that are plain functions.
@@ -136,7 +137,8 @@ def _python(project: _Project) -> Iterator[Detected]:
             yield Detected(CheckSpec("pytest", (*runner, "pytest", "-q"), 600.0), why, include)
         elif "unittest" in _first_tests(project):
             why = f"{tests} with unittest's test cases{needs}"
-            yield Detected(CheckSpec("unittest", (*runner, "unittest", "-v"), 600.0), why, include)
+            unittest = (*runner, "unittest", *_discovery(project), "-v")
+            yield Detected(CheckSpec("unittest", unittest, 600.0), why, include)
 
     if found := project.has("ruff.toml", ".ruff.toml") or ("ruff" in tool and "[tool.ruff]"):
         ruff = ("ruff", "check", "--no-cache", "--output-format", "concise", ".")
@@ -174,6 +176,16 @@ def _python_tests(project: _Project) -> str:
     return "tests/ has folders" if any(True for _ in _inner_tests(project)) else ""
 
 
+def _discovery(project: _Project) -> tuple[str, ...]:
+    """What unittest has to be told: by itself it looks for ``test*.py``, in packages alone."""
+    found = ((below, list(filter(_is_test, project.entries(below)))) for below in _TEST_FOLDERS)
+    folder, names = next((each for each in found if each[1]), ("tests", ["test_.py"]))
+    is_package = not folder or project.has(f"{folder}/__init__.py")
+    where = () if is_package else ("-s", folder)
+    named = () if any(name.startswith("test") for name in names) else ("-p", "*_test.py")
+    return ("discover", *where, *named) if where or named else ()
+
+
 def _inner_tests(project: _Project) -> Iterator[str]:
     """Paths of test files in the folders of `tests`."""
     for below in [name for name in project.entries("tests") if "." not in name][:50]:
@@ -187,7 +199,7 @@ def _is_test(name: str) -> bool:
 
 def _first_tests(project: _Project) -> str:
     """The text of a few test files."""
-    for below in ("tests", "test", ""):
+    for below in _TEST_FOLDERS:
         if names := sorted(filter(_is_test, project.entries(below)))[:_FEW]:
             return "\n".join(project.text(os.path.join(below, name)) for name in names)
     return "\n".join(map(project.text, sorted(_inner_tests(project))[:_FEW]))

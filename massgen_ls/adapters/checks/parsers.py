@@ -76,9 +76,9 @@ def complete(passed: Sequence[str]) -> tuple[str, ...] | None:
 def passed(text: str) -> tuple[str, ...] | None:
     """The tests that passed, where the output names every one of them; None where it may not.
 
-    That is so for ``cargo test``, for ``go test -v`` and for TAP, when none of the others had a
-    word. What ran beside them unnoticed can make failures look as if their tests were gone, which
-    costs a candidate some credit and never holds anything against it.
+    That is so for ``cargo test``, ``go test -v``, ``unittest -v`` and TAP, when none of the others
+    had a word. What ran beside them unnoticed can make failures look as if their tests were gone,
+    which costs a candidate some credit and never holds anything against it.
     """
     found = [names for reader in _PASSES if (names := reader(text)) is not None]
     return complete(found[0]) if len(found) == 1 else None
@@ -159,6 +159,63 @@ _UNITTEST = re.compile(r"^={60,}\n(?:FAIL|ERROR|UNEXPECTED SUCCESS): (.+)$", re.
 def unittest(text: str) -> list[str]:
     """Python's unittest: the heads of its reports, subtests apart."""
     return _UNITTEST.findall(text)
+
+
+_UNITTEST_RAN = re.compile(r"^Ran (\d+) tests? in ", re.MULTILINE)
+# A docstring's first line may stand between; before 3.11, what failed in parts ends no line.
+_UNITTEST_CASE = re.compile(
+    r"(?:^|(?<= \.\.\. ))(\S+ \([\w.<>]+\))(?: |\n.* )\.\.\. ", re.MULTILINE
+)
+_UNITTEST_SKIP = re.compile(r"(?:.* \.\.\. )?skipped ['\"]")
+_UNITTEST_BAD = ("FAIL", "ERROR", "expected failure", "unexpected success")
+_UNITTEST_FIXTURE = ("setUpClass (", "setUpModule (", "tearDownClass (", "tearDownModule (")
+
+
+def unittest_passed(text: str) -> list[str] | None:
+    """``unittest -v``: each passed test, with its class; None where not all of them are told."""
+    *runs, _ = _UNITTEST_RAN.split(text)
+    found: list[str] = []
+    for told, count in zip(runs[::2], runs[1::2], strict=True):
+        reports = _UNITTEST.search(told)
+        lines = told[: reports.start()] if reports else told
+        failed = {_without_part(name) for name in _UNITTEST.findall(told)}
+        cases = list(_UNITTEST_CASE.finditer(lines))
+        ends = [*(case.start() for case in cases[1:]), len(lines)]
+        tests = [(c, e) for c, e in zip(cases, ends, strict=False) if not _is_fixture(c[1])]
+        if len(tests) < int(count):
+            return None
+        for case, end in tests:
+            if case[1] in failed or _UNITTEST_SKIP.match(lines, case.end(), end):
+                continue
+            ended = _ended(lines[case.end() : end])
+            if ended is None:
+                return None
+            found += [case[1]] if ended else []
+    return found if runs else None
+
+
+def _is_fixture(name: str) -> bool:
+    return name.startswith(_UNITTEST_FIXTURE)
+
+
+def _without_part(name: str) -> str:
+    """A test's name without the subtest."""
+    return name[: name.find(")") + 1] or name
+
+
+def _ended(said: str) -> bool | None:
+    """Whether a test passed, by what stands behind its name; None where nothing says how it ended.
+
+    What it printed may stand before that, on the same line, too.
+    """
+    for line in reversed(said.split("\n")):
+        if line.endswith("ok"):
+            return True
+        if line.endswith(_UNITTEST_BAD):
+            return False
+        if line.endswith(("'", '"')) and ("skipped '" in line or 'skipped "' in line):
+            return False
+    return None
 
 
 _PYTEST_SUMMARY = re.compile(r"^=+ short test summary info =+$", re.MULTILINE)
@@ -303,7 +360,12 @@ _RUNNERS: tuple[Callable[[str], list[str]], ...] = (
     node,
     javascript,
 )
-_PASSES: tuple[Callable[[str], list[str] | None], ...] = (go_passed, cargo_passed, tap_passed)
+_PASSES: tuple[Callable[[str], list[str] | None], ...] = (
+    unittest_passed,
+    go_passed,
+    cargo_passed,
+    tap_passed,
+)
 
 # ── linters and compilers ───────────────────────────────────────────────────────────────────────
 

@@ -20,6 +20,7 @@ from massgen_ls.adapters.git.shadow import Recipe, fresh_name
 from massgen_ls.adapters.git.snapshots import run_ref, write_ref
 from massgen_ls.adapters.git.staging import HUGE, Staged, StagingRules, shown, stage, take_files
 from massgen_ls.adapters.git.trees import Place
+from massgen_ls.adapters.git.unseen import unseen
 from massgen_ls.core.candidate import Snapshot
 from massgen_ls.core.changes import ChangeSet, rel_path
 from massgen_ls.core.errors import UnsafePathError
@@ -94,9 +95,11 @@ async def capture(
             if _holds_something(os.path.join(place.tree, path))
         )
         tree = (await git.run(view, "write-tree", "--missing-ok")).decode().strip()
+        beside = await unseen(git, view, place, staged.changed, rules.keep)
         if tree == snapshot.tree:
-            return Captured(tree, snapshot.commit, ChangeSet(), tuple(staged.notes))
-        return await _record(git, view, snapshot, run, candidate, message, tree, staged)
+            return Captured(tree, snapshot.commit, ChangeSet(), tuple(staged.notes), beside)
+        made = await _record(git, view, snapshot, run, candidate, message, tree, staged)
+        return replace(made, unseen=beside)
     except OSError as error:
         raise storage_error(error, place.top) from error
     finally:

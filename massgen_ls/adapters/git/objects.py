@@ -99,6 +99,18 @@ class GitObjects:
                     raise storage_error(error, folder) from error
         return folder
 
+    async def outside(self, snapshot: Snapshot, paths: Sequence[RelPath]) -> set[RelPath]:
+        """Those outside of the user's sparse checkout; see `massgen_ls.ports.Objects.outside`."""
+        shadow = self.shadows.of(snapshot)
+        if not paths or shadow.recipe(snapshot).sparse is None:
+            return set()
+        index = os.path.join(shadow.snapshot_folder(snapshot.commit), "index")
+        view = View(shadow.git_dir, index=index)
+        named = [f":(top,literal){path}" for path in paths]
+        listed = await self.git.run(view, "ls-files", "-t", "-z", "--", *named)
+        found = {os.fsdecode(line[2:]) for line in listed.split(b"\0") if line.startswith(b"S ")}
+        return {path for path in paths if path in found}
+
     async def entry(
         self, snapshot: Snapshot, tree: TreeId, path: RelPath
     ) -> tuple[str, FileType] | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from massgen_ls.adapters.git.listings import Differing, list_differing
 from massgen_ls.adapters.git.plumbing import Git, View, listing, names
-from massgen_ls.core.changes import rel_path
+from massgen_ls.core.changes import RelPath, folders_above, rel_path
 from massgen_ls.core.errors import StorageError, UnsafePathError
 
 HUGE = 100 * 1024 * 1024
@@ -97,8 +97,10 @@ def _choose(
             staged.nested.append(path[:-1])
         elif _may_enter(work_tree, path, rules, staged, known=False):
             wanted.append(path)
+    # Bringing in what is in a folder takes away the file that the folder has replaced.
+    above = {folder for path in wanted for folder in folders_above(RelPath(path))}
     for path in tracked:
-        if path in rules.keep or _beyond_link(work_tree, path, links):
+        if path in above or path in rules.keep or _beyond_link(work_tree, path, links):
             continue
         if _may_enter(work_tree, path, rules, staged, known=True):
             wanted.append(path)

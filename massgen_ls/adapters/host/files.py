@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shlex
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,6 +17,7 @@ from massgen_ls.core.changes import FileType, RelPath, folders_above, rel_path
 from massgen_ls.core.errors import UnsafePathError, WorkspaceError
 from massgen_ls.core.landing import BOM, decode
 from massgen_ls.core.plan import (
+    Blocked,
     CreateFile,
     DeleteFile,
     EditPlan,
@@ -26,6 +28,7 @@ from massgen_ls.core.plan import (
     ReplaceFile,
 )
 from massgen_ls.core.text import apply_edits
+from massgen_ls.core.wording import counted
 from massgen_ls.ports import Landed, Refused
 
 _REASONS = {
@@ -145,16 +148,30 @@ class _RefusedError(Exception):
         self.refused = Refused(reason, stale)
 
 
+class _ReadOnlyError(Exception):
+    def __init__(self, path: RelPath) -> None:
+        super().__init__(path)
+        self.path = path
+
+
 def _apply(root: str, plan: EditPlan, entry: Entry | None) -> Landed | Refused:
     try:
         with Batch(root, entry) as batch:
             performance = _Performance(root, batch)
+            locked: list[RelPath] = []
             for operation in plan.operations:
                 try:
                     performance.prepare(operation)
+                except _ReadOnlyError as error:
+                    locked.append(error.path)
+                except _RefusedError:
+                    if not locked:
+                        raise  # else it may be for what was not prepared
                 except OSError as error:
                     reason = f"{operation.path} could not be written: {_reason(error)}"
                     raise _RefusedError(reason) from error
+            if locked:
+                return _read_only(locked)
             batch.commit()
     except _RefusedError as error:
         return error.refused
@@ -169,6 +186,20 @@ def _apply(root: str, plan: EditPlan, entry: Entry | None) -> Landed | Refused:
         where = os.path.relpath(os.fsdecode(error.filename), root) if error.filename else root
         return Refused(f"{where} could not be written: {_reason(error)}")
     return Landed()
+
+
+def _read_only(paths: Sequence[RelPath]) -> Refused:
+    found = tuple(
+        Blocked(
+            path,
+            f"{path} is read-only: make it writable (`chmod u+w {shlex.quote(path)}`), "
+            "then apply again",
+        )
+        for path in paths
+    )
+    first = found[0].why
+    more = f" (and {counted(len(found) - 1, 'other file')} like it)" if len(found) > 1 else ""
+    return Refused(first + more, blocked=found)
 
 
 def _reason(error: OSError) -> str:
@@ -190,6 +221,7 @@ class _Performance:
 
         Raises:
             _RefusedError: The disk is not what the plan was made for, or must not be written.
+            _ReadOnlyError: The user has made the file read-only.
             OSError: There is no room, or no permission.
         """
         self._safe(operation.path)
@@ -255,7 +287,7 @@ class _Performance:
     def _writable(self, path: RelPath) -> _Found:
         found = self._present(path)
         if found.type != "symlink" and not found.stat.st_mode & 0o222:
-            raise _RefusedError(f"{path} is read-only")
+            raise _ReadOnlyError(self._from.get(path, path))
         return found
 
     def _unchanged(self, path: RelPath, found: _Found, content: bytes) -> None:

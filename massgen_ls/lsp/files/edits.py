@@ -113,20 +113,32 @@ def workspace_edit(
     if not client.document_changes:
         return types.WorkspaceEdit(changes=_plain_changes(operations, encoding, target))
     annotate = client.annotations
-    renamed = {op.path: op.old_path for op in operations if isinstance(op, RenameFile)}
+    annotation = ANNOTATION if annotate else None
     changes: list[
         types.TextDocumentEdit | types.CreateFile | types.RenameFile | types.DeleteFile
     ] = []
-    annotation = ANNOTATION if annotate else None
+    moving = origins(operations)
+    for operation in operations:
+        # An open document that goes elsewhere or for good meets its version first, in an edit of
+        # nothing: what is typed in this moment would misplace the edit that follows its renaming,
+        # where it has a version that we do not know, or would be deleted with it. Editing it under
+        # its old name would do as well, but VS Code loses a file that it renames unsaved.
+        leaving = moving.get(operation.path) if isinstance(operation, EditText) else None
+        if isinstance(operation, DeleteFile):
+            leaving = operation.path
+        place = target(leaving) if leaving else None
+        if place is not None and place.version is not None:
+            changes.append(_document_edit(place.uri, place.version, [], annotation))
     for operation in operations:
         place = target(operation.path)
         match operation:
-            case EditText(path=path):
-                # What was just renamed has a new document, whose version nobody knows yet.
-                form = target(renamed[path]).form if path in renamed else place.form
-                version = None if path in renamed else place.version
+            case EditText(path=path) if path in moving:
+                form = target(moving[path]).form
                 edits = text_edits(operation, form, encoding, own_end=client.own_end)
-                changes.append(_document_edit(place.uri, version, edits, annotation))
+                changes.append(_document_edit(place.uri, None, edits, annotation))
+            case EditText():
+                edits = text_edits(operation, place.form, encoding, own_end=client.own_end)
+                changes.append(_document_edit(place.uri, place.version, edits, annotation))
             case CreateFile(text=text):
                 options = types.CreateFileOptions(overwrite=False, ignore_if_exists=False)
                 changes.append(
@@ -165,6 +177,16 @@ def workspace_edit(
         if annotate
         else None,
     )
+
+
+def origins(operations: tuple[Operation, ...]) -> dict[RelPath, RelPath]:
+    """Where files that arrive under another name are before anything is performed."""
+    found: dict[RelPath, RelPath] = {}
+    for operation in operations:
+        if isinstance(operation, RenameFile):
+            # In a swap of names a file goes by way of another one.
+            found[operation.path] = found.pop(operation.old_path, operation.old_path)
+    return found
 
 
 def _plain_changes(

@@ -11,7 +11,9 @@ from lsprotocol import types
 
 from massgen_ls.core.changes import RelPath
 from massgen_ls.core.errors import MassgenError
+from massgen_ls.core.landing import decode
 from massgen_ls.core.plan import (
+    Blocked,
     CreateFile,
     DeleteFile,
     EditPlan,
@@ -30,6 +32,7 @@ from massgen_ls.lsp.files.edits import (
     Target,
     describe,
     for_disk,
+    origins,
     shown_result,
     split,
     workspace_edit,
@@ -191,15 +194,16 @@ class LspLiveFiles:
 
     def _unsaved(self, root: str, operations: Sequence[Operation]) -> Refused | None:
         """We may not write under a buffer that the user has not saved."""
+        blocked: dict[RelPath, Blocked] = {}
         for operation in operations:
             path = _needs(operation)
             document = self._documents.at(os.path.join(root, path))
             if document is not None and document.touched:
-                return Refused(
-                    f"{path} has unsaved changes, and this editor leaves file operations to us: "
-                    "save it, then apply again"
-                )
-        return None
+                why = f"{path} has unsaved changes, and {_why_disk(operation)}: "
+                why += "save it, then apply again"
+                blocked.setdefault(path, Blocked(path, why))
+        found = tuple(blocked.values())
+        return Refused("; ".join(each.why for each in found), blocked=found) if found else None
 
     async def _agreed(self, label: str, operations: tuple[Operation, ...]) -> Refused | None:
         if not self._client.asks:
@@ -238,9 +242,10 @@ class LspLiveFiles:
         def target(path: RelPath) -> Target:
             return self._target(root, path)
 
+        moving = origins(operations)
         expected = {
             target(op.path).uri: shown_result(
-                op, target(op.path).form, own_end=self._client.own_end
+                op, target(moving.get(op.path, op.path)).form, own_end=self._client.own_end
             )
             for op in operations
             if isinstance(op, EditText)
@@ -301,6 +306,15 @@ class LspLiveFiles:
 def _needs(operation: Operation) -> RelPath:
     """The path that has to be there, as it was, for the operation."""
     return operation.old_path if isinstance(operation, RenameFile) else operation.path
+
+
+def _why_disk(operation: Operation) -> str:
+    """Why an operation on a file is the disk's, for people."""
+    if not isinstance(operation, ReplaceFile):
+        return "this editor leaves file operations to us"
+    if decode(operation.before) is None or decode(operation.content) is None:
+        return "it is not UTF-8 text, so it is written to the disk as a whole"
+    return "what changes in it no editor can change (its kind, its mode or its byte order mark)"
 
 
 def _as_written(path: RelPath, text: str, under: LiveFile | None) -> LiveFile:

@@ -40,6 +40,60 @@ def test_a_question_waits_until_the_user_has_stopped_typing(neovim: Open, projec
     assert shown(nvim)[:3] == ["typing 1", "2", ""]
 
 
+def test_a_diff_that_was_asked_for_is_not_covered_by_its_question(
+    neovim: Open, project: Path
+) -> None:
+    nvim = served(neovim(), project / "one.py", apply={"applied": True, "paths": []})
+    nvim.lua("_G.pick = function() return 'Show diff' end")
+    ask = """
+        stand.ask('window/showMessageRequest', {
+          type = 3, message = 'tidy.1 won.',
+          actions = { { title = 'Apply' }, { title = 'Show diff' } },
+        })
+        """
+    nvim.lua(ask)
+    nvim.until("the answer", "#stand.replies == 1")
+    nvim.lua("stand.answers['workspace/textDocumentContent'] = { text = '+a\\n-b\\n' }")
+    uri = f"massgen:/{RUN}/tidy.1.diff"
+    nvim.lua("stand.ask('window/showDocument', { uri = ..., takeFocus = true })", uri)
+    nvim.until("the document", "vim.bo.filetype == 'diff'")
+    nvim.lua(ask)
+    nvim.until("no choice", "#stand.replies == 3 and stand.replies[3].result == vim.NIL")
+    assert len([name for name, _ in nvim.news if name == "select"]) == 1
+    nvim.until("the keys", "vim.wo.winbar:match('a apply')")
+    assert shown(nvim) == ["+a", "-b"]
+    nvim.keys("a")
+    assert sent(nvim, "massgen/apply") == [{"runId": RUN, "candidateId": "tidy.1"}]
+    nvim.keys("q")
+    nvim.until("the file again", "vim.fn.expand('%:t') == 'one.py' and vim.wo.winbar == ''")
+    nvim.lua(ask)  # another time it is a question again
+    nvim.until("a question", "#stand.replies == 4")
+    assert nvim.lua("return stand.replies[4].result") == {"title": "Show diff"}
+
+
+def test_a_status_line_has_a_clock_also_below_a_floating_window(
+    neovim: Open, project: Path
+) -> None:
+    nvim = served(neovim(), project / "one.py")
+    tell(nvim, "run_started", spec={"task": {"prompt": "go"}, "agents": [{"id": "tidy"}]})
+    tell(nvim, "attempt_started", seat="tidy", attempt=1)
+    nvim.wait_for("MassgenRunStarted")
+    nvim.lua(
+        """
+        _G.drawn = 0
+        _G.line = function() _G.drawn = _G.drawn + 1; return require('massgen').status() end
+        vim.o.laststatus = 2
+        vim.o.statusline = '%!v:lua.line()'
+        local buf = vim.api.nvim_create_buf(false, true)
+        local place = { relative = 'editor', row = 1, col = 1, width = 9, height = 2 }
+        vim.api.nvim_open_win(buf, true, place)
+        vim.cmd('redraw!')
+        _G.first = _G.drawn
+        """
+    )
+    nvim.until("drawn twice more", "_G.first > 0 and _G.drawn >= _G.first + 2")
+
+
 def test_events_become_autocommands_and_a_status_line(neovim: Open, project: Path) -> None:
     nvim = served(neovim(), project / "one.py")
     status = "return require('massgen').status():gsub('%d+s$', 'Ns')"

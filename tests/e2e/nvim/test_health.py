@@ -31,6 +31,8 @@ def test_it_says_what_is_there(neovim: Open, serve: Serve, project: Path) -> Non
     assert "what `massgen-ls doctor` says" in said
     assert "git" in said.split("doctor` says")[1]
     assert "ERROR" not in said
+    doctors = said.split("doctor` says")[1].split("\n")
+    assert [line for line in doctors if line.endswith(" ")] == []
 
 
 def test_it_says_what_is_missing(neovim: Open, tmp_path: Path) -> None:

@@ -44,13 +44,14 @@ local function instead_of_serve(cmd, word)
   return found
 end
 
----Its lines, with those that go on joined to the one before them.
+---Its lines without the blanks at their ends, those that go on joined to the one before them.
 ---@param text string
 ---@return string[]
 local function points(text)
   local found = {} ---@type string[]
-  for line in vim.gsplit(text, '\n') do
-    if line:match('^%s') and #found > 0 and not line:match('^%s*$') then
+  for padded in vim.gsplit(text, '\n') do
+    local line = padded:gsub('%s+$', '')
+    if line:match('^%s') and #found > 0 then
       found[#found] = found[#found] .. ' ' .. vim.trim(line)
     elseif line ~= '' then
       table.insert(found, line)

@@ -37,6 +37,39 @@ function M.tell(params)
   end)
 end
 
+local SHOW = 'Show diff'
+local looking = {} ---@type table<string, true>  Questions whose diff is being looked at
+
+---Keys for the diff that the server has just shown: it has the focus, and the question is over.
+local function keys_of_diff()
+  local buf, win = vim.api.nvim_get_current_buf(), vim.api.nvim_get_current_win()
+  local run, candidate = vim.api.nvim_buf_get_name(buf):match('^massgen:/+([^/]+)/([^/]+)%.diff$')
+  local say = require('massgen.say')
+  if not run then
+    say.info('`:Massgen apply` applies it, `:Massgen diff` compares')
+    return
+  end
+  local function map(lhs, act, desc)
+    vim.keymap.set('n', lhs, act, { buffer = buf, nowait = true, desc = 'massgen: ' .. desc })
+  end
+  map('a', function()
+    require('massgen.actions').apply(run, candidate)
+  end, 'apply the candidate')
+  map('d', function()
+    require('massgen.diff').show(run, candidate)
+  end, 'compare side by side')
+  map('q', function()
+    local before = vim.fn.bufnr('#')
+    if before > 0 and vim.fn.buflisted(before) == 1 then
+      vim.api.nvim_set_current_buf(before)
+    else
+      pcall(vim.cmd.close)
+    end
+    say.info('`:Massgen apply` applies it, `:Massgen diff` compares')
+  end, 'close the diff')
+  vim.wo[win][0].winbar = ' a apply  d side by side  q close %=:Massgen apply '
+end
+
 ---Handles window/showMessageRequest. Runs in the coroutine of the request.
 ---@param params lsp.ShowMessageRequestParams
 ---@return lsp.MessageActionItem|vim.NIL
@@ -44,10 +77,17 @@ function M.ask(params)
   local actions = params.actions or {}
   local asking, is_main = coroutine.running()
   assert(asking and not is_main, 'a request is handled in a coroutine')
+  if looking[params.message] then
+    -- Asked again at once, it would stand over the diff: nobody could read that.
+    looking[params.message] = nil
+    vim.schedule(keys_of_diff)
+    return vim.NIL
+  end
   local answered = false
   local function answer(choice)
     if not answered then
       answered = true
+      looking[params.message] = choice and choice.title == SHOW or nil
       vim.schedule(function()
         coroutine.resume(asking, choice or vim.NIL)
       end)

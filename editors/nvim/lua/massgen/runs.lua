@@ -34,14 +34,20 @@ local listeners = {} ---@type table<function, true>
 local waking = false
 
 local LIMIT = 200 -- runs remembered; the server has them all
+local SECOND = 1000 -- milliseconds
 local BEAT = 100 -- milliseconds: so often, at most, somebody is told of news
+
+---All of them: a floating window, which may be the current one, has none.
+local function redraw()
+  pcall(vim.cmd, 'redrawstatus!')
+end
 
 local function wake()
   waking = false
   for listener in pairs(listeners) do
     listener()
   end
-  pcall(vim.cmd.redrawstatus)
+  redraw()
 end
 
 ---Tells everybody who shows something, a moment later: events come in bursts.
@@ -218,11 +224,17 @@ function M.progress(run)
   return ended, all
 end
 
+local clock ---@type uv.uv_timer_t?
+
+---For a status line; whoever draws it has it drawn again a second later, for the time in it.
 ---@return string
 function M.status()
   local going_on = M.newest(true)
   if #going_on == 0 then
     return ''
+  end
+  if not clock or not clock:is_active() then
+    clock = vim.defer_fn(redraw, SECOND)
   end
   local words = require('massgen.words')
   local ended, all, cost = 0, 0, 0

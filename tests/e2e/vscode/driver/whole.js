@@ -28,11 +28,11 @@ module.exports = async (world) => {
   world.step("tree", tree.map((line) => line.replace(/ · [\d.]+ s$/, "")), [
     "run Simplify this code without changing what it does. | one.1 won",
     "  seat one | 5 files",
-    "    candidate one.1 | winner · 5 files +4 −3",
+    "    candidate one.1 | winner · 5 files +5 −4",
     "      check tests | passed",
     "      file a.py | +2 −2",
     "      file extra | +0 −1",
-    "      file new.py | +0 −0",
+    "      file new.py | +1 −1",
     "      file other.py | +1 −0",
     "      file made.py | pkg · +1 −0",
     "  seat two | 1 file",
@@ -73,17 +73,24 @@ module.exports = async (world) => {
   const names = ["a.py", "other.py", "pkg/made.py", "extra", "old.py", "new.py"];
   const texts = () => Promise.all(names.map((name) => world.text(name)));
   const untouched = await texts();
+  const RENAMED = untouched[4].replace("line 7", "LINE 7");
   const delivery = await world.command("applyCandidate", { run: first });
   world.step("applied", [delivery.applied, delivery.conflicts, delivery.reason], [true, [], ""]);
   const landed = await texts();
-  world.step("landed", landed, [AFTER, "other\nmore\n", "made\n", null, null, untouched[4]]);
+  world.step("landed", landed, [AFTER, "other\nmore\n", "made\n", null, null, RENAMED]);
   world.step("one undo", await world.command("undoApply"), true);
   world.step("all as before", await texts(), untouched);
-  await world.command("applyCandidate", { run: first });
+  await world.open("old.py");
+  await world.open("extra");
+  world.step("once more", (await world.command("applyCandidate", { run: first })).applied, true);
+  await world.until("an open file under its new name", async () =>
+    (await world.text("new.py")) === RENAMED && (await world.text("old.py")) === null
+    && (await world.text("extra")) === null);
   await world.type("a.py", `${AFTER}typed\n`);
   world.step("no undo over what was typed", await world.command("undoApply"), false);
   await world.type("a.py", AFTER);
   world.step("then again", await world.command("undoApply"), true);
+  world.step("all as before once more", await texts(), untouched);
 
   // ── a conflict ──────────────────────────────────────────────────────────────────────────────
   const mine = BEFORE.replace("five", "mine");

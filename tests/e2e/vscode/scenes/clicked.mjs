@@ -180,7 +180,13 @@ async function pick(page, label) {
 async function menus(page, tree) {
   const choose = async (line, label) => {
     await page.mouse.move(700, 790); // what hovers over the tree goes away
-    await page.locator(".hover-contents").first().waitFor({ state: "hidden" });
+    // On a busy machine it comes when the mouse has left already, and then stays until it is left itself.
+    const hover = page.locator(".hover-contents").first();
+    while (await hover.isVisible()) {
+      await hover.hover({ force: true, timeout: 1000 }).catch(() => undefined); // it may be gone by now
+      await page.mouse.move(700, 790);
+      await page.waitForTimeout(300); // it waits a moment before it goes
+    }
     await tree.getByText(line, { exact: true }).first().click({ button: "right" });
     await pick(page, label);
   };

@@ -29,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(options, given.ServeOptions):
             return _dispatch(options)  # its log is opened when the editor has its first answer
         with logged(options):
-            return _dispatch(options)
+            code = _dispatch(options)
+            sys.stdout.flush()  # at the exit nobody could tell any more that it is closed
+            return code
     except (ConfigError, WorkspaceError, NotFoundError, AttachmentError) as error:
         _complain(error)
         return EXIT_USAGE
@@ -38,6 +40,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_INTERNAL
     except KeyboardInterrupt:
         return EXIT_CANCELLED
+    except SystemExit as error:
+        # What draws tables ends us by itself when nobody reads them any more.
+        if isinstance(error.__context__, BrokenPipeError):
+            return EXIT_PIPE
+        raise
     except (OSError, ExceptionGroup) as error:
         return _unwritable(error)
 

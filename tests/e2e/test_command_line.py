@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 
 import pytest
@@ -284,3 +285,20 @@ async def test_a_folder_that_was_deleted_is_said(world: World) -> None:
         said = err.decode()
         assert (done.returncode, "is not there any more" in said) == (2, True), said
         assert "Traceback" not in said
+
+
+async def test_who_reads_no_more_is_no_failure(world: World) -> None:
+    world.init()
+    for command in ("doctor", "clean", "runs"):
+        ours, theirs = os.pipe()
+        os.close(ours)
+        done = await asyncio.create_subprocess_exec(
+            *world.argv(command),
+            cwd=world.repo,
+            env=world.env,
+            stdout=theirs,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        os.close(theirs)
+        _, err = await done.communicate()
+        assert (command, done.returncode, err) == (command, 141, b"")

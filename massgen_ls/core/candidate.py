@@ -183,8 +183,8 @@ class Size:
     """Whether it touches nothing beside tests and what lies with them."""
     beside: int
     """Changed lines without those of tests."""
-    lines: int
-    """All changed lines."""
+    lines: int = field(compare=False)
+    """All changed lines, to be told: nobody shall lose by the tests that they bring."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -286,5 +286,5 @@ def test_nobody_loses_by_the_size_of_the_tests_that_they_bring() -> None:
         return [*ended(seat), CandidateCaptured(made)]
 
     state = run(*sized(A, "t1", 5, 0), *sized(B, "t2", 4, 40))
-    assert [card.size for card in scorecards(state)] == [5, 4]
+    assert [card.size.beside for card in scorecards(state)] == [5, 4]
     assert verdict(state).winner == "b.1"

@@ -37,7 +37,11 @@ def votes(**by: str) -> list[Ballot]:
     [
         # Each row beats the one before it: the reasons of the earlier rows speak for b.1.
         ([card("a.1"), card("b.1")], [], "wins because its agent is configured first."),
-        ([card("b.1", tests=2), card("a.1", tests=1)], [], "(6 lines against 7)."),
+        (
+            [card("a.1", tests=2), card("b.1", tests=1)],
+            [],
+            "wins because its agent is configured first.",
+        ),
         ([card("b.1"), card("a.1", size=1)], [], "the smaller change (1 line against 5)."),
         (
             [card("b.1"), card("a.1", size=1, tests=9)],

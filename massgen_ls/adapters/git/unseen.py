@@ -50,10 +50,13 @@ async def unseen(
         git: Runs git.
         view: The worktree with the index of the capture.
         place: The worktree.
-        taken: What the capture has looked at.
+        taken: What the capture has looked at. Where that is something, only folders beside it are
+            looked into, those above it and new ones: all of a large repository takes as long as
+            the rest of a capture.
         apart: Submodules, in which git answers no question.
     """
-    written = await asyncio.to_thread(_written, place, frozenset((*taken, *apart)))
+    near = {f for path in taken for f in folders_above(RelPath(path))} if taken else None
+    written = await asyncio.to_thread(_written, place, frozenset((*taken, *apart)), near)
     if not written or len(written) > _MOST:
         return ()
     folders = {folder for path in written for folder in folders_above(RelPath(path))}
@@ -74,10 +77,11 @@ def _few(paths: Sequence[str], hidden: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(p for top, found in groups if not top or len(found) <= _FEW for p in found))
 
 
-def _written(place: Place, taken: frozenset[str]) -> list[str]:
+def _written(place: Place, taken: frozenset[str], near: Collection[str] | None) -> list[str]:
     """Files that were written since the lease began, and that nobody has looked at."""
     kept = frozenset(place.state().kept)
     holding = {path.rpartition("/")[0] for path in kept}
+    wanted = {*(near or ()), *holding, *(f for path in kept for f in folders_above(RelPath(path)))}
     since = os.stat(os.path.join(place.ours, "state.json")).st_mtime_ns
     gone = (path for path in kept if not os.path.lexists(os.path.join(place.tree, path)))
     found = [path for path in gone if not _BUILT.intersection(path.split("/"))]
@@ -95,8 +99,11 @@ def _written(place: Place, taken: frozenset[str]) -> list[str]:
                     if entry.is_dir(follow_symlinks=False):
                         path = above + entry.name
                         built = entry.name in _BUILT or _LEFT.fullmatch(entry.name)
-                        if not built and path not in taken:
-                            stack.append((path, below or path in kept))
+                        if built or path in taken:
+                            continue
+                        made = below or path in kept
+                        if near is None or made or path in wanted or _since(entry) >= since:
+                            stack.append((path, made))
                     elif some:
                         path = above + entry.name
                         if (every or path in kept) and path not in taken and _is_new(entry, since):
@@ -111,3 +118,8 @@ def _is_new(entry: os.DirEntry[str], since: int) -> bool:
         return False
     status = entry.stat(follow_symlinks=False)
     return not stat.S_ISSOCK(status.st_mode) and status.st_ctime_ns >= since
+
+
+def _since(entry: os.DirEntry[str]) -> int:
+    """When something was last put into a folder, or taken out of it; ns."""
+    return entry.stat(follow_symlinks=False).st_ctime_ns

@@ -65,7 +65,10 @@ class _Commands:
     def add(
         self, name: str, kind: type[Options], about: str, description: str = "", codes: str = ""
     ) -> argparse.ArgumentParser:
-        """One command: ``about`` stands in the list, ``description`` in its own help."""
+        """One command: ``about`` stands in the list, ``description`` in its own help.
+
+        With ``codes``, a list that stays as it is, so does the description: lines of at most 80.
+        """
         given: dict[str, Any] = {"description": description} if description else {}
         if codes:
             given |= {"epilog": codes, "formatter_class": argparse.RawDescriptionHelpFormatter}
@@ -126,8 +129,8 @@ def _run(commands: _Commands) -> None:
         "run",
         options.RunOptions,
         "let the team work on a task and show the winning diff",
-        "Lets the team work on a task in isolated worktrees of a snapshot of your working tree,"
-        " checks and compares what they made, and shows the winning diff.",
+        "Lets the team work on a task in isolated worktrees of a snapshot of your\n"
+        "working tree, checks and compares what they made, and shows the winning diff.",
         EXIT_CODES,
     )
     command.add_argument("prompt", help="the task, in your words")
@@ -276,9 +279,9 @@ def _evaluate(commands: _Commands) -> None:
         "evaluate",
         options.EvaluateOptions,
         "measure on recorded cases how good the choice is",
-        "Replays recorded candidates as agents, lets the real selection choose, and says how much"
-        " of the gap between one agent and a perfect choice it closes. Nothing of it enters your"
-        " record of runs. See docs/selection.md.",
+        "Replays recorded candidates as agents, lets the real selection choose, and says\n"
+        "how much of the gap between one agent and a perfect choice it closes. Nothing of\n"
+        "it enters your record of runs. See docs/selection.md.",
         EVALUATE_EXIT_CODES,
     )
     command.add_argument("cases", metavar="DIR", nargs="?", help="a case, or a folder of cases")

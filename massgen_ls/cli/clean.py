@@ -49,12 +49,17 @@ async def _clean(options: CleanOptions) -> int:
 
     console = Console(highlight=False, soft_wrap=True)
     would = "would be " if options.dry_run else ""
-    for each in found:
+    busy = [each for each in found if each.runs or each.objects or each.left]
+    for each in busy:
         what = f"{_count(each.runs, 'old run')} {would}forgotten"
         freed = f"{_count(each.objects, 'object')} {would}freed ({_bytes(each.size)})"
         console.print(f"{shown(each.origin)}: {what}, {each.left or freed}")
         if each.left == "the repository is not there":
             console.print(f"  [dim]If it is gone for good, delete {shown(each.shadow)}[/]")
+    if idle := len(found) - len(busy):
+        other = "other " if busy else ""
+        noun = "repository" if idle == 1 else "repositories"
+        console.print(f"{idle} {other}{noun}: nothing to free")
     console.print(f"agents' conversations: {_bytes(said)} {would}deleted")
     console.print(f"trash: {_bytes(trash)} {would}deleted")
     return EXIT_WON

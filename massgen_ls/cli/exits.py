@@ -18,10 +18,11 @@ exit codes:
   1  internal error
   2  usage or configuration: nothing was started
   3  no agent produced a candidate
-  4  no winner among the candidates: none passes the gates (abstained), or none is ahead of the
-     others by the margin that is asked for (tied)
+  4  no winner among the candidates: none passes the gates (abstained), or none
+     is ahead of the others by the margin that is asked for (tied)
   5  cancelled or out of time
-  6  a candidate won, and could not be applied as a whole (conflicts, unwritable files)
+  6  a candidate won, and could not be applied as a whole (conflicts, unwritable
+     files)
 """
 
 EVALUATE_EXIT_CODES = """\
@@ -30,5 +31,6 @@ exit codes:
   1  internal error
   2  usage, or no case could be measured or built at all
   5  stopped; what was measured until then is told
-  7  some cases could not be measured (each says why), or fewer were built than were asked for
+  7  some cases could not be measured (each says why), or fewer were built than
+     were asked for
 """

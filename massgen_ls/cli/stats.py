@@ -17,6 +17,7 @@ from massgen_ls.core.task import Json
 from massgen_ls.wiring import open_supervisor
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
 
@@ -33,37 +34,57 @@ def stats(options: StatsOptions) -> int:
         sys.stdout.write("No agent has taken part in a run here yet.\n")
         return EXIT_WON
     from rich.console import Console
-    from rich.table import Table
 
-    from massgen_ls.cli.shown import shown
-
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for title in (
-        "agent", "type", "runs", "candidates", "won", "rate (95 %)", "taken", "given up", "spent",
-        "each taken",
-    ):  # fmt: skip
-        table.add_column(title)
-    for record in found:
-        each = record.cost_per_accepted
-        kind = f"{record.type} {record.model}".strip()
-        table.add_row(
-            shown(record.agent),
-            shown(kind),
-            str(record.runs),
-            str(record.candidates),
-            f"{record.wins} of {record.contests}",
-            _rate(record),
-            _taken(record),
-            _given_up(record),
-            str(record.usage) if record.usage.tokens or record.usage.cost else "–",
-            "–" if each is None else money(each),
-        )
     console = Console()
-    console.print(table)
+    show_agents(console, found)
     if checks:
         console.print()
         console.print(_of_checks(checks))
     return EXIT_WON
+
+
+_LESS = ("type", "candidates", "spent", "each taken")
+"""Columns that a narrow terminal does without."""
+
+
+def show_agents(console: Console, found: Sequence[Record]) -> None:
+    """A line for each agent, as far as there is room for it."""
+    table = _of_agents(found)
+    boundless = console.options.update(max_width=1000)
+    if console.measure(table, options=boundless).minimum <= console.width:
+        console.print(table)
+        return
+    console.print(_of_agents(found, without=_LESS))
+    console.print(f"[dim]A wider terminal, or --json, shows more: {', '.join(_LESS)}.[/]")
+
+
+def _of_agents(found: Sequence[Record], without: Sequence[str] = ()) -> Table:
+    from rich.table import Table
+
+    from massgen_ls.cli.shown import shown
+
+    rows = [
+        {
+            "agent": shown(record.agent),
+            "type": shown(f"{record.type} {record.model}".strip()),
+            "runs": str(record.runs),
+            "candidates": str(record.candidates),
+            "won": f"{record.wins} of {record.contests}",
+            "rate (95 %)": _rate(record),
+            "taken": _taken(record),
+            "given up": _given_up(record),
+            "spent": str(record.usage) if record.usage.tokens or record.usage.cost else "–",
+            "each taken": money(each) if (each := record.cost_per_accepted) is not None else "–",
+        }
+        for record in found
+    ]
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for title in (title for title in rows[0] if title not in without):
+        # What is one thing stays in one line; lists of words may take more.
+        table.add_column(title, no_wrap=title not in {"taken", "given up"})
+    for row in rows:
+        table.add_row(*(text for title, text in row.items() if title not in without))
+    return table
 
 
 def _of_checks(checks: Sequence[CheckRecord]) -> Table:
